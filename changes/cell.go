@@ -1,0 +1,283 @@
+package changes
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+)
+
+// ErrCell is a cell or fold that does not suit its leaf path or its run.
+var ErrCell = errors.New("changes: cell does not suit its place")
+
+// Cell is what one run has contributed to one leaf path so far. It has one writer, the owner of the
+// run, and each turn's cell replaces the last: nothing is lost when intermediate ones are skipped, and
+// nothing counts twice when a turn is executed again from an earlier cell. It says nothing of its owner
+// or epoch, so that whoever takes the run over issues it again as it is.
+//
+// The run's contribution lives while no cell of any run, its own included, has a Seen entry for the
+// run with at least this Dot.
+type Cell struct {
+	Kind  Kind   // of the leaf
+	Stamp Stamp  // of the last turn folded in; Stamp.Run is the contributing run
+	Dot   uint64 // turn of the run's last contribution; 0: it only ever removed those of others
+	Value Value  // Counter: running sum; LWW: the value; Max, Min: the bound; Set: the element; Key: true; absent once removed by the run itself (not Counter)
+	Seen  []Seen // sorted by run, each run once
+}
+
+// Seen says that the contribution a run had made by its turn Dot is superseded.
+type Seen struct {
+	Run RunID
+	Dot uint64
+	Sum Value // Counter: the run's running sum at Dot; absent otherwise
+}
+
+// PathCell is a cell at its path.
+type PathCell struct {
+	Path Path
+	Cell Cell
+}
+
+// IsZero reports that nothing was ever folded in: there is nothing to publish.
+func (c Cell) IsZero() bool { return c.Kind == 0 }
+
+// Equal reports equal encodings.
+func (c Cell) Equal(d Cell) bool {
+	return c.Kind == d.Kind && c.Stamp == d.Stamp && c.Dot == d.Dot && c.Value.Equal(d.Value) &&
+		slices.EqualFunc(c.Seen, d.Seen, func(a, b Seen) bool { return a.Run == b.Run && a.Dot == b.Dot && a.Sum.Equal(b.Sum) })
+}
+
+// seen is the Seen entry for a run; zero when there is none.
+func (c Cell) seen(run RunID) Seen {
+	i := sort.Search(len(c.Seen), func(i int) bool { return c.Seen[i].Run.Compare(run) >= 0 })
+	if i < len(c.Seen) && c.Seen[i].Run == run {
+		return c.Seen[i]
+	}
+	return Seen{}
+}
+
+// observe returns the Seen entries of c joined with what the cell d had contributed.
+func (c Cell) observe(d Cell) []Seen {
+	if d.Dot == 0 {
+		return c.Seen
+	}
+	s := Seen{Run: d.Stamp.Run, Dot: d.Dot}
+	if d.Kind == Counter {
+		s.Sum = d.Value
+	}
+	i := sort.Search(len(c.Seen), func(i int) bool { return c.Seen[i].Run.Compare(s.Run) >= 0 })
+	if i == len(c.Seen) || c.Seen[i].Run != s.Run {
+		return slices.Insert(slices.Clone(c.Seen), i, s)
+	}
+	if s.Dot <= c.Seen[i].Dot {
+		return c.Seen
+	}
+	seen := slices.Clone(c.Seen)
+	seen[i] = s
+	return seen
+}
+
+// Fold returns the run's cell after one more turn, whose net change at this path is ch. The receiver
+// is the run's cell after its earlier turns, Cell{} before the first. view holds the cells of all runs
+// at this path as the program saw them when the turn began; the run's own may be among them and is
+// ignored. One turn has one change a path: a turn at or below c.Stamp.Turn is already inside and
+// changes nothing. A change without effect (a max lowered, the removal of nothing) returns c itself.
+func (c Cell) Fold(ch Change, at Stamp, view []Cell) (Cell, error) {
+	switch {
+	case at.Turn == 0:
+		return c, ErrTurn
+	case ch.Kind == Counter && !countable(ch.Old, ch.New, c.Value):
+		return c, fmt.Errorf("%w: counter change %v on a running sum of %v", ErrCell, ch, c.Value)
+	case c.IsZero():
+		c.Kind = ch.Kind
+		next := c.folded(ch, at, view)
+		if next.Stamp.Turn == 0 {
+			return Cell{}, nil
+		}
+		return next, nil
+	case c.Kind != ch.Kind:
+		return c, fmt.Errorf("%w: change of kind %v folded into a cell of kind %v at %v", ErrCell, ch.Kind, c.Kind, ch.Path)
+	case c.Stamp.Run != at.Run:
+		return c, fmt.Errorf("%w: turn of run %v folded into the cell of run %v at %v", ErrCell, at.Run, c.Stamp.Run, ch.Path)
+	case c.Stamp.Turn >= at.Turn:
+		return c, nil
+	}
+	return c.folded(ch, at, view), nil
+}
+
+// countable says whether the values present are numbers of one form.
+func countable(values ...Value) bool {
+	f := Absent
+	for _, v := range values {
+		if v.form != Absent && (!v.form.isNumber() || f != Absent && v.form != f) {
+			return false
+		}
+		if v.form != Absent {
+			f = v.form
+		}
+	}
+	return true
+}
+
+func (c Cell) folded(ch Change, at Stamp, view []Cell) Cell {
+	next := c
+	next.Stamp = at
+	if ch.New.form == Absent {
+		return c.removed(next, view)
+	}
+	next.Dot = at.Turn
+	switch c.Kind {
+	case Counter:
+		next.Value = plus(c.Value, minus(ch.New, ch.Old))
+	case Max, Min:
+		next.Value = ch.New
+		if c.lives(view) {
+			next.Value = join(c.Kind, c.Value, ch.New)
+		}
+		if ch.Old.Present() && join(c.Kind, ch.Old, ch.New).Equal(ch.Old) {
+			return c
+		}
+	case LWW:
+		next.Value = ch.New
+		for _, d := range view {
+			if d.Stamp.Run != at.Run {
+				next.Seen = next.observe(d)
+			}
+		}
+	default:
+		next.Value = ch.New
+	}
+	return next
+}
+
+// removed is next, the cell c at a later stamp, with all contributions in view and its own superseded.
+func (c Cell) removed(next Cell, view []Cell) Cell {
+	next.Seen = c.observe(c)
+	for _, d := range view {
+		if d.Stamp.Run != next.Stamp.Run {
+			next.Seen = next.observe(d)
+		}
+	}
+	if c.Kind != Counter {
+		next.Value = Value{}
+	}
+	if slices.EqualFunc(c.Seen, next.Seen, func(a, b Seen) bool { return a.Run == b.Run && a.Dot == b.Dot }) {
+		return c
+	}
+	return next
+}
+
+// lives says whether the run's contribution is superseded by no cell of view and not by itself.
+func (c Cell) lives(view []Cell) bool {
+	if c.Dot == 0 || c.seen(c.Stamp.Run).Dot >= c.Dot {
+		return false
+	}
+	for _, d := range view {
+		if d.Stamp.Run != c.Stamp.Run && d.seen(c.Stamp.Run).Dot >= c.Dot {
+			return false
+		}
+	}
+	return true
+}
+
+// Check says why the cell does not suit the leaf at p of a variable shared as s (ErrPath, ErrCell,
+// ErrType), or nil. Check every cell that comes from another peer: Merge leaves unsuitable ones out.
+func (c Cell) Check(s *Spec, p Path) error {
+	leaf, err := s.Leaf(p)
+	if err == nil {
+		err = c.suits(leaf)
+	}
+	if err != nil {
+		return fmt.Errorf("%v: %w", p, err)
+	}
+	return nil
+}
+
+func (c Cell) suits(leaf *Spec) error {
+	own := c.seen(c.Stamp.Run).Dot
+	switch {
+	case c.Kind != leaf.Kind:
+		return fmt.Errorf("%w: cell of kind %v where %v belongs", ErrCell, c.Kind, leaf.Kind)
+	case c.Stamp.Turn == 0 || c.Dot > c.Stamp.Turn || own > c.Dot:
+		return fmt.Errorf("%w: turns %d, %d, %d out of order", ErrCell, own, c.Dot, c.Stamp.Turn)
+	case c.Value.Present() != (c.Dot > 0 && (c.Kind == Counter || own < c.Dot)):
+		return fmt.Errorf("%w: it holds %v, its turns say otherwise", ErrCell, c.Value)
+	}
+	for _, s := range c.Seen {
+		if s.Sum.Present() != (c.Kind == Counter) {
+			return fmt.Errorf("%w: superseded sum %v in a cell of kind %v", ErrCell, s.Sum, c.Kind)
+		}
+		if s.Sum.Present() && leaf.Type.Check(s.Sum) != nil {
+			return leaf.Type.Check(s.Sum)
+		}
+	}
+	return leaf.checkLeaf(c.Value)
+}
+
+// CellVersion is the first byte of an encoded cell.
+const CellVersion = 1
+
+// Encode is the canonical encoding: never empty, the stamp at a fixed place right after the version.
+func (c Cell) Encode() []byte {
+	if c.IsZero() {
+		panic("BUG: changes: a zero cell is not published")
+	}
+	b := c.Stamp.Append([]byte{CellVersion})
+	b = append(b, byte(c.Kind))
+	b = binary.BigEndian.AppendUint64(b, c.Dot)
+	b = appendOptional(b, c.Value)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Seen)))
+	for _, s := range c.Seen {
+		b = append(b, s.Run[:]...)
+		b = binary.BigEndian.AppendUint64(b, s.Dot)
+		b = appendOptional(b, s.Sum)
+	}
+	return b
+}
+
+// appendOptional is 0 for an absent value, 1 and the node otherwise.
+func appendOptional(b []byte, v Value) []byte {
+	if v.form == Absent {
+		return append(b, 0)
+	}
+	return v.appendNode(append(b, 1))
+}
+
+func (s *scan) optional() Value {
+	if !s.flag() {
+		return Value{}
+	}
+	return s.node(DepthMax)
+}
+
+// DecodeCell reads what Encode wrote; anything else is ErrFormat or ErrVersion. Whether the cell suits
+// its path is for Check.
+func DecodeCell(b []byte) (Cell, error) {
+	s := scan{b: b}
+	s.version(CellVersion, "cell")
+	c := Cell{Stamp: s.stamp(), Kind: s.kind(), Dot: s.u64(), Value: s.optional()}
+	n := s.count(25)
+	for i := 0; i < n && s.err == nil; i++ {
+		c.Seen = append(c.Seen, Seen{s.run(), s.u64(), s.optional()})
+		if i > 0 && c.Seen[i-1].Run.Compare(c.Seen[i].Run) >= 0 {
+			s.fail("superseded runs out of order")
+		}
+		if c.Seen[i].Dot == 0 {
+			s.fail("superseded turn 0")
+		}
+	}
+	if s.end(); s.err != nil {
+		return Cell{}, s.err
+	}
+	return c, nil
+}
+
+// kind is the kind of a leaf.
+func (s *scan) kind() Kind {
+	k := Kind(s.u8())
+	if s.err == nil && (k == 0 || k >= kindEnd || k == MapOf || k == Fields) {
+		s.fail("kind %d of a leaf", k)
+	}
+	return k
+}
