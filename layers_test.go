@@ -1,0 +1,240 @@
+package tandem
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tandemvm/tandem"
+
+// policy says, one line a package, which packages of this module its non-test files may import (relative to the module
+// root, the root package itself is "tandem") and which outside ones beyond the standard library. An unlisted package, a
+// permission nobody uses and a package without a comment are failures. The words of outside permissions are the
+// keys of outside below.
+const policy = `
+POLICY
+`
+
+// outside names the dependencies a package may be granted; a grant covers everything below the prefix.
+var outside = map[string][]string{
+	"unsafe":   {"unsafe"},
+	"libp2p":   {"github.com/libp2p/go-libp2p", "github.com/multiformats/go-multiaddr"},
+	"gossip":   {"github.com/libp2p/go-libp2p-pubsub"},
+	"dscrdt":   {"github.com/ipfs/go-ds-crdt"},
+	"ds":       {"github.com/ipfs/go-datastore"},
+	"ipld":     {"github.com/ipfs/go-cid", "github.com/ipfs/go-block-format", "github.com/ipfs/go-ipld-format", "github.com/ipfs/boxo", "github.com/multiformats/go-multihash"},
+	"pebble":   {"github.com/cockroachdb/pebble", "github.com/ipfs/go-ds-pebble"},
+	"tools":    {"golang.org/x/tools"},
+	"sys":      {"golang.org/x/sys"},
+	"cbor":     {"github.com/fxamacker/cbor"},
+	"zstd":     {"github.com/klauspost/compress"},
+	"metrics":  {"github.com/prometheus/client_golang"},
+	"cobra":    {"github.com/spf13/cobra"},
+	"crypto":   {"golang.org/x/crypto"},
+	"protobuf": {"google.golang.org/protobuf"},
+}
+
+type layer struct {
+	ours, others []string
+}
+
+func parsePolicy(t *testing.T) map[string]layer {
+	t.Helper()
+	m := map[string]layer{}
+	for _, l := range strings.Split(policy, "\n") {
+		l = strings.TrimSpace(l)
+		if l == "" || strings.HasPrefix(l, "#") {
+			continue
+		}
+		pkg, rest, ok := strings.Cut(l, ":")
+		if !ok {
+			t.Fatalf("policy line without a colon: %q", l)
+		}
+		if _, dup := m[pkg]; dup {
+			t.Errorf("policy: %s stands twice", pkg)
+		}
+		var y layer
+		for _, w := range strings.Fields(rest) {
+			if strings.HasPrefix(w, "+") {
+				if outside[w[1:]] == nil {
+					t.Errorf("policy: %s: unknown outside permission %s", pkg, w)
+				}
+				y.others = append(y.others, w[1:])
+			} else {
+				y.ours = append(y.ours, w)
+			}
+		}
+		m[pkg] = y
+	}
+	return m
+}
+
+// sources lists the package folders of the module with their parsed non-test files, guest code and test data left out.
+func sources(t *testing.T) map[string][]*ast.File {
+	t.Helper()
+	pkgs := map[string][]*ast.File{}
+	fset := token.NewFileSet()
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			n := d.Name()
+			if p != "." && (n == "testdata" || strings.HasPrefix(n, ".") || strings.HasPrefix(n, "_") || n == "overlay" || p == "examples") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+			return nil
+		}
+		src, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(src), "//go:build ignore") {
+			return nil
+		}
+		f, err := parser.ParseFile(fset, p, src, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(p))
+		if dir == "." {
+			dir = "tandem"
+		}
+		pkgs[dir] = append(pkgs[dir], f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkgs
+}
+
+func outsideWord(imp string) (word string, std bool) {
+	for w, prefixes := range outside {
+		for _, p := range prefixes {
+			if imp == p || strings.HasPrefix(imp, p+"/") || strings.HasPrefix(imp, p+"-") && w != "libp2p" {
+				return w, false
+			}
+		}
+	}
+	first, _, _ := strings.Cut(imp, "/")
+	return "", !strings.Contains(first, ".")
+}
+
+// TestLayers holds the house of DESIGN.md: imports go down only, and each outside library has its one room.
+func TestLayers(t *testing.T) {
+	allowed := parsePolicy(t)
+	pkgs := sources(t)
+	dirs := make([]string, 0, len(pkgs))
+	for d := range pkgs {
+		dirs = append(dirs, d)
+	}
+	sort.Strings(dirs)
+	for _, dir := range dirs {
+		y, ok := allowed[dir]
+		if !ok {
+			t.Errorf("package %s is not in the policy: add its line, or put the code in a room that exists", dir)
+		}
+		used := map[string]bool{}
+		commented := false
+		for _, f := range pkgs[dir] {
+			if f.Doc != nil && len(strings.TrimSpace(f.Doc.Text())) > 0 {
+				commented = true
+			}
+			for _, s := range f.Imports {
+				imp, err := strconv.Unquote(s.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if imp == module || strings.HasPrefix(imp, module+"/") {
+					rel := strings.TrimPrefix(strings.TrimPrefix(imp, module), "/")
+					if rel == "" {
+						rel = "tandem"
+					}
+					used[rel] = true
+					if ok && !slices.Contains(y.ours, rel) {
+						t.Errorf("%s imports %s: the policy does not allow it", dir, rel)
+					}
+					continue
+				}
+				word, std := outsideWord(imp)
+				if std {
+					continue
+				}
+				if word == "" {
+					t.Errorf("%s imports %s: no dependency of that name is known to the policy", dir, imp)
+					continue
+				}
+				used["+"+word] = true
+				if ok && !slices.Contains(y.others, word) {
+					t.Errorf("%s imports %s: the policy does not grant +%s", dir, imp, word)
+				}
+			}
+		}
+		if !commented {
+			t.Errorf("package %s has no package comment: say what it is, what it is not and what it costs", dir)
+		}
+		for _, o := range y.ours {
+			if !used[o] {
+				t.Errorf("policy: %s may import %s but does not", dir, o)
+			}
+		}
+		for _, o := range y.others {
+			if !used["+"+o] {
+				t.Errorf("policy: %s is granted +%s but does not use it", dir, o)
+			}
+		}
+	}
+	for p := range allowed {
+		if pkgs[p] == nil {
+			t.Errorf("policy: there is no package %s", p)
+		}
+	}
+	checkDown(t, allowed)
+}
+
+// checkDown proves that the policy itself has no cycle and that the three wings stay apart.
+func checkDown(t *testing.T, allowed map[string]layer) {
+	t.Helper()
+	var visit func(p string, stack []string)
+	visit = func(p string, stack []string) {
+		if slices.Contains(stack, p) {
+			t.Errorf("policy: cycle %s", strings.Join(append(stack, p), " -> "))
+			return
+		}
+		for _, o := range allowed[p].ours {
+			visit(o, append(slices.Clone(stack), p))
+		}
+	}
+	wing := func(p string) string {
+		first, _, _ := strings.Cut(p, "/")
+		if first == "vm" || first == "replication" || first == "net" {
+			return first
+		}
+		return ""
+	}
+	for p, y := range allowed {
+		visit(p, nil)
+		for _, o := range y.ours {
+			if a, b := wing(p), wing(o); a != "" && b != "" && a != b {
+				t.Errorf("policy: %s imports %s, but vm, replication and net never import one another", p, o)
+			}
+			if strings.HasPrefix(path.Clean(p), "changes") {
+				t.Errorf("policy: changes imports %s, but it imports the standard library only", o)
+			}
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package main
+
+func main() { var m map[string]int; println("writing"); m["a"] = 1 }
