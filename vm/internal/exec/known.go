@@ -1,0 +1,56 @@
+package exec
+
+// Known names the guest functions and types that the machine calls or reads, by their symbol in Image.Known.
+// A function's value there is its index in Image.Funcs, a type's ("type:" before the name) its address. The comment is
+// the guest signature; results never exist. All but typeEqual's callees end in a panic.
+const (
+	KnownPanicIndex        = "runtime.panicIndex"        // func(i int, n int)
+	KnownPanicIndexU       = "runtime.panicIndexU"       // func(i uint, n int)
+	KnownPanicSliceAlen    = "runtime.panicSliceAlen"    // func(hi int, n int): s[?:hi], hi > len of a string or array
+	KnownPanicSliceAcap    = "runtime.panicSliceAcap"    // func(hi int, n int): s[?:hi], hi > cap
+	KnownPanicSliceB       = "runtime.panicSliceB"       // func(lo int, hi int): s[lo:hi], lo > hi
+	KnownPanicSlice3Alen   = "runtime.panicSlice3Alen"   // func(max int, n int): a[::max], max > len of an array
+	KnownPanicSlice3Acap   = "runtime.panicSlice3Acap"   // func(max int, n int): s[::max], max > cap
+	KnownPanicSlice3B      = "runtime.panicSlice3B"      // func(hi int, max int): s[:hi:max], hi > max
+	KnownPanicSlice3C      = "runtime.panicSlice3C"      // func(lo int, hi int): s[lo:hi:], lo > hi
+	KnownPanicSliceConv    = "runtime.panicSliceConvert" // func(have int, want int)
+	KnownPanicDivide       = "runtime.panicdivide"       // func()
+	KnownPanicOverflow     = "runtime.panicoverflow"     // func(): bits.Div64 with y <= hi
+	KnownPanicShift        = "runtime.panicshift"        // func()
+	KnownPanicMem          = "runtime.panicmem"          // func(): nil dereference
+	KnownPanicDottypeE     = "runtime.panicdottypeE"     // func(have, want, iface *_type): x.(T), have nil when x is nil
+	KnownPanicDottypeI     = "runtime.panicdottypeI"     // func(have *itab, want, iface *_type)
+	KnownPanicAssertI      = "runtime.panicassertE2I"    // func(have, want *_type): x.(I): missing method, have nil when x is nil
+	KnownPanicMakeLen      = "runtime.panicmakeslicelen" // func()
+	KnownPanicMakeCap      = "runtime.panicmakeslicecap" // func()
+	KnownPanicMakeChan     = "runtime.panicmakechansize" // func()
+	KnownPanicUnhashable   = "runtime.panicunhashable"   // func(t *_type)
+	KnownPanicUncomparable = "runtime.panicuncomparable" // func(t *_type)
+	KnownPanicNilMapWrite  = "runtime.panicNilMapWrite"  // func()
+	KnownPanicClosedSend   = "runtime.panicClosedSend"   // func(): send on closed channel
+	KnownPanicCloseNil     = "runtime.panicCloseNil"     // func(): close of nil channel
+	KnownPanicCloseClosed  = "runtime.panicCloseClosed"  // func(): close of closed channel
+	KnownPanicNil          = "runtime.panicnil"          // func(): panic(new(PanicNilError))
+	KnownPanicText         = "runtime.panicText"         // func(s string): panic(plainError(s))
+	KnownUnsupported       = "runtime.unsupported"       // func(sym string): a body-less function without implementation was called
+	KnownFatalPanic        = "runtime.fatalpanic"        // func(p *_panic): print the chain and the traceback, exit 2
+)
+
+// The layout of a guest _panic record, which runtime.fatalpanic receives; offsets in bytes. In Go:
+//
+//	type _panic struct {
+//		arg        any      // 0
+//		link       *_panic  // 16: the panic that was running when this one began, nil at the first
+//		recovered  bool     // 24: recover was called, but the deferred function had not returned
+//		goexit     bool     // 25: not a panic but runtime.Goexit running deferred calls
+//		repanicked bool     // 26: recovered, then panicked again with the same value
+//		_          [5]byte  // 27
+//		_          [8]uintptr // 32: the machine's own
+//	}
+const (
+	panicArg        = 0
+	panicLink       = 16
+	panicRecovered  = 24
+	panicGoexit     = 25
+	panicRepanicked = 26
+)
