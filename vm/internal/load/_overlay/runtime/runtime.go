@@ -1,0 +1,4 @@
+// Package runtime is the guest side of the machine.
+//
+//tandem:replace
+package runtime

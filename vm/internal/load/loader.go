@@ -1,0 +1,427 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/build"
+	"go/token"
+	"go/types"
+	"go/version"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+// loader is one load in progress.
+type loader struct {
+	ctx       context.Context
+	cfg       Config
+	root      string
+	version   string // of root: go1.26.1
+	fset      *token.FileSet
+	module    *module
+	userCtxt  build.Context
+	stdCtxt   build.Context
+	command   *source
+	phases    []Phase
+	phaseFrom time.Time
+
+	mu      sync.Mutex
+	sources map[string]*source
+	wanted  sync.WaitGroup
+	slots   chan struct{} // bounds parallel work
+}
+
+func newLoader(ctx context.Context, cfg Config, root string) (*loader, error) {
+	l := &loader{ctx: ctx, cfg: cfg, root: root, version: goVersion(root), fset: token.NewFileSet(),
+		sources: map[string]*source{}, slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), phaseFrom: time.Now()}
+	l.userCtxt, l.stdCtxt = contexts(root, l.version)
+	return l, nil
+}
+
+// phase notes that a phase ended.
+func (l *loader) phase(name string) {
+	now := time.Now()
+	l.phases = append(l.phases, Phase{name, now.Sub(l.phaseFrom)})
+	l.phaseFrom = now
+}
+
+// load runs the phases. Pruning leaves out what the program cannot reach by name.
+func (l *loader) load(prune bool) (*Program, error) {
+	if err := l.readCommand(); err != nil {
+		return nil, err
+	}
+	if err := l.readImports(); err != nil {
+		return nil, err
+	}
+	l.phase("parse")
+	if err := l.mergeOverlays(); err != nil {
+		return nil, err
+	}
+	if prune {
+		l.prune()
+		l.phase("prune")
+	}
+	order, err := l.order()
+	if err != nil {
+		return nil, err
+	}
+	units, err := l.check(order)
+	if err != nil {
+		return nil, err
+	}
+	l.phase("check")
+	p, err := l.build(units)
+	if err != nil {
+		return nil, err
+	}
+	l.phase("ssa")
+	p.Phases = l.phases
+	return p, nil
+}
+
+// position is where pos is, as it is shown to the user.
+func (l *loader) position(pos token.Pos) token.Position {
+	p := l.fset.Position(pos)
+	if filepath.IsAbs(p.Filename) {
+		p.Filename = shortPath(l.cfg.Dir, p.Filename)
+	}
+	return p
+}
+
+// readCommand reads the package to run.
+func (l *loader) readCommand() error {
+	if len(l.cfg.Paths) == 0 {
+		return errors.New("load: no Go files given; name a .go file or a package directory")
+	}
+	s := &source{path: "command-line-arguments", command: true, goVer: version.Lang(l.version)}
+	var texts []text
+	for _, p := range l.cfg.Paths {
+		abs := p
+		if !filepath.IsAbs(abs) {
+			abs = filepath.Join(l.cfg.Dir, p)
+		}
+		fi, err := os.Stat(abs)
+		switch {
+		case err != nil:
+			return fmt.Errorf("load: %w", err)
+		case fi.IsDir() && len(l.cfg.Paths) > 1:
+			return fmt.Errorf("load: %s is a directory; give one directory, or files of one package", p)
+		case fi.IsDir():
+			s.dir = abs
+			if texts, err = readDir(l.userCtxt, abs); err != nil {
+				return fmt.Errorf("load: %w", err)
+			}
+			if len(texts) == 0 {
+				return fmt.Errorf("load: no Go files in %s that linux/amd64 without cgo would build", p)
+			}
+		case !strings.HasSuffix(abs, ".go"):
+			return fmt.Errorf("load: %s is not a .go file", p)
+		default:
+			if s.dir != "" && s.dir != filepath.Dir(abs) {
+				return fmt.Errorf("load: named files must all be in one directory; have %s and %s", s.dir, filepath.Dir(abs))
+			}
+			s.dir = filepath.Dir(abs)
+			b, err := os.ReadFile(abs)
+			if err != nil {
+				return fmt.Errorf("load: %w", err)
+			}
+			texts = append(texts, text{name: abs, bytes: b})
+		}
+	}
+	var err error
+	if l.module, err = findModule(s.dir, l.cfg.Env); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	if l.module != nil {
+		if fi, err := os.Stat(filepath.Join(l.cfg.Dir, l.cfg.Paths[0])); err == nil && fi.IsDir() {
+			if rel, err := filepath.Rel(l.module.dir, s.dir); err == nil {
+				s.path = strings.TrimSuffix(l.module.path+"/"+filepath.ToSlash(rel), "/.")
+			}
+		}
+		s.goVer = moduleLanguage(l.module)
+	}
+	s.parse(l, texts)
+	if len(s.errs) == 0 && s.name != "main" {
+		return fmt.Errorf("load: package %s is not a main package; only package main can be run", s.path)
+	}
+	l.command = s
+	return s.failed()
+}
+
+// moduleLanguage is the language version of a module, go1.16 when it names none.
+func moduleLanguage(m *module) string {
+	if m.goVer == "" {
+		return "go1.16"
+	}
+	return m.goVer
+}
+
+// failed are the errors of s so far.
+func (s *source) failed() error {
+	if len(s.errs) == 0 {
+		return nil
+	}
+	sort.SliceStable(s.errs, func(i, j int) bool {
+		a, b := s.errs[i].Position, s.errs[j].Position
+		if a.Filename != b.Filename {
+			return a.Filename < b.Filename
+		}
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Column < b.Column
+	})
+	s.errs = slices.CompactFunc(s.errs, func(a, b Error) bool {
+		return a.Message == b.Message && a.Position.Filename == b.Position.Filename && a.Position.Line == b.Position.Line
+	})
+	return &Errors{Package: s.path, List: s.errs}
+}
+
+// readImports reads every package the command and package runtime import, in parallel.
+func (l *loader) readImports() error {
+	l.want("runtime", "runtime", true)
+	l.follow(l.command)
+	l.wanted.Wait()
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
+	for _, s := range l.everything() {
+		if err := s.failed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// everything is each source, the command first, the others by import path.
+func (l *loader) everything() []*source {
+	all := make([]*source, 0, len(l.sources)+1)
+	for _, s := range l.sources {
+		all = append(all, s)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].path < all[j].path })
+	return append([]*source{l.command}, all...)
+}
+
+// follow resolves the imports of s and has them read. Only the goroutine that made s calls it.
+func (l *loader) follow(s *source) {
+	s.imports = map[string]string{}
+	paths, where := s.importPaths()
+	for _, p := range paths {
+		switch p {
+		case "unsafe":
+			continue
+		case "C":
+			s.fail(l, where[p], "unsupported import: C (cgo programs cannot run in the VM)")
+			continue
+		}
+		to, dir, std, err := l.resolve(s, p)
+		if err != nil {
+			s.fail(l, where[p], "%v", err)
+			continue
+		}
+		s.imports[p] = to
+		l.want(to, dir, std)
+	}
+}
+
+// resolve finds the package that s means by an import path: its own path and directory (unused when an overlay stands alone).
+func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err error) {
+	if p == guestPath {
+		return p, "", true, nil
+	}
+	if build.IsLocalImport(p) {
+		return "", "", false, fmt.Errorf("%q is relative, but relative import paths are not supported in module mode", p)
+	}
+	src := filepath.Join(l.root, "src")
+	first, _, _ := strings.Cut(p, "/")
+	if s.std {
+		if strings.Contains(first, ".") {
+			p = "vendor/" + p
+		}
+		return p, p, true, nil
+	}
+	if !strings.Contains(first, ".") && isDir(filepath.Join(src, p)) {
+		if isInternal(p) {
+			return "", "", false, fmt.Errorf("use of internal package %s not allowed", p)
+		}
+		return p, p, true, nil
+	}
+	if l.module != nil {
+		if _, ok := within(p, l.module.path); ok || strings.Contains(first, ".") {
+			dir, err := l.module.directory(p)
+			return p, dir, false, err
+		}
+	}
+	if !strings.Contains(first, ".") {
+		return "", "", false, fmt.Errorf("package %s is not in std (%s)", p, filepath.Join(src, p))
+	}
+	return "", "", false, fmt.Errorf("no required module provides package %s: go.mod file not found in the program's directory or any parent; see 'go help modules'", p)
+}
+
+func isInternal(p string) bool {
+	return p == "internal" || strings.HasPrefix(p, "internal/") || strings.Contains(p, "/internal/") || strings.HasSuffix(p, "/internal") || strings.HasPrefix(p, "vendor/")
+}
+
+// want has a package read, once.
+func (l *loader) want(path, dir string, std bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sources[path] != nil {
+		return
+	}
+	s := &source{path: path, dir: dir, std: std}
+	l.sources[path] = s
+	l.wanted.Add(1)
+	go func() {
+		defer l.wanted.Done()
+		l.slots <- struct{}{}
+		defer func() { <-l.slots }()
+		if l.ctx.Err() != nil {
+			return
+		}
+		l.read(s)
+		l.follow(s)
+	}()
+}
+
+// read reads and parses the files of s.
+func (l *loader) read(s *source) {
+	if !s.std {
+		l.readUser(s)
+		return
+	}
+	s.goVer = version.Lang(l.version)
+	texts, replace, err := readOverlay(s.path)
+	if err == nil && !replace {
+		var own []text
+		s.dir = filepath.Join(l.root, "src", filepath.FromSlash(s.path))
+		if own, err = readDir(l.stdCtxt, s.dir); err == nil && len(own) == 0 && len(texts) == 0 {
+			err = errors.New("no portable Go files")
+		}
+		texts = append(own, texts...)
+	}
+	if err != nil {
+		s.errs = append(s.errs, Error{Message: fmt.Sprintf("unsupported import: %s: %v", s.path, err)})
+		return
+	}
+	s.parse(l, texts)
+}
+
+func (l *loader) readUser(s *source) {
+	texts, err := readDir(l.userCtxt, s.dir)
+	if err == nil && len(texts) == 0 {
+		err = fmt.Errorf("no Go files in %s that linux/amd64 without cgo would build", s.dir)
+	}
+	if err != nil {
+		s.errs = append(s.errs, Error{Message: fmt.Sprintf("unsupported import: %s: %v", s.path, err)})
+		return
+	}
+	s.goVer = version.Lang(l.version)
+	if m, err := findModule(s.dir, l.cfg.Env); err == nil && m != nil {
+		s.goVer = moduleLanguage(m)
+	}
+	s.parse(l, texts)
+	if s.name == "main" && len(s.errs) == 0 {
+		s.errs = append(s.errs, Error{Message: fmt.Sprintf("import %q is a program, not an importable package", s.path)})
+	}
+}
+
+// order is the packages in Go's order of initialisation: always the first by import path whose imports are done, but
+// package runtime before whatever it does not import, and the command last.
+func (l *loader) order() ([]*source, error) {
+	var order []*source
+	done := map[*source]bool{}
+	ready := func(s *source) bool {
+		for _, p := range s.imports {
+			if t := l.sources[p]; t != nil && !done[t] {
+				return false
+			}
+		}
+		return true
+	}
+	run := func(list []*source) {
+		for again := true; again; {
+			again = false
+			for _, s := range list {
+				if !done[s] && ready(s) {
+					done[s], again = true, true
+					order = append(order, s)
+					break
+				}
+			}
+		}
+	}
+	all := l.everything()
+	if rt := l.sources["runtime"]; rt != nil {
+		run(l.closure(rt))
+	}
+	run(all[1:])
+	run(all[:1])
+	for _, s := range all {
+		if !done[s] {
+			return nil, l.cycle(s, done)
+		}
+	}
+	return order, nil
+}
+
+// closure is s and all it imports, by import path.
+func (l *loader) closure(s *source) []*source {
+	seen := map[*source]bool{}
+	var list []*source
+	var visit func(s *source)
+	visit = func(s *source) {
+		if s == nil || seen[s] {
+			return
+		}
+		seen[s] = true
+		list = append(list, s)
+		for _, p := range s.imports {
+			visit(l.sources[p])
+		}
+	}
+	visit(s)
+	sort.Slice(list, func(i, j int) bool { return list[i].path < list[j].path })
+	return list
+}
+
+// cycle reports an import cycle that s is on or leads to.
+func (l *loader) cycle(s *source, done map[*source]bool) error {
+	var trail []string
+	seen := map[*source]bool{}
+	for s != nil && !seen[s] {
+		seen[s] = true
+		trail = append(trail, s.path)
+		var next *source
+		paths, _ := s.importPaths()
+		for _, p := range paths {
+			if t := l.sources[s.imports[p]]; t != nil && !done[t] {
+				next = t
+				break
+			}
+		}
+		s = next
+	}
+	if s != nil {
+		trail = append(trail, s.path)
+	}
+	return &Errors{Package: trail[0], List: []Error{{Message: "import cycle not allowed: " + strings.Join(trail, " imports ")}}}
+}
+
+// unit is a package that has been checked.
+type unit struct {
+	*source
+	types *types.Package
+	info  *types.Info
+	ssa   *ssa.Package
+}
