@@ -154,7 +154,7 @@ func presence(present bool) Value {
 }
 
 // Apply returns the value of a variable after one change; s and root are those of the whole variable
-// that c.Path starts from. A counter moves by New-Old, a max or min joins New, all else becomes New;
+// that c.Path starts from. A counter moves by New-Old, a max or min that was there joins New, all else becomes New;
 // a change below a key that is not there makes the key, a removal below it does nothing. A change
 // that does not suit s is ErrPath or ErrType.
 func Apply(s *Spec, root Value, c Change) (Value, error) { return ApplyAll(s, root, []Change{c}) }
@@ -181,7 +181,7 @@ func (c Change) after(now Value) Value {
 		return Value{}
 	case c.Kind == Counter:
 		return plus(now, minus(c.New, c.Old))
-	case c.Kind == Max || c.Kind == Min:
+	case (c.Kind == Max || c.Kind == Min) && c.Old.Present():
 		return join(c.Kind, now, c.New)
 	}
 	return c.New

@@ -204,7 +204,10 @@ func Compose(a, b *Delta) (*Delta, error) {
 		return nil, err
 	}
 	c.setStretches(overlay(a.stretchesUnder(b), b.stretches()))
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // composeChanges nets two sorted lists of changes. Between the two, other peers' changes may have been

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 )
 
 // DeltaVersion is the format version of delta and snapshot files.
@@ -286,7 +287,7 @@ func (d *Delta) Encode() ([]byte, error) {
 // ErrChecksum. Memory stays linear in len(b).
 func DecodeDelta(b []byte) (*Delta, error) {
 	r := bytes.NewReader(b)
-	d, err := ReadDelta(r, int64(len(b)))
+	d, err := ReadDelta(r, math.MaxInt64)
 	if err == nil && r.Len() > 0 {
 		err = malformed("%d bytes after the checksum", r.Len())
 	}
@@ -385,7 +386,7 @@ const chunkBytes = 64 << 10
 // take reads and hashes n bytes; nil after an error.
 func (r *Reader) take(n int) []byte {
 	if r.err == nil && int64(n) > r.left {
-		r.err = fmt.Errorf("%w: delta file of more than %d bytes, or one cut short", ErrTooLarge, r.max)
+		r.err = fmt.Errorf("%w: delta file of more than %d bytes; raise the limit or refuse the peer", ErrTooLarge, r.max)
 	}
 	if r.err != nil {
 		return nil

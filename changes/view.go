@@ -138,7 +138,10 @@ func (v *viewVar) keysAbove(p Path) []Path {
 	var above []Path
 	at := v.spec
 	for i, st := range p.Steps {
-		at, _, _ = at.child(st)
+		var ok bool
+		if at, _, ok = at.child(st); !ok {
+			return nil
+		}
 		if st.Kind == KeyStep && at.container() {
 			above = append(above, Path{p.Var, p.Steps[: i+1 : i+1]})
 		}
@@ -254,9 +257,11 @@ func (w *View) RunCells(run RunID) []PathCell {
 
 // Fold folds the net changes of one turn of a run into its cells as they are in the view, which is what
 // the program saw, and puts them back. It returns the cells that changed: what the run publishes for
-// this turn. All cells stay as they were if one change is refused.
+// this turn. All cells stay as they were if one change is refused. Beyond folding each change, it says
+// again that a key is there when the turn emptied a key that only its parts kept alive.
 func (w *View) Fold(changes []Change, at Stamp) ([]PathCell, error) {
 	var out []PathCell
+	changes = w.withPresence(changes)
 	for _, ch := range changes {
 		v, err := w.variable(ch.Path.Var)
 		if err != nil {
@@ -289,6 +294,33 @@ func (w *View) Fold(changes []Change, at Stamp) ([]PathCell, error) {
 		}
 	}
 	return out, nil
+}
+
+// withPresence adds to the changes of a turn the presence of keys that outlived a removal only by what
+// stands below them: where the turn removes from below and leaves the key, the program has seen the key
+// and kept it, so that it says so and the key does not vanish with its last part.
+func (w *View) withPresence(changes []Change) []Change {
+	said := map[string]bool{}
+	for _, ch := range changes {
+		if ch.Kind == Key {
+			said[string(ch.Path.Encode())] = true
+		}
+	}
+	all := slices.Clone(changes)
+	for _, ch := range changes {
+		v := w.vars[ch.Path.Var]
+		if v == nil || ch.New.Present() {
+			continue
+		}
+		for _, k := range v.keysAbove(ch.Path) {
+			code := string(k.Encode())
+			if l := v.leaves[code]; !said[code] && (l == nil || !l.value.Present()) {
+				said[code] = true
+				all = append(all, Change{k, Key, Value{}, presence(true)})
+			}
+		}
+	}
+	return all
 }
 
 // present is what stands at a leaf or key path now, as Assign takes it.
