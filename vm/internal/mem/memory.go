@@ -3,9 +3,8 @@ package mem
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
-
-	"github.com/tandemvm/tandem/vm/internal/code"
 )
 
 const (
@@ -42,18 +41,59 @@ func (e *LimitError) Unwrap() error { return ErrLimit }
 // Memory is one linear memory. Addresses are guest addresses: code.Base is the first byte.
 type Memory struct {
 	base  unsafe.Pointer // host address of code.Base
-	marks unsafe.Pointer // *uint32 of page 0: the epoch in which each page was last touched, 0 never (and then it is all zero)
+	marks unsafe.Pointer // *uint32 of page 0: the epoch number in which each page was last touched; 0 is never, and then the page is all zero
 	size  uint64         // bytes in use, a multiple of PageBytes
 	words uint64         // size / 8
 	epoch uint32         // the running epoch number
 	limit uint64
+	pages uint64 // pages reserved, slack included
+
+	last     uint32  // greatest epoch number given out; none is given out twice
+	taken    *Pages  // content at the last take or load, nil before
+	takeFrom uint32  // first number given out after it
+	levels   []level // [0] is the root, which cannot be undone
+	dirty    pageSet // pages that may differ from taken
+	spare    []*image
+	region   []byte
+	array    []byte // the region of marks
+	untrack  bool
 }
 
-// New reserves a memory of size 0 that may grow to limitBytes (rounded down to whole pages, at most LimitMax).
-func New(limitBytes uint64) (*Memory, error) { panic("BUG: not built") }
+// image is the content of one page.
+type image [PageBytes]byte
 
-// Close gives the region back to the host; the Memory and every slice of it are dead afterwards.
-func (m *Memory) Close() error { panic("BUG: not built") }
+// New reserves a memory of size 0 that may grow to limitBytes (rounded down to whole pages, at most LimitMax).
+func New(limitBytes uint64) (*Memory, error) {
+	one := uint16(1)
+	if *(*byte)(unsafe.Pointer(&one)) != 1 {
+		return nil, errors.New("mem: this host is big-endian: use a little-endian one (amd64, arm64)")
+	}
+	limitBytes &^= PageBytes - 1
+	if limitBytes == 0 || limitBytes > LimitMax {
+		return nil, fmt.Errorf("mem: memory limit must be %d to %d bytes", PageBytes, uint64(LimitMax))
+	}
+	m := &Memory{limit: limitBytes, pages: (limitBytes + slackBytes) >> PageShift, levels: []level{{}}, last: 1, epoch: 1}
+	var err error
+	if m.region, err = reserve(limitBytes + slackBytes); err != nil {
+		return nil, fmt.Errorf("mem: cannot reserve %d bytes of address space: lower the memory limit: %w", limitBytes, err)
+	}
+	if m.array, err = reserve(m.pages * 4); err != nil {
+		release(m.region)
+		return nil, fmt.Errorf("mem: cannot reserve the page table of %d bytes of memory: lower the memory limit: %w", limitBytes, err)
+	}
+	m.base, m.marks = unsafe.Pointer(&m.region[0]), unsafe.Pointer(&m.array[0])
+	return m, nil
+}
+
+// Close gives the region back to the host; the Memory and every slice of it are dead afterwards. Pages taken from it live on.
+func (m *Memory) Close() error {
+	if m.region == nil {
+		return nil
+	}
+	err := errors.Join(release(m.region), release(m.array))
+	*m = Memory{untrack: true}
+	return err
+}
 
 // Size is the number of bytes in use, a multiple of PageBytes. It changes at Grow, Undo, Reset and Load.
 func (m *Memory) Size() uint64 { return m.size }
@@ -62,96 +102,93 @@ func (m *Memory) Size() uint64 { return m.size }
 func (m *Memory) Limit() uint64 { return m.limit }
 
 // Grow makes memory at least sizeBytes large (rounded up to whole pages); new bytes are zero. The error is a *LimitError.
-func (m *Memory) Grow(sizeBytes uint64) error { panic("BUG: not built") }
+func (m *Memory) Grow(sizeBytes uint64) error {
+	if sizeBytes <= m.size {
+		return nil
+	}
+	if sizeBytes > m.limit {
+		return &LimitError{sizeBytes, m.limit}
+	}
+	m.resize((sizeBytes + PageBytes - 1) &^ (PageBytes - 1))
+	return nil
+}
 
-// Base is the host address of guest address code.Base; it never changes. At least 65536+8 bytes after the size are reserved too:
+func (m *Memory) resize(sizeBytes uint64) { m.size, m.words = sizeBytes, sizeBytes/8 }
+
+// Base is the host address of guest address code.Base; it never changes. More than 65536+8 bytes after the limit are reserved too:
 // an access of up to that many bytes that begins below the size does not fault on the host.
 func (m *Memory) Base() unsafe.Pointer { return m.base }
 
 // PageEpochs is the epoch number of each page, indexed by page number, for the whole reserved range; the array never moves.
-func (m *Memory) PageEpochs() []uint32 { panic("BUG: not built") }
+func (m *Memory) PageEpochs() []uint32 { return unsafe.Slice((*uint32)(m.marks), m.pages) }
 
 // Epoch is the running epoch number (see the package comment for when it changes).
 func (m *Memory) Epoch() uint32 { return m.epoch }
 
-// TouchPage makes page number page ready to be written: it is journaled if this level has not done so.
-func (m *Memory) TouchPage(page uint64) { panic("BUG: not built") }
+func (m *Memory) mark(page uint64) *uint32 { return (*uint32)(unsafe.Add(m.marks, page<<2)) }
 
-// InRange reports whether the n bytes from addr are inside memory.
-func (m *Memory) InRange(addr, n uint64) bool {
-	off := addr - code.Base
-	return off < m.size && n <= m.size-off
+func (m *Memory) page(page uint64) *image { return (*image)(unsafe.Add(m.base, page<<PageShift)) }
+
+// TouchPage makes page number page ready to be written: it is journaled if this level has not done so. A page
+// beyond the reserved range is ignored.
+func (m *Memory) TouchPage(page uint64) {
+	if page >= m.pages {
+		return
+	}
+	mark := m.mark(page)
+	former := *mark
+	if former == m.epoch {
+		return
+	}
+	if l := &m.levels[len(m.levels)-1]; former < l.first {
+		l.journal = append(l.journal, m.entry(page, former))
+	}
+	m.dirty.add(page)
+	*mark = m.epoch
 }
 
-// Load8, Load16, Load32 and Load64 read a little-endian number. They are total: an address outside memory reads as 0,
-// and the last bytes of a number that hangs over the end read as they may. Call InRange first where the address is the guest's and a fault must be told.
-func (m *Memory) Load8(addr uint64) uint8 { panic("BUG: not built") }
+// entry is the journal's record of a page as it is now. A page that has not changed since the last take shares the take's image.
+func (m *Memory) entry(page uint64, former uint32) entry {
+	e := entry{page: uint32(page), former: former}
+	switch {
+	case former == 0:
+	case m.taken != nil && !m.dirty.has(page):
+		e.image, e.shared = m.taken.image(page), true
+	default:
+		e.image = m.newImage()
+		*e.image = *m.page(page)
+	}
+	return e
+}
 
-// Load16 is as Load8.
-func (m *Memory) Load16(addr uint64) uint16 { panic("BUG: not built") }
+const (
+	slabPages     = 16
+	sparePagesMax = 4096
+)
 
-// Load32 is as Load8.
-func (m *Memory) Load32(addr uint64) uint32 { panic("BUG: not built") }
+func (m *Memory) newImage() *image {
+	if len(m.spare) == 0 {
+		slab := new([slabPages]image)
+		for i := range slab {
+			m.spare = append(m.spare, &slab[i])
+		}
+	}
+	i := m.spare[len(m.spare)-1]
+	m.spare = m.spare[:len(m.spare)-1]
+	return i
+}
 
-// Load64 is as Load8.
-func (m *Memory) Load64(addr uint64) uint64 { panic("BUG: not built") }
-
-// Store8, Store16, Store32 and Store64 write a little-endian number, tracked. They are total: outside memory nothing is
-// written and the result is false.
-func (m *Memory) Store8(addr uint64, v uint8) bool { panic("BUG: not built") }
-
-// Store16 is as Store8.
-func (m *Memory) Store16(addr uint64, v uint16) bool { panic("BUG: not built") }
-
-// Store32 is as Store8.
-func (m *Memory) Store32(addr uint64, v uint32) bool { panic("BUG: not built") }
-
-// Store64 is as Store8.
-func (m *Memory) Store64(addr, v uint64) bool { panic("BUG: not built") }
-
-// Bytes is a read-only view of n bytes at addr, nil when they are not all inside memory (or n is 0). It shows later stores.
-func (m *Memory) Bytes(addr, n uint64) []byte { panic("BUG: not built") }
-
-// Touch makes n bytes at addr ready to be written; false when they are not all inside memory.
-func (m *Memory) Touch(addr, n uint64) bool { panic("BUG: not built") }
-
-// Writable touches n bytes at addr and returns them; nil when they are not all inside memory (or n is 0). It may be written until the epoch number changes.
-func (m *Memory) Writable(addr, n uint64) []byte { panic("BUG: not built") }
-
-// Copy copies n bytes from src to dst, overlap allowed; false (and nothing copied) when either is not inside memory.
-func (m *Memory) Copy(dst, src, n uint64) bool { panic("BUG: not built") }
-
-// Zero clears n bytes at addr; false when they are not all inside memory.
-func (m *Memory) Zero(addr, n uint64) bool { panic("BUG: not built") }
+func (m *Memory) dropImage(e *entry) {
+	if e.image != nil && !e.shared && len(m.spare) < sparePagesMax {
+		m.spare = append(m.spare, e.image)
+	}
+}
 
 // Untracked switches tracking off for good: no store takes the slow path any more. It is the baseline of benchmarks;
-// Save, Take, Load and the like fail afterwards.
-func (m *Memory) Untracked() { panic("BUG: not built") }
-
-// Depth is the number of open saves.
-func (m *Memory) Depth() int { panic("BUG: not built") }
-
-// Save opens a level: Undo brings the content and size of now back. O(1).
-func (m *Memory) Save() error { panic("BUG: not built") }
-
-// Undo restores content and size at the newest open save and closes it.
-func (m *Memory) Undo() error { panic("BUG: not built") }
-
-// Commit closes the newest open save and keeps what was written since, as if written in the level below.
-func (m *Memory) Commit() error { panic("BUG: not built") }
-
-// Reset is Undo, then Save: it restores the newest open save and leaves it open.
-func (m *Memory) Reset() error { panic("BUG: not built") }
-
-// Touched calls fn for every page touched in the running level (0: none was opened, nothing is called), in ascending order, with its number,
-// its image when the level was opened (nil: all zero) and its content now. Both are valid during the call only. fn returning false ends it.
-func (m *Memory) Touched(fn func(page uint64, old, now []byte) bool) { panic("BUG: not built") }
-
-// SavedSize is the size when the running level was opened.
-func (m *Memory) SavedSize() uint64 { panic("BUG: not built") }
-
-// Take is the content of now as an immutable page table that shares unchanged pages with the take before.
-func (m *Memory) Take() (*Pages, error) { panic("BUG: not built") }
-
-// Load makes content and size those of p. It is a tracked write: an open save can undo it. Cost follows the difference from the last Take or Load.
-func (m *Memory) Load(p *Pages) error { panic("BUG: not built") }
+// Save, Take, Load and the like fail afterwards with ErrUntracked.
+func (m *Memory) Untracked() {
+	m.untrack, m.epoch, m.levels = true, math.MaxUint32, []level{{}}
+	for i := range m.PageEpochs() {
+		m.PageEpochs()[i] = math.MaxUint32
+	}
+}

@@ -1,0 +1,388 @@
+package mem
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// model is the dumb second implementation: a stack of full copies.
+type model struct {
+	now   []byte
+	saved [][]byte
+	taken []byte
+}
+
+func clone(b []byte) []byte { return append([]byte{}, b...) }
+
+// machine is a Memory and its model, driven by the same steps.
+type machine struct {
+	m     *Memory
+	o     model
+	takes []*Pages // with their contents
+	were  [][]byte
+}
+
+func (x *machine) check() error {
+	if x.m.Size() != uint64(len(x.o.now)) {
+		return fmt.Errorf("size %d, want %d", x.m.Size(), len(x.o.now))
+	}
+	if got := x.m.Bytes(code.Base, x.m.Size()); !bytes.Equal(got, x.o.now) {
+		return fmt.Errorf("content differs at %d", diffAt(got, x.o.now))
+	}
+	if x.m.Depth() != len(x.o.saved) {
+		return fmt.Errorf("depth %d, want %d", x.m.Depth(), len(x.o.saved))
+	}
+	for i, p := range x.takes {
+		if err := samePages(p, x.were[i]); err != nil {
+			return fmt.Errorf("take %d: %w", i, err)
+		}
+	}
+	if n := len(x.o.saved); n > 0 {
+		return x.checkTouched(x.o.saved[n-1])
+	}
+	return nil
+}
+
+// checkTouched verifies that the pages touched in the running level cover every difference and carry the old images.
+func (x *machine) checkTouched(old []byte) error {
+	var err error
+	seen := map[uint64]bool{}
+	x.m.Touched(func(page uint64, was, now []byte) bool {
+		seen[page] = true
+		if was == nil {
+			was = zeroPage[:]
+		}
+		if !bytes.Equal(was, pageOf(old, page)) || !bytes.Equal(now, pageOf(x.o.now, page)) {
+			err = fmt.Errorf("touched page %d has a wrong image", page)
+		}
+		return true
+	})
+	for p := uint64(0); p < uint64(max(len(old), len(x.o.now)))/PageBytes; p++ {
+		if !bytes.Equal(pageOf(old, p), pageOf(x.o.now, p)) && !seen[p] {
+			return fmt.Errorf("page %d changed but is not touched", p)
+		}
+	}
+	return err
+}
+
+func pageOf(b []byte, page uint64) []byte {
+	if page*PageBytes >= uint64(len(b)) {
+		return zeroPage[:]
+	}
+	return b[page*PageBytes : (page+1)*PageBytes]
+}
+
+func diffAt(a, b []byte) int {
+	for i := range a {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return -1
+}
+
+func samePages(p *Pages, want []byte) error {
+	if p.Size() != uint64(len(want)) {
+		return fmt.Errorf("size %d, want %d", p.Size(), len(want))
+	}
+	for i := uint64(0); i < uint64(len(want))/PageBytes; i++ {
+		if got := p.Page(i); got == nil && !isZero(pageOf(want, i)) || got != nil && !bytes.Equal(got, pageOf(want, i)) {
+			return fmt.Errorf("page %d differs", i)
+		}
+	}
+	last := int64(-1)
+	var err error
+	p.Each(func(page uint64, data []byte) bool {
+		if int64(page) <= last || page*PageBytes >= uint64(len(want)) || isZero(data) {
+			err = fmt.Errorf("Each gives page %d after %d, size %d", page, last, len(want))
+		}
+		last = int64(page)
+		return true
+	})
+	return err
+}
+
+func (x *machine) save() error {
+	x.o.saved = append(x.o.saved, clone(x.o.now))
+	return x.m.Save()
+}
+
+func (x *machine) undo() error {
+	err := x.m.Undo()
+	n := len(x.o.saved)
+	if n == 0 {
+		if err != ErrRoot {
+			return fmt.Errorf("undo at the root: %v", err)
+		}
+		return nil
+	}
+	x.o.now, x.o.saved = x.o.saved[n-1], x.o.saved[:n-1]
+	return err
+}
+
+func (x *machine) commit() error {
+	err := x.m.Commit()
+	n := len(x.o.saved)
+	if n == 0 {
+		if err != ErrRoot {
+			return fmt.Errorf("commit at the root: %v", err)
+		}
+		return nil
+	}
+	x.o.saved = x.o.saved[:n-1]
+	return err
+}
+
+func (x *machine) reset() error {
+	err := x.m.Reset()
+	n := len(x.o.saved)
+	if n == 0 {
+		if err != ErrRoot {
+			return fmt.Errorf("reset at the root: %v", err)
+		}
+		return nil
+	}
+	x.o.now = clone(x.o.saved[n-1])
+	return err
+}
+
+func (x *machine) write(off int, v byte) error {
+	x.o.now[off] = v
+	if !x.m.Store8(code.Base+uint64(off), v) {
+		return fmt.Errorf("store at %d refused", off)
+	}
+	return nil
+}
+
+func (x *machine) grow(pages int) error {
+	x.o.now = append(x.o.now, make([]byte, pages*PageBytes)...)
+	return x.m.Grow(uint64(len(x.o.now)))
+}
+
+func (x *machine) take() error {
+	p, err := x.m.Take()
+	if err != nil {
+		return err
+	}
+	if n := len(x.takes); n > 0 {
+		if err := checkChanged(x.takes[n-1], p, x.were[n-1], x.o.now); err != nil {
+			return err
+		}
+	}
+	x.takes, x.were = append(x.takes, p), append(x.were, clone(x.o.now))
+	return nil
+}
+
+func checkChanged(a, b *Pages, was, now []byte) error {
+	got := map[uint64]bool{}
+	var err error
+	b.Changed(a, func(page uint64, data []byte) bool {
+		got[page] = true
+		if data == nil {
+			data = zeroPage[:]
+		}
+		if !bytes.Equal(data, pageOf(now, page)) {
+			err = fmt.Errorf("changed page %d has wrong data", page)
+		}
+		return true
+	})
+	for p := uint64(0); p < uint64(max(len(was), len(now)))/PageBytes; p++ {
+		if got[p] == bytes.Equal(pageOf(was, p), pageOf(now, p)) {
+			return fmt.Errorf("changed page %d: %v", p, got[p])
+		}
+	}
+	return err
+}
+
+// load goes back to take i.
+func (x *machine) load(i int) error {
+	x.o.now = clone(x.were[i])
+	return x.m.Load(x.takes[i])
+}
+
+func newMachine(t testing.TB, limitPages int) *machine {
+	m, err := New(uint64(limitPages) * PageBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return &machine{m: m}
+}
+
+// TestEverySequence walks every sequence of 8 steps over 7 kinds on a memory of a few pages and compares with full copies after each step.
+func TestEverySequence(t *testing.T) {
+	const steps = 8
+	kinds := []string{"save", "undo", "commit", "reset", "write a", "write b", "take"}
+	step := func(x *machine, kind, n int) error {
+		switch kind {
+		case 0:
+			return x.save()
+		case 1:
+			return x.undo()
+		case 2:
+			return x.commit()
+		case 3:
+			return x.reset()
+		case 4:
+			return x.write(7, byte(n+1))
+		case 5: // a page that is fresh, and grows memory the first time
+			if len(x.o.now) == PageBytes {
+				if err := x.grow(1); err != nil {
+					return err
+				}
+			}
+			return x.write(PageBytes+9, byte(n+1))
+		}
+		return x.take()
+	}
+	depth := steps
+	if testing.Short() {
+		depth = 6
+	}
+	x := newMachine(t, 3)
+	sequence := make([]int, depth)
+	count := 0
+	for total := int(math.Pow(float64(len(kinds)), float64(depth))); count < total; count++ {
+		for i, c := 0, count; i < depth; i++ {
+			sequence[depth-1-i] = c % len(kinds)
+			c /= len(kinds)
+		}
+		x.restart()
+		for n, kind := range sequence {
+			err := step(x, kind, n)
+			if err == nil && (n == depth-1 || count%31 == 0) { // prefixes are checked as sequences that end in takes and undos, and now and then directly
+				err = x.check()
+			}
+			if err == nil && n == depth-1 {
+				err = x.unwind()
+			}
+			if err != nil {
+				var names []string
+				for _, k := range sequence[:n+1] {
+					names = append(names, kinds[k])
+				}
+				t.Fatalf("after %q: %v", names, err)
+			}
+		}
+	}
+}
+
+// restart makes the memory one page large and zero, as new, without another region.
+func (x *machine) restart() {
+	m := x.m
+	clear(m.region[:3*PageBytes])
+	clear(m.PageEpochs())
+	*m = Memory{base: m.base, marks: m.marks, region: m.region, array: m.array, limit: m.limit, pages: m.pages, spare: m.spare,
+		dirty: pageSet{bits: m.dirty.bits, list: m.dirty.list}, levels: []level{{}}, last: 1, epoch: 1}
+	m.dirty.clear()
+	m.resize(PageBytes)
+	x.o = model{now: make([]byte, PageBytes)}
+	x.takes, x.were = x.takes[:0], x.were[:0]
+}
+
+// unwind undoes every open save, checking each.
+func (x *machine) unwind() error {
+	for len(x.o.saved) > 0 {
+		if err := x.undo(); err != nil {
+			return err
+		}
+		if err := x.check(); err != nil {
+			return fmt.Errorf("unwinding to depth %d: %w", len(x.o.saved), err)
+		}
+	}
+	if err := x.take(); err != nil {
+		return err
+	}
+	return x.check()
+}
+
+// TestRandomSteps drives a larger memory for long, with loads of earlier takes and the renumbering of epochs.
+func TestRandomSteps(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %#x", seed)
+	for round := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, round))
+		x := newMachine(t, 300)
+		if err := x.grow(40); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 1500 {
+			if err := x.randomStep(r); err != nil {
+				t.Fatalf("round %d, step %d: %v", round, n, err)
+			}
+			if n%5 == 0 {
+				if err := x.check(); err != nil {
+					t.Fatalf("round %d, step %d: %v", round, n, err)
+				}
+			}
+		}
+		if err := x.unwind(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}
+
+func (x *machine) randomStep(r *rand.Rand) error {
+	switch k := r.IntN(100); {
+	case k < 12:
+		return x.save()
+	case k < 18:
+		return x.undo()
+	case k < 22:
+		return x.commit()
+	case k < 25:
+		return x.reset()
+	case k < 33:
+		return x.take()
+	case k < 35 && len(x.takes) > 0:
+		return x.load(r.IntN(len(x.takes)))
+	case k < 38:
+		if len(x.o.now) < 200*PageBytes {
+			return x.grow(1 + r.IntN(20))
+		}
+	case k < 40:
+		x.m.renumber()
+	case k < 41:
+		x.m.last = math.MaxUint32 - 2 // the next number but one renumbers
+	case k < 44:
+		if len(x.takes) > 4 {
+			x.takes, x.were = x.takes[2:], x.were[2:]
+		}
+	case k < 60:
+		return x.bulk(r)
+	default:
+		off := r.IntN(len(x.o.now))
+		if r.IntN(4) == 0 {
+			return x.write(off, 0) // content comes back to what it was
+		}
+		return x.write(off, byte(r.Uint32()))
+	}
+	return nil
+}
+
+func (x *machine) bulk(r *rand.Rand) error {
+	n := r.IntN(3 * PageBytes)
+	dst, src := r.IntN(len(x.o.now)), r.IntN(len(x.o.now))
+	ok := x.m.InRange(code.Base+uint64(dst), uint64(n)) && x.m.InRange(code.Base+uint64(src), uint64(n))
+	if want := dst+n <= len(x.o.now) && src+n <= len(x.o.now); ok != want {
+		return fmt.Errorf("InRange says %v", ok)
+	}
+	switch {
+	case !ok:
+		if x.m.Copy(code.Base+uint64(dst), code.Base+uint64(src), uint64(n)) {
+			return fmt.Errorf("copy beyond the end")
+		}
+	case r.IntN(3) == 0:
+		clear(x.o.now[dst : dst+n])
+		x.m.Zero(code.Base+uint64(dst), uint64(n))
+	default:
+		copy(x.o.now[dst:dst+n], x.o.now[src:src+n])
+		x.m.Copy(code.Base+uint64(dst), code.Base+uint64(src), uint64(n))
+	}
+	return nil
+}

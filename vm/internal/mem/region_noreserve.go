@@ -1,0 +1,7 @@
+//go:build linux || darwin || netbsd || solaris
+
+package mem
+
+import "golang.org/x/sys/unix"
+
+const mapNoReserve = unix.MAP_NORESERVE

@@ -1,0 +1,5 @@
+//go:build unix && !(linux || darwin || netbsd || solaris)
+
+package mem
+
+const mapNoReserve = 0

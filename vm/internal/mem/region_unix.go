@@ -1,0 +1,12 @@
+//go:build unix
+
+package mem
+
+import "golang.org/x/sys/unix"
+
+// reserve is n zero bytes of address space; the host gives memory to them as they are written.
+func reserve(n uint64) ([]byte, error) {
+	return unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|mapNoReserve)
+}
+
+func release(b []byte) error { return unix.Munmap(b) }
