@@ -26,7 +26,7 @@ type Builder struct {
 	pending  int               // types[pending:] are placed but not yet filled in
 	filling  bool
 	methods  []methodSlot
-	mutual   map[[2]uint64]uint64 // itabs by interface and concrete descriptor
+	itabOf   map[[2]uint64]uint64 // itabs by interface and concrete descriptor
 	itabs    []uint64
 	closures map[string]uint64
 	equals   []closureSlot // Equal fields' closures of runtime.typeEqual
@@ -57,7 +57,7 @@ type closureSlot struct{ off uint64 }
 
 // NewBuilder starts an image's data with nothing in it.
 func NewBuilder() *Builder {
-	b := &Builder{pooled: map[string]uint64{}, mutual: map[[2]uint64]uint64{}, closures: map[string]uint64{}}
+	b := &Builder{pooled: map[string]uint64{}, itabOf: map[[2]uint64]uint64{}, closures: map[string]uint64{}}
 	b.ro = make([]byte, WordBytes) // no descriptor, name or string stands at the very start: offset 0 of the data stays unused
 	return b
 }
@@ -72,7 +72,7 @@ func (b *Builder) alloc(size, align int64) (off uint64) {
 	return uint64(at)
 }
 
-func roAddr(off uint64) uint64  { return code.Base + code.DataStart + off }
+func roAddr(off uint64) uint64   { return code.Base + code.DataStart + off }
 func roIndex(addr uint64) uint64 { return addr - code.Base - code.DataStart }
 
 func (b *Builder) put8(off uint64, v uint8)   { b.ro[off] = v }

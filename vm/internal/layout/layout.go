@@ -107,7 +107,8 @@ func PtrBytes(t types.Type) int64 {
 }
 
 // PtrBitmap is the pointer bitmap of t: bit i%8 of byte i/8 is set when word i of a value holds a pointer;
-// PtrBytes(t)/8 bits, rounded up to bytes.
+// PtrBytes(t)/8 bits, rounded up to bytes. Other than gc's it has both words of an interface: a type made by reflect
+// and an itab made at run time are on the heap here.
 func PtrBitmap(t types.Type) []byte {
 	bits := PtrBytes(t) / WordBytes
 	m := make([]byte, (bits+7)/8)

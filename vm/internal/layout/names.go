@@ -79,7 +79,7 @@ func (w *nameWriter) basic(t *types.Basic) {
 
 func (w *nameWriter) pkg(p *types.Package) {
 	if w.link {
-		w.b.WriteString(pathPrefix(p.Path()))
+		w.b.WriteString(pathPrefix(PackagePath(p)))
 	} else {
 		w.b.WriteString(p.Name())
 	}
