@@ -1,0 +1,425 @@
+package node
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/tandemvm/tandem/net/discovery"
+	"github.com/tandemvm/tandem/net/proof"
+	"github.com/tandemvm/tandem/net/ticket"
+)
+
+// The dialer of a connection opens one stream of proofProtocol and runs the proof. If the two share a sandbox the stream
+// stays open as their link: a beat each second, so that a peer that vanished without a word is noticed, and
+// introductions, so that members who joined by one ticket find one another. A connection without a link is closed.
+//
+//	after the proof, both ways: 'b'                           a beat
+//	                            'i' len(4) JSON [{peer,addrs}] an introduction: the sender first, then other members
+const (
+	proofProtocol = protocol.ID("/tandem/member/1")
+
+	proofLimit = 5 * time.Second // for the whole proof, and for a connection to begin one
+	beatEvery  = time.Second
+	beatLimit  = 6 * time.Second // silence after which a link is dead
+
+	introMax      = 64 << 10 // bytes of one introduction
+	introPeers    = 64
+	introAddrs    = 16
+	introsWaiting = 64
+
+	protectTag = "tandem member"
+)
+
+// member is a peer with at least one link.
+type member struct{ links map[*link]bool }
+
+// in reports whether the peer has proven the room's key.
+func (m *member) in(r *Room) bool {
+	if m != nil {
+		for l := range m.links {
+			if slices.Contains(l.rooms, r) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+type link struct {
+	peer   peer.ID
+	stream network.Stream
+	boot   proof.Boot
+	rooms  []*Room // that both are members of
+	intros chan []ticket.Member
+}
+
+// connected is called by libp2p for every new connection.
+func (n *Node) connected(_ network.Network, c network.Conn) {
+	n.spawn(func() {
+		if c.Stat().Direction == network.DirOutbound {
+			n.prove(c.RemotePeer())
+		}
+		if !n.await(n.ctx, proofLimit, func() bool { return n.members[c.RemotePeer()] != nil }) && !c.IsClosed() && n.ctx.Err() == nil {
+			n.metrics.bad(eventProofTimeout)
+			c.Close()
+		}
+	})
+}
+
+// spawn runs f unless the node is closing; Close waits for it.
+func (n *Node) spawn(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.closed {
+		n.work.Go(f)
+	}
+}
+
+// prove runs the dialer's side with a connected peer.
+func (n *Node) prove(p peer.ID) {
+	ctx, cancel := context.WithTimeout(n.ctx, proofLimit)
+	defer cancel()
+	s, err := n.host.NewStream(network.WithAllowLimitedConn(network.WithNoDial(ctx, "proof"), "proof"), p, proofProtocol)
+	if err != nil {
+		n.log.Debug("no proof stream", "with", short(p), "err", err)
+		return
+	}
+	rooms, keys := n.keys()
+	if len(keys) == 0 {
+		s.Reset()
+		return
+	}
+	s.SetDeadline(time.Now().Add(proofLimit))
+	shared, err := proof.Dial(s, n.host.ID().String(), p.String(), n.boot, keys)
+	n.settle(s, rooms, shared, err)
+}
+
+// answer runs the listener's side. A node that was just opened has no room yet, and its peers are already calling:
+// they are kept waiting for the first one rather than turned away.
+func (n *Node) answer(s network.Stream) {
+	n.await(n.ctx, proofLimit/2, func() bool { return len(n.rooms) > 0 })
+	rooms, keys := n.keys()
+	s.SetDeadline(time.Now().Add(proofLimit))
+	shared, err := proof.Answer(s, n.host.ID().String(), s.Conn().RemotePeer().String(), n.boot, keys)
+	n.settle(s, rooms, shared, err)
+}
+
+func (n *Node) keys() ([]*Room, []proof.Key) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var rooms []*Room
+	var keys []proof.Key
+	for _, r := range n.rooms {
+		rooms = append(rooms, r)
+		keys = append(keys, r.proofKey)
+	}
+	return rooms, keys
+}
+
+func (n *Node) settle(s network.Stream, rooms []*Room, shared proof.Shared, err error) {
+	p := s.Conn().RemotePeer()
+	if err != nil {
+		s.Reset()
+		if errors.Is(err, proof.ErrStranger) || errors.Is(err, proof.ErrForged) {
+			n.metrics.bad(eventProofFailed)
+			n.log.Debug("refused", "peer", short(p), "err", err)
+			n.book.Refused(p)
+			// The answer that tells the dialer so may still be on its way; what matters is that nothing else is served.
+			time.AfterFunc(100*time.Millisecond, func() { n.dropStranger(p) })
+		}
+		return
+	}
+	l := &link{peer: p, stream: s, boot: shared.Boot, intros: make(chan []ticket.Member, introsWaiting)}
+	for _, k := range shared.Keys {
+		l.rooms = append(l.rooms, rooms[k])
+	}
+	s.SetDeadline(time.Time{})
+	if !n.admit(l) {
+		s.Reset()
+		s.Conn().Close()
+		return
+	}
+	n.spawn(func() { n.runLink(l) })
+}
+
+func (n *Node) dropStranger(p peer.ID) {
+	n.mu.Lock()
+	known := n.members[p] != nil
+	n.mu.Unlock()
+	if !known {
+		n.host.Network().ClosePeer(p)
+	}
+}
+
+// admit makes l count. A peer that was restarted is met anew: connections to its former process are closed, for
+// nothing sent over them will arrive.
+func (n *Node) admit(l *link) bool {
+	n.mu.Lock()
+	l.rooms = slices.DeleteFunc(l.rooms, func(r *Room) bool { return n.rooms[r.tag] != r })
+	if n.closed || n.gater.isCut(l.peer) || len(l.rooms) == 0 {
+		n.mu.Unlock()
+		return false
+	}
+	m := n.members[l.peer]
+	restarted := false
+	if m == nil {
+		m = &member{links: map[*link]bool{}}
+		n.members[l.peer] = m
+		n.metrics.members.Inc()
+	}
+	for old := range m.links {
+		if old.boot != l.boot {
+			restarted = true
+			delete(m.links, old)
+		}
+	}
+	m.links[l] = true
+	for _, r := range l.rooms {
+		r.known[l.peer] = true
+	}
+	n.broadcast()
+	n.mu.Unlock()
+
+	n.metrics.connected.Inc()
+	n.host.ConnManager().Protect(l.peer, protectTag)
+	n.book.Met(l.peer)
+	if restarted {
+		n.closeOlder(l.stream.Conn())
+	}
+	n.log.Info("member connected", "member", short(l.peer), "restarted", restarted, "via", l.stream.Conn().RemoteMultiaddr())
+	for _, r := range l.rooms {
+		r.topic.Joined(l.peer)
+		r.kick()
+	}
+	l.introduce(n.introduction(l))
+	return true
+}
+
+func (n *Node) closeOlder(than network.Conn) {
+	for _, c := range n.host.Network().ConnsToPeer(than.RemotePeer()) {
+		if c.ID() != than.ID() && c.Stat().Opened.Before(than.Stat().Opened) {
+			c.Close()
+		}
+	}
+}
+
+// runLink beats and listens until the link ends.
+func (n *Node) runLink(l *link) {
+	stop := make(chan struct{})
+	n.spawn(func() {
+		defer l.stream.Reset()
+		tick := time.NewTicker(beatEvery)
+		defer tick.Stop()
+		for {
+			var frame []byte
+			select {
+			case <-stop:
+				return
+			case <-n.ctx.Done():
+				return
+			case <-tick.C:
+				frame = []byte{'b'}
+			case intro := <-l.intros:
+				frame = introFrame(intro)
+			}
+			l.stream.SetWriteDeadline(time.Now().Add(beatLimit))
+			if _, err := l.stream.Write(frame); err != nil {
+				return
+			}
+		}
+	})
+	err := n.hear(l)
+	close(stop)
+	l.stream.Reset()
+	n.release(l)
+	if !l.stream.Conn().IsClosed() {
+		l.stream.Conn().Close()
+	}
+	n.log.Debug("link ended", "member", short(l.peer), "err", err)
+}
+
+func (n *Node) hear(l *link) error {
+	in := bufio.NewReader(l.stream)
+	for {
+		l.stream.SetReadDeadline(time.Now().Add(beatLimit))
+		kind, err := in.ReadByte()
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case 'b':
+		case 'i':
+			intro, err := readIntro(in)
+			if err != nil {
+				return err
+			}
+			n.introduced(l, intro)
+		default:
+			return fmt.Errorf("node: link frame of kind %q", kind)
+		}
+	}
+}
+
+// release forgets a link; the last one of a peer takes the membership with it.
+func (n *Node) release(l *link) {
+	n.mu.Lock()
+	m := n.members[l.peer]
+	if m == nil || !m.links[l] {
+		n.mu.Unlock()
+		return
+	}
+	delete(m.links, l)
+	gone := len(m.links) == 0
+	if gone {
+		n.forget(l.peer)
+	}
+	n.broadcast()
+	n.mu.Unlock()
+	for _, r := range l.rooms {
+		r.kick()
+	}
+	if gone {
+		n.host.ConnManager().Unprotect(l.peer, protectTag)
+		n.log.Info("member gone", "member", short(l.peer))
+		n.book.Retry(l.peer)
+	}
+}
+
+// forget removes a member; n.mu is held.
+func (n *Node) forget(p peer.ID) {
+	delete(n.members, p)
+	n.metrics.members.Dec()
+}
+
+// expel ends a membership at once, without waiting for the streams to notice that the connection is closed.
+func (n *Node) expel(p peer.ID) {
+	n.mu.Lock()
+	m := n.members[p]
+	var links []*link
+	if m != nil {
+		for l := range m.links {
+			links = append(links, l)
+		}
+	}
+	n.mu.Unlock()
+	for _, l := range links {
+		n.release(l)
+	}
+}
+
+// introduction is what the peer of l should know: this node's addresses, and the other members of their rooms.
+func (n *Node) introduction(l *link) []ticket.Member {
+	out := []ticket.Member{record(n.host.ID(), n.host.Addrs())}
+	n.mu.Lock()
+	var others []peer.ID
+	for p, m := range n.members {
+		if p != l.peer && slices.ContainsFunc(l.rooms, m.in) && len(others) < introPeers-1 {
+			others = append(others, p)
+		}
+	}
+	n.mu.Unlock()
+	for _, p := range others {
+		if addrs := n.book.Addrs(p); len(addrs) > 0 {
+			out = append(out, record(p, addrs))
+		}
+	}
+	return out
+}
+
+// introduced takes over what a member tells, and passes on what it says of itself to those it shares a room with.
+func (n *Node) introduced(l *link, intro []ticket.Member) {
+	for k, r := range intro {
+		p, err := peer.Decode(r.Peer)
+		if err != nil || p == n.host.ID() {
+			continue
+		}
+		info := peer.AddrInfo{ID: p}
+		for _, s := range r.Addrs[:min(len(r.Addrs), introAddrs)] {
+			if a, err := multiaddr.NewMultiaddr(s); err == nil {
+				info.Addrs = append(info.Addrs, a)
+			}
+		}
+		n.book.Add(info, discovery.Told)
+		if k == 0 && p == l.peer {
+			n.passOn(l, record(p, info.Addrs))
+		}
+	}
+}
+
+func (n *Node) passOn(about *link, r ticket.Member) {
+	n.mu.Lock()
+	var to []*link
+	for p, m := range n.members {
+		if p == about.peer || !slices.ContainsFunc(about.rooms, m.in) {
+			continue
+		}
+		for l := range m.links {
+			to = append(to, l)
+			break
+		}
+	}
+	n.mu.Unlock()
+	for _, l := range to {
+		l.introduce([]ticket.Member{r})
+	}
+}
+
+// introduce queues an introduction; when the queue is full the peer is far behind and will hear from others.
+func (l *link) introduce(intro []ticket.Member) {
+	select {
+	case l.intros <- intro:
+	default:
+	}
+}
+
+func record(p peer.ID, addrs []multiaddr.Multiaddr) ticket.Member {
+	r := ticket.Member{Peer: p.String()}
+	for _, a := range addrs[:min(len(addrs), introAddrs)] {
+		r.Addrs = append(r.Addrs, a.String())
+	}
+	return r
+}
+
+func introFrame(intro []ticket.Member) []byte {
+	body, err := json.Marshal(intro)
+	for err == nil && len(body) > introMax {
+		intro = intro[:len(intro)/2]
+		body, err = json.Marshal(intro)
+	}
+	if err != nil {
+		panic("BUG: node: introduction: " + err.Error())
+	}
+	return append(binary.BigEndian.AppendUint32([]byte{'i'}, uint32(len(body))), body...)
+}
+
+func readIntro(in io.Reader) ([]ticket.Member, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(in, size[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(size[:])
+	if n > introMax {
+		return nil, fmt.Errorf("node: introduction of %d bytes", n)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(in, body); err != nil {
+		return nil, err
+	}
+	var intro []ticket.Member
+	if err := json.Unmarshal(body, &intro); err != nil {
+		return nil, fmt.Errorf("node: introduction: %w", err)
+	}
+	return intro[:min(len(intro), introPeers)], nil
+}
