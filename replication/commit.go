@@ -1,0 +1,341 @@
+package replication
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+)
+
+const (
+	deltaKeysMax   = 200       // the engine's cost of a batch is quadratic in its keys
+	deltaValuesMax = 192 << 10 // bytes of records in one delta
+	cellKeysMax    = 96        // more cells of one run in a flush go into a pack
+	cellBytesMax   = 48 << 10
+	packCells      = 256 // capacity of the first pack slot; each next one holds twice as many
+)
+
+func (r *Replica) wakeCommitter() {
+	select {
+	case r.commitWake <- struct{}{}:
+	default:
+	}
+}
+
+// committer is the only goroutine that writes deltas. Turns that arrive while one flush is on, or within
+// FlushInterval of the last, share the next.
+func (r *Replica) committer() {
+	defer r.wg.Done()
+	var last time.Time
+	for {
+		select {
+		case <-r.commitWake:
+		case <-r.ctx.Done():
+			r.flush()
+			return
+		}
+		if d := r.cfg.FlushInterval - time.Since(last); d > 0 {
+			t := time.NewTimer(d)
+			select {
+			case <-t.C:
+			case <-r.ctx.Done():
+				t.Stop()
+			}
+		}
+		r.flush()
+		last = time.Now()
+	}
+}
+
+// entry is one run's share of a flush.
+type entry struct {
+	o       *ownedRun
+	p       *pending
+	head    *Head
+	records []record
+	blocks  []block
+	slots   []map[string]bool
+	err     error
+}
+
+// flush writes all pending turns. A run's head, cells and lines always stand in one delta.
+func (r *Replica) flush() {
+	r.mu.Lock()
+	var all []*entry
+	for _, o := range r.owned {
+		if o.pending != nil {
+			all = append(all, &entry{o: o, p: o.pending})
+			o.pending = nil
+		}
+	}
+	extra := r.extra
+	r.extra = nil
+	failure := r.failure
+	r.mu.Unlock()
+	slices.SortFunc(all, func(a, b *entry) int { return slices.Compare(a.o.id[:], b.o.id[:]) })
+	if failure == nil {
+		if extra != nil {
+			extra.done <- r.commitGroup(nil, extra)
+		}
+		for _, e := range all {
+			if e.err = e.build(r); e.err != nil {
+				r.end(e.o, e.err)
+			}
+		}
+		for group := range groups(all) {
+			r.commitGroup(group, nil)
+		}
+	} else if extra != nil {
+		extra.done <- failure
+	}
+	r.mu.Lock()
+	for _, e := range all {
+		err := cmp.Or(failure, e.err)
+		if err == nil && e.head.Done && r.owned[e.o.id] == e.o {
+			delete(r.owned, e.o.id)
+		}
+		for _, w := range e.p.waiters {
+			w <- err
+		}
+	}
+	r.flushed.Broadcast()
+	r.mu.Unlock()
+}
+
+// groups cuts the entries into deltas by size.
+func groups(all []*entry) func(func([]*entry) bool) {
+	return func(yield func([]*entry) bool) {
+		var group []*entry
+		keys, size := 0, 0
+		for _, e := range all {
+			if e.err != nil {
+				continue
+			}
+			n := 0
+			for _, rec := range e.records {
+				n += len(rec.key) + len(rec.value)
+			}
+			if len(group) > 0 && (keys+len(e.records) > deltaKeysMax || size+n > deltaValuesMax) {
+				if !yield(group) {
+					return
+				}
+				group, keys, size = nil, 0, 0
+			}
+			group = append(group, e)
+			keys += len(e.records)
+			size += n
+		}
+		if len(group) > 0 {
+			yield(group)
+		}
+	}
+}
+
+// extra is a commit of records that belong to no run.
+type extra struct {
+	records []record
+	blocks  []block
+	done    chan error
+}
+
+// commitGroup makes one delta. Whether a run is still ours is asked inside the window: what is applied
+// after that can only come later, at every peer.
+func (r *Replica) commitGroup(group []*entry, x *extra) error {
+	var made []block
+	d, err := r.engine.commit(func() (records []record, blocks []block) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, e := range group {
+			if e.o.ended != nil && !errors.Is(e.o.ended, ErrDone) {
+				e.err = e.o.ended
+				continue
+			}
+			records = append(records, e.records...)
+			blocks = append(blocks, e.blocks...)
+		}
+		if x != nil {
+			records, blocks = append(records, x.records...), append(blocks, x.blocks...)
+		}
+		if len(records) > 0 || x != nil {
+			records = append(records, r.introduction()...)
+		}
+		made = blocks
+		return records, blocks
+	})
+	r.mu.Lock()
+	for _, e := range group {
+		switch {
+		case err != nil:
+			e.err = r.failure
+		case e.err == nil:
+			e.o.last, e.o.slots = e.head, e.slots
+			r.m.turns.Add(float64(e.p.turns))
+			r.m.cells.Add(float64(len(e.p.cells)))
+			r.warm[e.o.id] = e.head
+		}
+	}
+	r.mu.Unlock()
+	if err == nil && d != nil {
+		r.publishDelta(d, made)
+	}
+	return err
+}
+
+// introduction is the member record, which stands in an actor's first delta. Called with mu held.
+func (r *Replica) introduction() []record {
+	if _, known := r.table.members[r.feed.actor]; known {
+		return nil
+	}
+	k := recordKey{kind: memberRecord, lineage: lineageID{actor: r.feed.actor}}
+	return []record{{k.String(), encodeRecord(member{Peer: r.self, Incarnation: r.feed.incarn,
+		Proof: memberProof(r.cfg.Secret, r.sandbox, r.feed.actor)})}}
+}
+
+// end stops a run's ownership with a reason; later turns get it.
+func (r *Replica) end(o *ownedRun, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if o.ended == nil {
+		o.ended = why
+	}
+}
+
+// build makes the records and blocks of one run's share.
+func (e *entry) build(r *Replica) error {
+	o, p := e.o, e.p
+	h := p.head
+	if err := e.sealMemory(&h); err != nil {
+		r.m.rootMismatches.Inc()
+		return err
+	}
+	if o.last != nil {
+		h.Prev = o.last.Hash()
+	} else if h.Base != nil {
+		h.Prev = h.Base.Head
+	}
+	var err error
+	if h.Signature, err = r.t.Sign(h.signed()); err != nil {
+		return err
+	}
+	e.head = &h
+	key := recordKey{kind: headRecord, run: o.id, lineage: o.lineage}
+	e.records = append(e.records, record{key.String(), h.encode()})
+	e.addLines()
+	e.addCells()
+	return nil
+}
+
+// sealMemory brings tree and manifest up to the pending pages and names the state.
+func (e *entry) sealMemory(h *Head) error {
+	o, p := e.o, e.p
+	if p.turns > 0 {
+		o.tree.Resize(p.memory)
+		o.manifest.resize(p.memory)
+		pages := pagesOf(p.memory)
+		for _, z := range p.zeros {
+			for i := z.First; i < min(z.First+z.Count, pages); i++ {
+				o.manifest.set(i, changes.Hash{})
+			}
+			if z.First < pages {
+				o.tree.Clear(z.First, min(z.Count, pages-z.First))
+			}
+		}
+		for i, data := range p.pages {
+			hash := changes.PageHash(data)
+			if hash != (changes.Hash{}) && hash != o.tree.Get(i) {
+				e.blocks = append(e.blocks, block{blockID{pageBlock, hash}, data[:]})
+			}
+			o.tree.Set(i, hash)
+			o.manifest.set(i, hash)
+		}
+	}
+	h.Root = o.tree.Root()
+	if p.root != (changes.Hash{}) && p.root != h.Root {
+		return fmt.Errorf("%w: turn %d of run %s: the pages do not hash to the state given", ErrTurn, h.Turn, runText(o.id))
+	}
+	var nodes []block
+	h.Manifest, nodes = o.manifest.seal()
+	e.blocks = append(e.blocks, nodes...)
+	return nil
+}
+
+func (e *entry) addLines() {
+	if len(e.p.lines) == 0 {
+		return
+	}
+	s := segment{First: e.p.lines[0].Number}
+	for _, l := range e.p.lines {
+		s.Lines = append(s.Lines, lineWire{Stream: l.Stream, Text: l.Text})
+	}
+	key := recordKey{kind: linesRecord, run: e.o.id, lineage: e.o.lineage, number: s.First}
+	value, made := encodeContent(encodeRecord(s), uint64(len(s.Lines)))
+	e.records = append(e.records, record{key.String(), value})
+	e.blocks = append(e.blocks, made...)
+}
+
+// addCells writes each changed cell under its own key, or all of them in packs when they are many or long.
+func (e *entry) addCells() {
+	e.slots = e.o.slots
+	maps.Copy(e.o.cells, e.p.cells)
+	size, long := 0, false
+	var list []record
+	for _, c := range e.p.cells {
+		key := recordKey{kind: cellRecord, run: e.o.id, lineage: e.o.lineage, path: c.Path}.String()
+		value := c.Cell.Encode()
+		size += len(key) + len(value)
+		long = long || len(key) > keyBytesMax/2
+		list = append(list, record{key, value})
+	}
+	if len(list) <= cellKeysMax && size <= cellBytesMax && !long {
+		slices.SortFunc(list, func(a, b record) int { return cmp.Compare(a.key, b.key) })
+		e.records = append(e.records, list...)
+		return
+	}
+	e.addPack()
+}
+
+// addPack files the changed cells in the slots of the epoch's packs, which fill like the digits of a
+// counter: a slot that is taken is merged into the next, twice as large. So a cell is rewritten a
+// logarithmic number of times, and the number of pack records stays below twenty.
+func (e *entry) addPack() {
+	o := e.o
+	set := map[string]bool{}
+	for code := range e.p.cells {
+		set[code] = true
+	}
+	e.slots = slices.Clone(o.slots)
+	i := 0
+	for ; ; i++ {
+		if i == len(e.slots) {
+			e.slots = append(e.slots, nil)
+		}
+		if len(e.slots[i]) == 0 && len(set) <= packCells<<i {
+			break
+		}
+		if len(e.slots[i]) > 0 {
+			for code := range e.slots[i] {
+				set[code] = true
+			}
+			e.slots[i] = nil
+			e.packRecord(i, nil)
+		}
+	}
+	e.slots[i] = set
+	e.packRecord(i, set)
+}
+
+func (e *entry) packRecord(slot int, set map[string]bool) {
+	p := pack{}
+	for code := range set {
+		p.Cells = append(p.Cells, packCell{Path: []byte(code), Cell: e.o.cells[code].Cell.Encode()})
+	}
+	slices.SortFunc(p.Cells, func(a, b packCell) int { return slices.Compare(a.Path, b.Path) })
+	key := recordKey{kind: packRecord, run: e.o.id, lineage: e.o.lineage, number: uint64(slot)}
+	value, made := encodeContent(encodeRecord(p), 0)
+	e.records = append(e.records, record{key.String(), value})
+	e.blocks = append(e.blocks, made...)
+}

@@ -1,0 +1,271 @@
+package replication
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	dshelp "github.com/ipfs/boxo/datastore/dshelp"
+	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
+	crdt "github.com/ipfs/go-ds-crdt"
+	crdtpb "github.com/ipfs/go-ds-crdt/pb"
+	ipld "github.com/ipfs/go-ipld-format"
+	"github.com/tandemvm/tandem/replication/internal/store"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	eraNamespace = "/e1" // the first era; see DESIGN.md
+	valuePrefix  = eraNamespace + "/s/k"
+	valueSuffix  = "/v"
+	announceMax  = 64 // deltas in one window
+	never        = 100 * 365 * 24 * time.Hour
+)
+
+// engine wires go-ds-crdt. The CRDT's own network parts are replaced: it is told of a delta by Next, only after its
+// parents, and its blocks come from the store. Local commits and announced deltas take turns at the
+// store's window, so each becomes durable whole or not at all.
+type engine struct {
+	f      *feed
+	w      *store.Window
+	s      *store.Store
+	ds     *crdt.Datastore
+	sign   func(d *delta) error
+	apply  func(records []record)
+	failed func(error)
+
+	local *localCommit // set while the committer is inside Commit; guarded by the window
+	open  []*delta     // announced and not finished; guarded by the window
+	nodes map[blockHash]ipld.Node
+}
+
+type localCommit struct {
+	d       *delta
+	records []record
+}
+
+func (e *engine) start(l *slog.Logger) (err error) {
+	o := crdt.DefaultOptions()
+	o.Logger = engineLogger{l}
+	o.RebroadcastInterval = never // beats carry heads
+	o.RepairInterval = 0          // a window leaves nothing to repair
+	o.NumWorkers = 1
+	o.DAGSyncerTimeout = 20 * time.Second
+	o.MaxBatchDeltaSize = deltaBytesMax // never reached: the committer stays below half of it
+	e.nodes = map[blockHash]ipld.Node{}
+	e.ds, err = crdt.New(e.w, ds.NewKey(eraNamespace), e, e, o)
+	return err
+}
+
+// close stops the engine; an unfinished window is dropped whole.
+func (e *engine) close() {
+	e.ds.Close()
+	if e.open != nil {
+		e.open = nil
+		e.w.End()
+	}
+}
+
+// heads are the tips of the DAG, sorted.
+func (e *engine) heads() []blockHash {
+	var out []blockHash
+	for _, c := range e.ds.InternalStats(context.Background()).Heads {
+		if h, ok := hashOf(c); ok {
+			out = append(out, h)
+		}
+	}
+	slices.SortFunc(out, func(a, b blockHash) int { return bytes.Compare(a[:], b[:]) })
+	return out
+}
+
+// commit makes one delta of records and blocks, durable on return. build runs with the window held, so what
+// it decides holds until the delta is applied; no records: nothing is done.
+func (e *engine) commit(build func() (records []record, made []block)) (*delta, error) {
+	e.w.Begin()
+	defer e.w.End()
+	records, made := build()
+	if len(records) == 0 {
+		return nil, nil
+	}
+	for _, b := range made {
+		e.w.Add(b.id.key(), b.data)
+	}
+	c := &localCommit{}
+	e.local = c
+	defer func() { e.local = nil }()
+	ctx := context.Background()
+	batch, err := e.ds.Batch(ctx)
+	for i := 0; err == nil && i < len(records); i++ {
+		err = batch.Put(ctx, ds.NewKey(records[i].key), records[i].value)
+	}
+	if err == nil {
+		err = batch.Commit(ctx)
+	}
+	if err != nil {
+		e.failed(err)
+		return nil, err
+	}
+	e.f.applied(c.d)
+	e.apply(c.records)
+	return c.d, nil
+}
+
+// Add is given the node of a local commit: it is signed and filed.
+func (e *engine) Add(_ context.Context, n ipld.Node) error {
+	if e.local == nil || e.local.d != nil {
+		return errors.New("BUG: the engine made a block outside a commit")
+	}
+	d, err := e.f.ownDelta(n.RawData(), e.sign)
+	if err != nil {
+		return err
+	}
+	e.local.d = d
+	e.file(d)
+	return nil
+}
+
+// file puts a delta and its place in the actor's chain into the window.
+func (e *engine) file(d *delta) {
+	e.nodes[d.hash] = d.node
+	e.w.Add(d.hash.storeKey(), d.bytes)
+	if d.indexed {
+		e.w.Add(indexKey(d.actor, d.Seq), append(d.hash[:], be64(d.height)...))
+	}
+}
+
+// Broadcast ends a local commit: what it wrote becomes durable, and only then anybody hears of it.
+func (e *engine) Broadcast(context.Context, []byte) error {
+	if e.local == nil {
+		return nil
+	}
+	entries, err := e.w.Write(true)
+	if err != nil {
+		return err
+	}
+	clear(e.nodes)
+	e.local.records = recordsOf(entries)
+	return nil
+}
+
+func recordsOf(entries []store.Entry) []record {
+	out := make([]record, len(entries))
+	for i, x := range entries {
+		out[i] = record{x.Key, x.Value}
+	}
+	return out
+}
+
+// Next finishes the deltas announced before and waits for more.
+func (e *engine) Next(ctx context.Context) ([]byte, error) {
+	e.finish(ctx)
+	most := announceMax
+	if len(e.heads()) == 0 {
+		most = 1 // an engine without heads makes heads of all it is told first
+	}
+	ready := e.f.next(ctx, most)
+	if ready == nil {
+		return nil, crdt.ErrNoMoreBroadcast
+	}
+	e.w.Begin()
+	e.open = ready
+	var b crdtpb.CRDTBroadcast
+	for _, d := range ready {
+		e.file(d)
+		b.Heads = append(b.Heads, &crdtpb.Head{Cid: d.hash.cid().Bytes()})
+	}
+	return proto.Marshal(&b)
+}
+
+// finish writes the window of the announced deltas. The engine logs its errors and goes on, so each
+// delta's processed mark is looked for: without it the window is dropped and the replica stops.
+func (e *engine) finish(ctx context.Context) {
+	if e.open == nil {
+		return
+	}
+	defer e.w.End()
+	done := e.open
+	e.open = nil
+	clear(e.nodes)
+	for _, d := range done {
+		k := ds.NewKey(eraNamespace).ChildString("b").Child(dshelp.MultihashToDsKey(d.hash.cid().Hash()))
+		if ok, err := e.w.Has(ctx, k); err != nil || !ok {
+			if ctx.Err() == nil {
+				e.failed(cmp.Or(err, fmt.Errorf("delta %s was not applied", d.hash.cid())))
+			}
+			return
+		}
+	}
+	entries, err := e.w.Write(false)
+	if err != nil {
+		e.failed(err)
+		return
+	}
+	for _, d := range done {
+		e.f.applied(d)
+	}
+	e.apply(recordsOf(entries))
+}
+
+func (e *engine) Get(_ context.Context, c cid.Cid) (ipld.Node, error) {
+	h, ok := hashOf(c)
+	if !ok {
+		return nil, ipld.ErrNotFound{Cid: c}
+	}
+	if n := e.nodes[h]; n != nil {
+		return n, nil
+	}
+	b, err := e.w.GetRaw(h.storeKey())
+	if errors.Is(err, store.ErrAbsent) {
+		return nil, ipld.ErrNotFound{Cid: c}
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := loadDelta(b)
+	if err != nil {
+		return nil, err
+	}
+	return d.node, nil
+}
+
+func (e *engine) GetMany(ctx context.Context, cs []cid.Cid) <-chan *ipld.NodeOption {
+	out := make(chan *ipld.NodeOption, len(cs))
+	for _, c := range cs {
+		n, err := e.Get(ctx, c)
+		out <- &ipld.NodeOption{Node: n, Err: err}
+	}
+	close(out)
+	return out
+}
+
+func (e *engine) AddMany(context.Context, []ipld.Node) error {
+	return errors.New("BUG: the engine adds one block at a time")
+}
+func (e *engine) Remove(context.Context, cid.Cid) error {
+	return errors.New("BUG: the engine removes blocks")
+}
+func (e *engine) RemoveMany(context.Context, []cid.Cid) error {
+	return errors.New("BUG: the engine removes blocks")
+}
+
+// engineLogger gives the engine's words to slog; it may not end the process.
+type engineLogger struct{ l *slog.Logger }
+
+func (l engineLogger) Debug(a ...any)            {}
+func (l engineLogger) Debugf(f string, a ...any) {}
+func (l engineLogger) Info(a ...any)             {}
+func (l engineLogger) Infof(f string, a ...any)  {}
+func (l engineLogger) Warn(a ...any)             { l.l.Warn("crdt: " + fmt.Sprint(a...)) }
+func (l engineLogger) Warnf(f string, a ...any)  { l.l.Warn("crdt: " + fmt.Sprintf(f, a...)) }
+func (l engineLogger) Error(a ...any)            { l.l.Error("crdt: " + fmt.Sprint(a...)) }
+func (l engineLogger) Errorf(f string, a ...any) { l.l.Error("crdt: " + fmt.Sprintf(f, a...)) }
+func (l engineLogger) Fatal(a ...any)            { l.Error(a...) }
+func (l engineLogger) Fatalf(f string, a ...any) { l.Errorf(f, a...) }
+func (l engineLogger) Panic(a ...any)            { l.Error(a...) }
+func (l engineLogger) Panicf(f string, a ...any) { l.Errorf(f, a...) }

@@ -1,0 +1,286 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/lease"
+)
+
+const (
+	gossipBytesMax   = 960 << 10 // below the transport's 1 MiB
+	inflatedBytesMax = 8 << 20
+	inlineBlocksMax  = 2 << 20 // bytes of pages that travel with their delta, before compression
+	beatHeadsMax     = 256
+	beatClaimsMax    = 4096
+)
+
+// A message is: version, kind, body; the body of messageDelta is compressed.
+const (
+	messageVersion = 1
+	messageDelta   = 'd'
+	messageBeat    = 'b'
+)
+
+var (
+	deflater = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)))
+	inflater = must(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(inflatedBytesMax), zstd.WithDecoderConcurrency(1)))
+)
+
+// deltaMessage is a delta with the new blocks of its heads, so that whoever hears of a head has its
+// state at once. Too many blocks are left out; standbys fetch them.
+type deltaMessage struct {
+	Envelope []byte `cbor:"1,keyasint"`
+	Blocks   []byte `cbor:"2,keyasint"`
+}
+
+func (r *Replica) publishDelta(d *delta, made []block) {
+	m := deltaMessage{Envelope: d.bytes}
+	for _, b := range made {
+		m.Blocks = appendBlock(m.Blocks, b)
+		if len(m.Blocks) > inlineBlocksMax {
+			m.Blocks = nil
+			break
+		}
+	}
+	msg := encodeDeltaMessage(m)
+	if len(msg) > gossipBytesMax {
+		m.Blocks = nil
+		msg = encodeDeltaMessage(m)
+	}
+	r.publish(msg)
+}
+
+func encodeDeltaMessage(m deltaMessage) []byte {
+	return deflater.EncodeAll(encodeRecord(m), []byte{messageVersion, messageDelta})
+}
+
+func (r *Replica) publish(msg []byte) {
+	r.m.gossipOut.Add(float64(len(msg)))
+	if err := r.t.Publish(r.ctx, msg); err != nil && r.ctx.Err() == nil {
+		r.m.publishFailures.Inc()
+		r.log.Debug("publish", "err", err)
+	}
+}
+
+// beat is what a peer says every BeatInterval: that it lives, what it has, and what it writes for.
+type beat struct {
+	Heads   [][]byte    `cbor:"1,keyasint"` // of the DAG, sorted
+	Digest  []byte      `cbor:"2,keyasint"`
+	Deltas  uint64      `cbor:"3,keyasint"`
+	Standby bool        `cbor:"4,keyasint"`
+	Claims  []beatClaim `cbor:"5,keyasint"`
+}
+
+type beatClaim struct {
+	_     struct{} `cbor:",toarray"`
+	Run   []byte
+	Epoch uint64
+}
+
+// said is a peer's last beat.
+type said struct {
+	digest  changes.Hash
+	heads   changes.Hash // hash over them
+	deltas  uint64
+	standby bool
+}
+
+func (r *Replica) sendBeat() {
+	b := beat{Standby: r.cfg.Standby}
+	heads := r.engine.heads()
+	for _, h := range heads[:min(len(heads), beatHeadsMax)] {
+		b.Heads = append(b.Heads, h[:])
+	}
+	r.mu.Lock()
+	root := r.table.digest.Root()
+	b.Digest = root[:]
+	for id, o := range r.owned {
+		if (o.ended == nil || o.pending != nil) && len(b.Claims) < beatClaimsMax {
+			b.Claims = append(b.Claims, beatClaim{Run: id[:], Epoch: o.lineage.number})
+		}
+	}
+	r.mu.Unlock()
+	slices.SortFunc(b.Claims, func(x, y beatClaim) int { return bytes.Compare(x.Run, y.Run) })
+	b.Deltas = r.feed.total()
+	r.m.beats.Inc()
+	r.publish(append([]byte{messageVersion, messageBeat}, encodeRecord(b)...))
+}
+
+// receive takes one gossip message. It runs on the transport's goroutine, in order of arrival.
+func (r *Replica) receive(from string, data []byte) {
+	r.m.gossipIn.Add(float64(len(data)))
+	err := fmt.Errorf("%w: message", ErrFormat)
+	if len(data) > 2 && data[0] == messageVersion {
+		switch data[1] {
+		case messageDelta:
+			err = r.receiveDelta(from, data[2:])
+		case messageBeat:
+			err = r.receiveBeat(from, data[2:])
+		}
+	}
+	if err != nil {
+		r.m.malformed.Inc()
+		r.log.Debug("message dropped", "from", from, "err", err)
+	}
+}
+
+func (r *Replica) receiveDelta(from string, body []byte) error {
+	raw, err := inflater.DecodeAll(body, nil)
+	if err != nil {
+		return err
+	}
+	var m deltaMessage
+	if err := decodeRecord(raw, &m); err != nil {
+		return err
+	}
+	if r.feed.crowded() {
+		r.m.overflowed.Inc() // the next beat makes us pull it
+		return nil
+	}
+	d, err := r.feed.decode(m.Envelope)
+	if err != nil {
+		r.log.Warn("delta refused", "from", from, "err", err)
+		return nil // counted
+	}
+	list, err := parseBlocks(m.Blocks)
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 && (r.cfg.Standby || len(d.blobs) > 0) {
+		if err := r.blocks.put(list); err != nil {
+			r.fail(err)
+			return nil
+		}
+	}
+	if r.feed.offer(d) {
+		r.puller(from).trigger(0)
+	}
+	return nil
+}
+
+func (r *Replica) receiveBeat(from string, body []byte) error {
+	var b beat
+	if err := decodeRecord(body, &b); err != nil {
+		return err
+	}
+	s := said{deltas: b.Deltas, standby: b.Standby}
+	if !fill(s.digest[:], b.Digest) || len(b.Heads) > beatHeadsMax || len(b.Claims) > beatClaimsMax {
+		return fmt.Errorf("%w: beat", ErrFormat)
+	}
+	var heads []blockHash
+	for _, h := range b.Heads {
+		if len(h) != 32 {
+			return fmt.Errorf("%w: beat", ErrFormat)
+		}
+		heads = append(heads, blockHash(h))
+	}
+	s.heads = headsHash(heads)
+	var claims []lease.Claim
+	for _, c := range b.Claims {
+		if len(c.Run) != 16 {
+			return fmt.Errorf("%w: beat", ErrFormat)
+		}
+		claims = append(claims, lease.Claim{Run: changes.RunID(c.Run), Epoch: c.Epoch})
+	}
+	now := r.now()
+	r.leaseMu.Lock()
+	_, before := r.lease.Since(now, from)
+	r.lease.Heard(now, from, b.Standby, claims)
+	old := r.said[from]
+	r.said[from] = s
+	r.leaseMu.Unlock()
+	if !before {
+		r.sendBeatSoon()
+	}
+	if old.digest != s.digest || !before {
+		r.emit(Event{Kind: PeersChanged})
+	}
+	r.notify()
+	if len(r.feed.unknown(heads)) > 0 {
+		r.puller(from).trigger(r.cfg.BeatInterval / 8)
+	}
+	return nil
+}
+
+func headsHash(heads []blockHash) changes.Hash {
+	var b []byte
+	for _, h := range heads {
+		b = append(b, h[:]...)
+	}
+	return tagged("tandem heads 1", b)
+}
+
+// puller returns the catch-up worker for a peer, starting it when it is new.
+func (r *Replica) puller(peer string) *puller {
+	r.pullMu.Lock()
+	defer r.pullMu.Unlock()
+	p := r.pullers[peer]
+	if p == nil {
+		p = &puller{kick: make(chan time.Duration, 1)}
+		r.pullers[peer] = p
+		if r.ctx.Err() == nil {
+			r.wg.Add(1)
+			go r.pullFrom(peer, p)
+		}
+	}
+	return p
+}
+
+// pullFrom waits a moment before it asks, since most of what a beat names is already on its way, and
+// then asks only if something is still missing.
+func (r *Replica) pullFrom(peer string, p *puller) {
+	defer r.wg.Done()
+	for {
+		select {
+		case after := <-p.kick:
+			t := time.NewTimer(after)
+			select {
+			case <-t.C:
+			case <-r.ctx.Done():
+				t.Stop()
+				return
+			}
+		case <-r.ctx.Done():
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.ctx, 30*time.Second)
+		if err := r.feed.pull(ctx, r.t, peer); err != nil && r.ctx.Err() == nil {
+			r.log.Debug("catch-up", "from", peer, "err", err)
+		}
+		cancel()
+	}
+}
+
+// peersChanged greets new peers with a beat, so that both sides learn at once what they lack.
+func (r *Replica) peersChanged(peers []string) {
+	r.pullMu.Lock()
+	fresh := false
+	for _, p := range peers {
+		if !slices.Contains(r.connected, p) {
+			fresh = true
+		}
+	}
+	r.connected = slices.Clone(peers)
+	r.pullMu.Unlock()
+	r.emit(Event{Kind: PeersChanged})
+	if fresh {
+		r.sendBeatSoon()
+		for _, p := range peers {
+			r.puller(p).trigger(0)
+		}
+	}
+	r.notify()
+}
+
+func (r *Replica) sendBeatSoon() {
+	select {
+	case r.beatWake <- struct{}{}:
+	default:
+	}
+}

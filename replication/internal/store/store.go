@@ -1,0 +1,360 @@
+// Package store keeps everything a replica knows in one pebble database, so that after a crash
+// all of it is a prefix of what was written, together.
+//
+// It offers three things over that database: plain reads and batches; a marker that says whose store this is
+// and whether it was closed; and the Window, a go-datastore for the CRDT engine whose writes
+// between Begin and Commit become one atomic batch. It knows nothing of records or peers.
+//
+// Costs: a synced commit is one fsync of the log; a read outside the cache is one table lookup.
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Errors that callers branch on.
+var (
+	ErrLocked  = errors.New("store: in use by another process")
+	ErrFull    = errors.New("store: disk is full")
+	ErrCorrupt = errors.New("store: corrupt")
+	ErrFailed  = errors.New("store: an earlier write failed")
+	ErrAbsent  = errors.New("store: not here")
+	ErrVersion = errors.New("store: written by another version")
+)
+
+// Options of Open.
+type Options struct {
+	FS          vfs.FS // nil: the disk
+	Logger      *slog.Logger
+	FreeMin     int64 // bytes that must stay free on the disk
+	CreateOnly  bool  // fail with fs.ErrExist when a store is there
+	MustExist   bool  // fail with ErrAbsent when none is there
+	MemoryBytes int   // memtable and cache, each; 0: 16 MiB
+}
+
+// Store is an open database. Safe for concurrent use.
+type Store struct {
+	dir    string
+	db     *pebble.DB
+	lock   *pebble.Lock
+	fs     vfs.FS
+	cache  *pebble.Cache
+	free   int64
+	failed atomic.Pointer[error] // first write failure; the store takes no write after it
+	dead   atomic.Bool           // pebble gave up in the middle of a commit; it cannot even be closed
+
+	turnstile sync.Mutex // held from Begin to Commit or Discard
+	window    Window
+}
+
+const databaseDir = "pebble"
+
+// Present says whether dir holds a store.
+func Present(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, databaseDir, "CURRENT"))
+	if err == nil {
+		return true
+	}
+	m, _ := filepath.Glob(filepath.Join(dir, databaseDir, "marker.*"))
+	return len(m) > 0
+}
+
+// Open opens or makes the store in dir.
+func Open(dir string, o Options) (*Store, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = 16 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	path := filepath.Join(dir, databaseDir)
+	if o.FS == vfs.Default {
+		if o.CreateOnly && Present(dir) {
+			return nil, fs.ErrExist
+		}
+		if o.MustExist && !Present(dir) {
+			return nil, ErrAbsent
+		}
+	}
+	if err := o.FS.MkdirAll(path, 0o700); err != nil {
+		return nil, explain(err)
+	}
+	lock, err := pebble.LockDirectory(path, o.FS)
+	if err != nil {
+		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "held by") {
+			return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+		}
+		return nil, explain(err)
+	}
+	s := &Store{dir: path, fs: o.FS, lock: lock, free: o.FreeMin, cache: pebble.NewCache(int64(o.MemoryBytes))}
+	s.window.s = s
+	if err := s.room(0); err != nil {
+		s.release()
+		return nil, err
+	}
+	s.db, err = openDatabase(path, s, o)
+	if err != nil {
+		s.release()
+		return nil, explain(err)
+	}
+	return s, nil
+}
+
+// openDatabase turns a panic of pebble while it replays a damaged log into an error.
+func openDatabase(path string, s *Store, o Options) (db *pebble.DB, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
+		}
+	}()
+	return pebble.Open(path, &pebble.Options{
+		FS: o.FS, Lock: s.lock, Cache: s.cache, Logger: logger{o.Logger},
+		MemTableSize:       uint64(o.MemoryBytes),
+		FormatMajorVersion: pebble.FormatNewest,
+	})
+}
+
+func (s *Store) release() {
+	s.lock.Close()
+	s.cache.Unref()
+}
+
+// Close closes the database; a store whose commit failed in the middle is only abandoned (the lock
+// stays until the process ends).
+func (s *Store) Close() error {
+	if s.dead.Load() {
+		return *s.failed.Load()
+	}
+	err := s.db.Close()
+	s.release()
+	return explain(err)
+}
+
+// Failed is the write failure that stopped the store, or nil.
+func (s *Store) Failed() error {
+	if p := s.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Get returns a copy of the value, ErrAbsent if there is none.
+func (s *Store) Get(key []byte) ([]byte, error) { return get(s.db, key) }
+
+// Has says whether key is present.
+func (s *Store) Has(key []byte) (bool, error) {
+	_, c, err := s.db.Get(key)
+	if err == pebble.ErrNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, explain(err)
+	}
+	return true, c.Close()
+}
+
+func get(r pebble.Reader, key []byte) ([]byte, error) {
+	v, c, err := r.Get(key)
+	if err == pebble.ErrNotFound {
+		return nil, ErrAbsent
+	}
+	if err != nil {
+		return nil, explain(err)
+	}
+	out := bytes.Clone(v)
+	if out == nil {
+		out = []byte{}
+	}
+	return out, c.Close()
+}
+
+// Scan calls f for keys from low to below high, in order, until f returns false. f must not keep the slices.
+func (s *Store) Scan(low, high []byte, f func(key, value []byte) bool) error {
+	return scan(s.db, low, high, f)
+}
+
+// Last is the greatest key in [low, high) with its value; ErrAbsent if there is none.
+func (s *Store) Last(low, high []byte) (key, value []byte, err error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
+	if err != nil {
+		return nil, nil, explain(err)
+	}
+	defer it.Close()
+	if !it.Last() {
+		if err := it.Error(); err != nil {
+			return nil, nil, explain(err)
+		}
+		return nil, nil, ErrAbsent
+	}
+	return bytes.Clone(it.Key()), bytes.Clone(it.Value()), nil
+}
+
+func scan(r pebble.Reader, low, high []byte, f func(key, value []byte) bool) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
+	if err != nil {
+		return explain(err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if !f(it.Key(), it.Value()) {
+			break
+		}
+	}
+	err = it.Error()
+	if cerr := it.Close(); err == nil {
+		err = cerr
+	}
+	return explain(err)
+}
+
+// Batch collects writes that are made together or not at all.
+type Batch struct{ b *pebble.Batch }
+
+// Put and Delete add to the batch.
+func (b Batch) Put(key, value []byte) { b.b.Set(key, value, nil) }
+func (b Batch) Delete(key []byte)     { b.b.Delete(key, nil) }
+
+// Write makes the writes of fill in one batch, durable on return if sync.
+func (s *Store) Write(sync bool, fill func(Batch)) error {
+	b := s.db.NewBatch()
+	defer b.Close()
+	fill(Batch{b})
+	return s.commit(b, sync)
+}
+
+func (s *Store) commit(b *pebble.Batch, sync bool) (err error) {
+	if err := s.Failed(); err != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	if err := s.room(int64(b.Len())); err != nil {
+		return s.fail(err)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.dead.Store(true)
+			err = s.fail(explain(asError(p)))
+		}
+	}()
+	o := pebble.NoSync
+	if sync {
+		o = pebble.Sync
+	}
+	if err := b.Commit(o); err != nil {
+		return s.fail(explain(err))
+	}
+	return nil
+}
+
+// fail records the first write failure: what is in memory is ahead of the disk from then on.
+func (s *Store) fail(err error) error {
+	s.failed.CompareAndSwap(nil, &err)
+	return err
+}
+
+// room refuses a write before it is begun when the disk is nearly full, because a database that runs
+// out of space in the middle of its log cannot go on.
+func (s *Store) room(bytes int64) error {
+	u, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		if errors.Is(err, vfs.ErrUnsupported) {
+			return nil
+		}
+		return explain(err)
+	}
+	if int64(u.AvailBytes) < bytes+s.free {
+		return fmt.Errorf("%w: %d MiB free in %s, %d MiB needed: make room and start again",
+			ErrFull, u.AvailBytes>>20, s.dir, (bytes+s.free)>>20+1)
+	}
+	return nil
+}
+
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: make room and start again (%v)", ErrFull, err)
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("%w: %v: move the store away and join again", ErrCorrupt, err)
+	}
+	return err
+}
+
+func asError(p any) error {
+	if err, ok := p.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", p)
+}
+
+// logger passes pebble's complaints on. Fatalf must not return; pebble calls it on the goroutine of a
+// failed commit, where commit recovers.
+type logger struct{ l *slog.Logger }
+
+func (l logger) Infof(f string, a ...any)  { l.l.Debug(fmt.Sprintf(f, a...)) }
+func (l logger) Errorf(f string, a ...any) { l.l.Warn(fmt.Sprintf(f, a...)) }
+func (l logger) Fatalf(f string, a ...any) {
+	for _, x := range a {
+		if err, ok := x.(error); ok {
+			panic(fmt.Errorf("database stopped: %w", err))
+		}
+	}
+	panic(fmt.Errorf(f, a...))
+}
+
+// Marker says whose store this is.
+type Marker struct {
+	Sandbox     [32]byte
+	Peer        string
+	Incarnation uint64 // names this peer's chain of deltas; a new one after an unclean stop
+	Clean       bool   // closed in order
+}
+
+var markerKey = []byte("m")
+
+const markerVersion = 1
+
+// ReadMarker returns the marker; ErrAbsent in a new store, ErrVersion in one of another format.
+func (s *Store) ReadMarker() (Marker, error) {
+	b, err := s.Get(markerKey)
+	if err != nil {
+		return Marker{}, err
+	}
+	if len(b) == 0 || b[0] != markerVersion {
+		return Marker{}, ErrVersion
+	}
+	if len(b) < 1+1+8+32 {
+		return Marker{}, fmt.Errorf("%w: marker of %d bytes", ErrCorrupt, len(b))
+	}
+	m := Marker{Clean: b[1] == 1, Incarnation: binary.BigEndian.Uint64(b[2:10]), Peer: string(b[42:])}
+	copy(m.Sandbox[:], b[10:42])
+	return m, nil
+}
+
+// WriteMarker makes the marker durable.
+func (s *Store) WriteMarker(m Marker) error {
+	b := make([]byte, 2, 42+len(m.Peer))
+	b[0] = markerVersion
+	if m.Clean {
+		b[1] = 1
+	}
+	b = binary.BigEndian.AppendUint64(b, m.Incarnation)
+	b = append(append(b, m.Sandbox[:]...), m.Peer...)
+	return s.Write(true, func(w Batch) { w.Put(markerKey, b) })
+}

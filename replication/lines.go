@@ -1,0 +1,80 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tandemvm/tandem/changes"
+)
+
+// Lines calls f for each line of a run, numbered from `from` (1: the first), each number once and in
+// order, and goes on as new lines arrive until the run is done, ctx ends or f returns an error. After a
+// takeover the numbers go on in the new epoch; a number already given is not given again.
+func (r *Replica) Lines(ctx context.Context, run changes.RunID, from uint64, f func(changes.Line) error) error {
+	next := max(from, 1)
+	for {
+		place, to, done, changed, err := r.linePlace(run, next)
+		if err != nil {
+			return err
+		}
+		if place.count == 0 {
+			if done {
+				return nil
+			}
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		s, err := r.readSegment(place)
+		if err != nil {
+			return err
+		}
+		for last := min(place.first+place.count-1, to); next <= last; next++ {
+			l := s.Lines[next-place.first]
+			if err := f(changes.Line{Number: next, Stream: l.Stream, Text: l.Text}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// linePlace finds line n on the winning chain. Without it: whether none will come, and what to wait for.
+func (r *Replica) linePlace(run changes.RunID, n uint64) (p segmentPlace, to uint64, done bool, changed <-chan struct{}, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed = r.changed
+	if r.closing {
+		return p, 0, false, nil, ErrClosed
+	}
+	rt := r.table.runs[run]
+	if rt == nil || rt.winner == nil {
+		if r.owned[run] == nil {
+			return p, 0, false, nil, fmt.Errorf("%w: %s", ErrUnknownRun, runText(run))
+		}
+		return p, 0, false, changed, nil
+	}
+	p, to, _ = rt.line(n)
+	return p, to, rt.winner.head.Done && n > rt.winner.head.Lines, changed, nil
+}
+
+func (r *Replica) readSegment(p segmentPlace) (*segment, error) {
+	value, err := r.table.value(p.key)
+	if err != nil {
+		return nil, err
+	}
+	data, err := r.blocks.readContent(value)
+	if err != nil {
+		return nil, err
+	}
+	s, err := decodeSegment(data)
+	if err != nil {
+		return nil, err
+	}
+	if s.First != p.first || uint64(len(s.Lines)) != p.count {
+		return nil, fmt.Errorf("%w: segment of lines %d to %d under the key of %d", ErrFormat, s.First, s.First+uint64(len(s.Lines))-1, p.first)
+	}
+	return s, nil
+}

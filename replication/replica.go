@@ -1,0 +1,557 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/lease"
+	"github.com/tandemvm/tandem/replication/internal/store"
+)
+
+// Clock is the injected wall clock; nil in Config means the real one.
+type Clock interface {
+	Now() time.Time
+	// NewTicker gives a channel that receives about every d, and its stop.
+	NewTicker(d time.Duration) (c <-chan time.Time, stop func())
+}
+
+type wallClock struct{}
+
+func (wallClock) Now() time.Time { return time.Now() }
+func (wallClock) NewTicker(d time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTicker(d)
+	return t.C, t.Stop
+}
+
+// Config is what a replica is opened with; not changed afterwards. Zero values are useful except Dir and Transport.
+type Config struct {
+	Dir       string    // directory of the store, made if missing (0700)
+	Transport Transport // not closed by the replica
+	Sandbox   SandboxID // the sandbox to open or join; zero: the one in the store
+	Secret    []byte    // the sandbox's key (from the ticket): proves membership of the authors of deltas
+	Standby   bool      // keep the states of other peers' runs warm and emit OwnerGone when one must be taken over
+	Clock     Clock
+	Logger    *slog.Logger          // nil: discard
+	Metrics   prometheus.Registerer // nil: not registered
+
+	FlushInterval time.Duration // turns within it share a delta; default 10 ms
+	BeatInterval  time.Duration // default 200 ms
+	Lease         time.Duration // an owner silent for longer is gone; default 1 s
+	DiskFreeMin   int64         // bytes that must stay free on the disk; default 32 MiB
+}
+
+func (c *Config) fillIn() {
+	if c.Clock == nil {
+		c.Clock = wallClock{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.FlushInterval, 10*time.Millisecond)
+	def(&c.BeatInterval, 200*time.Millisecond)
+	def(&c.Lease, time.Second)
+	if c.DiskFreeMin == 0 {
+		c.DiskFreeMin = 32 << 20
+	}
+}
+
+// Replica is this peer's copy of one sandbox. Safe for concurrent use.
+//
+// Locks, outermost first: the store's window (one delta at a time), mu, feed.mu; leaseMu and pullMu are taken alone or
+// innermost.
+type Replica struct {
+	cfg     Config
+	t       Transport
+	clock   Clock
+	log     *slog.Logger
+	m       *metrics
+	self    string
+	sandbox SandboxID
+	started time.Time
+	marker  store.Marker
+
+	store  *store.Store
+	blocks *blocks
+	feed   *feed
+	engine *engine
+	mail   *mailbox
+
+	mu       sync.Mutex
+	flushed  *sync.Cond // a flush or an ownership ended
+	table    *table
+	owned    map[changes.RunID]*ownedRun
+	released map[changes.RunID]bool
+	warm     map[changes.RunID]*Head // newest head whose state is completely here
+	hlc      changes.Clock
+	extra    *extra
+	failure  error
+	closing  bool
+	changed  chan struct{} // closed and replaced whenever something was applied or heard
+
+	leaseMu sync.Mutex
+	lease   *lease.Core
+	said    map[string]said
+
+	pullMu    sync.Mutex
+	pullers   map[string]*puller
+	connected []string
+
+	ctx        context.Context
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup
+	commitWake chan struct{}
+	warmWake   chan struct{}
+	beatWake   chan struct{}
+	unsub      []func()
+	closeOnce  sync.Once
+	closeErr   error
+}
+
+// Create makes a new sandbox: a store in cfg.Dir (ErrExists if there is one) holding the genesis and
+// the program image, and opens it. cfg.Sandbox is ignored; the new id is Replica.Sandbox.
+func Create(ctx context.Context, cfg Config, g Genesis, image []byte) (*Replica, error) {
+	cfg.fillIn()
+	ref, made := splitBlob(image)
+	g.Image, g.ImageBytes = changes.Hash(ref.Hash), ref.Bytes
+	g.Creator, g.CreatedMs = cfg.Transport.Self(), cfg.Clock.Now().UnixMilli()
+	g.Variables = slices.Clone(g.Variables)
+	slices.SortFunc(g.Variables, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) })
+	if err := g.validate(); err != nil {
+		return nil, err
+	}
+	value := g.encode()
+	if len(value) > deltaValuesMax {
+		return nil, fmt.Errorf("%w: %d bytes of shared variables' types and initial values, at most %d", ErrGenesis, len(value), deltaValuesMax)
+	}
+	cfg.Sandbox = g.ID()
+	r, err := open(cfg, store.Options{CreateOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	key := recordKey{kind: genesisRecord, sandbox: cfg.Sandbox}
+	if err := r.commitRecords(ctx, []record{{key.String(), value}}, made); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Open opens the store in cfg.Dir, or, with cfg.Sandbox given and no store there, makes an empty one
+// that joins the sandbox. It does not wait for peers: see Genesis and Program.
+func Open(ctx context.Context, cfg Config) (*Replica, error) {
+	cfg.fillIn()
+	return open(cfg, store.Options{MustExist: cfg.Sandbox == SandboxID{}})
+}
+
+// StoreSandbox says which sandbox the store in dir belongs to; ErrNoStore if there is none.
+func StoreSandbox(dir string) (SandboxID, error) {
+	s, err := store.Open(dir, store.Options{MustExist: true})
+	if err != nil {
+		return SandboxID{}, storeError(dir, err)
+	}
+	defer s.Close()
+	m, err := s.ReadMarker()
+	return m.Sandbox, storeError(dir, err)
+}
+
+func open(cfg Config, o store.Options) (r *Replica, err error) {
+	o.Logger, o.FreeMin = cfg.Logger, cfg.DiskFreeMin
+	s, err := store.Open(cfg.Dir, o)
+	if err != nil {
+		return nil, storeError(cfg.Dir, err)
+	}
+	r = newReplica(cfg, s)
+	defer func() {
+		if err != nil {
+			r.cancel()
+			s.Close()
+		}
+	}()
+	if err := r.mark(); err != nil {
+		return nil, err
+	}
+	if err := r.load(); err != nil {
+		return nil, storeError(cfg.Dir, err)
+	}
+	if err := r.engine.start(r.log); err != nil {
+		return nil, storeError(cfg.Dir, err)
+	}
+	r.start()
+	return r, nil
+}
+
+func newReplica(cfg Config, s *store.Store) *Replica {
+	r := &Replica{cfg: cfg, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: newMetrics(cfg.Metrics),
+		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(),
+		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, warm: map[changes.RunID]*Head{},
+		said: map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
+		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1)}
+	r.flushed = sync.NewCond(&r.mu)
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.blocks = &blocks{s: s, t: r.t, m: r.m}
+	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify, rotated: r.rotate}
+	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix), sign: r.signDelta, apply: r.apply, failed: r.fail}
+	r.table = newTable(r.blocks, r.m, r.readValue)
+	r.lease = lease.New(lease.Config{Self: r.self, Lease: cfg.Lease, Stagger: cfg.BeatInterval + cfg.BeatInterval/2})
+	return r
+}
+
+// mark claims the store for this sandbox and peer. After an unclean stop the last writes may be known to others
+// and lost here (not with an honest disk, but disks lie and stores are restored from copies), so the peer
+// writes under a new incarnation.
+func (r *Replica) mark() error {
+	m, err := r.store.ReadMarker()
+	switch {
+	case errors.Is(err, store.ErrAbsent):
+		m = store.Marker{Sandbox: r.cfg.Sandbox, Peer: r.self, Incarnation: 1, Clean: true}
+	case err != nil:
+		return storeError(r.cfg.Dir, err)
+	}
+	if want := r.cfg.Sandbox; want != (SandboxID{}) && want != m.Sandbox {
+		return fmt.Errorf("%w: %s holds sandbox %x, not %x: give another directory", ErrOtherSandbox, r.cfg.Dir, m.Sandbox[:6], want[:6])
+	}
+	if m.Peer != r.self {
+		return fmt.Errorf("%w: %s was written by peer %s, this is %s: give another directory, or use that peer's identity", ErrOtherSandbox, r.cfg.Dir, m.Peer, r.self)
+	}
+	if !m.Clean {
+		m.Incarnation = newIncarnation()
+	}
+	m.Clean = false
+	r.sandbox, r.marker = m.Sandbox, m
+	r.feed.sandbox = m.Sandbox
+	r.feed.incarn, r.feed.actor = m.Incarnation, makeActor(r.self, m.Incarnation)
+	return r.store.WriteMarker(m)
+}
+
+func newIncarnation() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])>>1 + 2
+}
+
+// load rebuilds what is in memory from the store.
+func (r *Replica) load() error {
+	if err := r.feed.load(); err != nil {
+		return err
+	}
+	var records []record
+	low, high := store.EngineRange(valuePrefix + "/")
+	err := r.store.Scan(low, high, func(k, v []byte) bool {
+		if key, ok := strings.CutSuffix(string(k[1+len(valuePrefix):]), valueSuffix); ok {
+			records = append(records, record{key, slices.Clone(v)})
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	r.table.apply(records)
+	for a, peer := range r.table.members {
+		r.feed.members[a] = true
+		r.lease.Member(peer)
+	}
+	return r.store.Scan([]byte{'w'}, []byte{'x'}, func(k, v []byte) bool {
+		h, err := decodeHead(slices.Clone(v))
+		if err != nil {
+			return true // it is fetched again
+		}
+		if rt := r.table.runs[h.Run]; rt != nil && rt.winner != nil {
+			if rt.winner.hash == h.Hash() {
+				h = rt.winner.head
+			}
+			r.warm[h.Run] = h
+		}
+		return true
+	})
+}
+
+func (r *Replica) start() {
+	r.mu.Lock()
+	for id, rt := range r.table.runs {
+		if rt.winner != nil && rt.winner.head.Owner == r.self && r.warm[id] != rt.winner.head {
+			r.warm[id] = rt.winner.head // its blocks were written in the head's own batch
+		}
+	}
+	r.mu.Unlock()
+	r.t.Handle(deltasProtocol, r.feed.serve)
+	r.t.Handle(blocksProtocol, r.blocks.serve)
+	r.unsub = append(r.unsub, r.t.Subscribe(r.receive), r.t.OnPeers(r.peersChanged))
+	r.wg.Add(3)
+	go r.committer()
+	go r.keepLeases()
+	go r.enter()
+	go r.mail.run(r.ctx.Done())
+	if r.cfg.Standby {
+		r.wg.Add(1)
+		go r.warmer()
+	}
+	r.kickWarmer()
+	r.peersChanged(r.t.Peers())
+}
+
+// enter makes this peer a member as soon as it has the genesis: others count members for majorities.
+func (r *Replica) enter() {
+	defer r.wg.Done()
+	if _, err := r.Genesis(r.ctx); err == nil {
+		r.commitRecords(r.ctx, nil, nil)
+	}
+}
+
+// commitRecords makes records of no run durable and publishes them.
+func (r *Replica) commitRecords(ctx context.Context, records []record, made []block) error {
+	x := &extra{records: records, blocks: made, done: make(chan error, 1)}
+	r.mu.Lock()
+	for r.extra != nil && r.usable() == nil {
+		r.flushed.Wait()
+	}
+	if err := r.usable(); err != nil {
+		r.mu.Unlock()
+		return err
+	}
+	r.extra = x
+	r.mu.Unlock()
+	r.wakeCommitter()
+	select {
+	case err := <-x.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// usable is the reason why nothing can be written any more, or nil. Called with mu held.
+func (r *Replica) usable() error {
+	if r.failure != nil {
+		return r.failure
+	}
+	if r.closing {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Close flushes pending turns, marks the store clean and closes it. The transport stays open.
+func (r *Replica) Close() error {
+	r.closeOnce.Do(func() { r.closeErr = r.close() })
+	return r.closeErr
+}
+
+func (r *Replica) close() error {
+	r.mu.Lock()
+	r.closing = true
+	r.flushed.Broadcast()
+	r.mu.Unlock()
+	for _, f := range r.unsub {
+		f()
+	}
+	r.cancel()
+	r.notify()
+	r.wg.Wait()
+	r.engine.close()
+	r.mu.Lock()
+	failure := r.failure
+	r.mu.Unlock()
+	if failure == nil {
+		r.marker.Clean = true
+		failure = r.store.WriteMarker(r.marker)
+	}
+	err := r.store.Close()
+	if failure != nil {
+		return failure
+	}
+	return storeError(r.cfg.Dir, err)
+}
+
+// fail stops the replica: the store may be behind what is in memory, so nothing more is promised.
+func (r *Replica) fail(err error) {
+	r.mu.Lock()
+	first := r.failure == nil && err != nil
+	if first {
+		r.failure = fmt.Errorf("%w: %w", ErrFailed, storeError(r.cfg.Dir, err))
+	}
+	r.flushed.Broadcast()
+	failure := r.failure
+	r.mu.Unlock()
+	if first {
+		r.m.writeFailures.Inc()
+		r.log.Error("replica stopped", "err", err)
+		r.emit(Event{Kind: Failed, Err: failure})
+		r.notify()
+	}
+}
+
+// rotate begins a new incarnation: our own chain was met further on than the store knows it, so this is an
+// old copy of the store. Runs owned under the old one end here.
+func (r *Replica) rotate() {
+	r.engine.w.Begin()
+	defer r.engine.w.End()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marker.Incarnation = newIncarnation()
+	if err := r.store.WriteMarker(r.marker); err != nil {
+		return
+	}
+	r.feed.mu.Lock()
+	r.feed.incarn, r.feed.actor = r.marker.Incarnation, makeActor(r.self, r.marker.Incarnation)
+	r.feed.mu.Unlock()
+	for _, o := range r.owned {
+		r.standDown(o, fmt.Errorf("%w: the store is an old copy", ErrNotOwner))
+	}
+	r.log.Warn("the store is older than what this peer has published: writing under a new incarnation")
+}
+
+func (r *Replica) signDelta(d *delta) (err error) {
+	d.Signature, err = r.t.Sign(signedBytes(r.sandbox, d.hash, d.Incarnation, d.Seq))
+	return err
+}
+
+func (r *Replica) readValue(key string) ([]byte, error) {
+	low, _ := store.EngineRange(valuePrefix + key + valueSuffix)
+	return r.store.Get(low)
+}
+
+// apply takes the records of deltas that were applied whole. It runs with the store's window held.
+func (r *Replica) apply(records []record) {
+	r.mu.Lock()
+	e := r.table.apply(records)
+	var events []Event
+	for id := range e.advanced {
+		w := r.table.runs[id].winner
+		if o := r.owned[id]; o != nil && o.lineage != w.id && o.outranked(w) {
+			r.standDown(o, fmt.Errorf("%w: epoch %d by %s", ErrSuperseded, w.id.number, w.head.Owner))
+			events = append(events, Event{Kind: Superseded, Run: id, Head: *w.head})
+		}
+		events = append(events, Event{Kind: HeadAdvanced, Run: id, Head: *w.head})
+	}
+	for _, o := range r.owned {
+		for id := range e.switched {
+			if id != o.id {
+				o.renewed[id] = true
+			}
+		}
+		for code, p := range e.paths {
+			o.dirty[code] = p
+		}
+	}
+	r.mu.Unlock()
+	for _, m := range e.members {
+		r.leaseMu.Lock()
+		r.lease.Member(m)
+		r.leaseMu.Unlock()
+	}
+	for _, ev := range events {
+		r.emit(ev)
+	}
+	if len(e.paths) > 0 {
+		r.mail.put(Event{Kind: TouchedPaths}, e.paths)
+	}
+	if len(e.advanced) > 0 {
+		r.kickWarmer()
+	}
+	r.notify()
+}
+
+// outranked says whether a winning head means that somebody else writes for the run now. An epoch that
+// has no durable head yet is outranked by its own number or a higher one.
+func (o *ownedRun) outranked(w *lineage) bool {
+	if o.last != nil {
+		return w.head.rank().Compare(o.last.rank()) > 0
+	}
+	return w.id.number >= o.lineage.number
+}
+
+// notify wakes everybody who waits for a change.
+func (r *Replica) notify() {
+	r.mu.Lock()
+	close(r.changed)
+	r.changed = make(chan struct{})
+	r.mu.Unlock()
+}
+
+func (r *Replica) kickWarmer() {
+	select {
+	case r.warmWake <- struct{}{}:
+	default:
+	}
+}
+
+// now is the time since the replica was opened, by its clock.
+func (r *Replica) now() time.Duration { return r.clock.Now().Sub(r.started) }
+
+// keepLeases beats and decides about ownership.
+func (r *Replica) keepLeases() {
+	defer r.wg.Done()
+	tick, stop := r.clock.NewTicker(r.cfg.BeatInterval)
+	defer stop()
+	for {
+		r.sendBeat()
+		select {
+		case <-tick:
+		case <-r.beatWake:
+		case <-r.ctx.Done():
+			return
+		}
+		r.decide()
+		r.kickWarmer()
+	}
+}
+
+func (r *Replica) decide() {
+	r.mu.Lock()
+	var runs []lease.Run
+	heads := map[changes.RunID]Head{}
+	for id, rt := range r.table.runs {
+		if rt.winner == nil {
+			continue
+		}
+		h := rt.winner.head
+		runs = append(runs, lease.Run{ID: id, Epoch: h.Epoch.Number, Owner: h.Owner, Done: h.Done,
+			Mine: r.owned[id] != nil, Warm: r.warm[id] != nil && !r.released[id]})
+		heads[id] = *h
+	}
+	r.mu.Unlock()
+	r.leaseMu.Lock()
+	decisions := r.lease.Tick(r.now(), runs, r.cfg.Standby)
+	r.leaseMu.Unlock()
+	kinds := map[lease.Action]EventKind{lease.TakeOver: OwnerGone, lease.Lost: LeaseLost, lease.Held: LeaseHeld}
+	for _, d := range decisions {
+		r.emit(Event{Kind: kinds[d.Action], Run: d.Run, Head: heads[d.Run]})
+	}
+}
+
+// storeError gives the store's errors this package's names.
+func storeError(dir string, err error) error {
+	for from, to := range map[error]error{store.ErrLocked: ErrLocked, store.ErrFull: ErrDiskFull, store.ErrCorrupt: ErrCorrupt} {
+		if errors.Is(err, from) && !errors.Is(err, to) {
+			return fmt.Errorf("%w: %s", to, strings.TrimPrefix(err.Error(), from.Error()+": "))
+		}
+	}
+	switch {
+	case errors.Is(err, store.ErrAbsent):
+		return fmt.Errorf("%w: %s: create a sandbox or join one first", ErrNoStore, dir)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: %s: open it, or give another directory", ErrExists, dir)
+	case errors.Is(err, store.ErrVersion):
+		return fmt.Errorf("%w: %s was written by another version of this program", ErrFormat, dir)
+	}
+	return err
+}
+
+func runText(id changes.RunID) string { return hex.EncodeToString(id[:]) }

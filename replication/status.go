@@ -1,0 +1,233 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/lease"
+	"github.com/tandemvm/tandem/replication/internal/store"
+)
+
+// Sandbox is the id of the sandbox; Self this peer's.
+func (r *Replica) Sandbox() SandboxID { return r.sandbox }
+func (r *Replica) Self() string       { return r.self }
+
+// wait calls f with mu held until it says true or an error, waking up whenever something changes.
+func (r *Replica) wait(ctx context.Context, f func() (bool, error)) error {
+	for {
+		r.mu.Lock()
+		ok, err := f()
+		if err == nil && !ok && r.closing {
+			err = ErrClosed
+		}
+		changed := r.changed
+		r.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Genesis waits until the genesis record is here.
+func (r *Replica) Genesis(ctx context.Context) (g Genesis, err error) {
+	err = r.wait(ctx, func() (bool, error) {
+		if r.table.genesis == nil {
+			return false, nil
+		}
+		g = *r.table.genesis
+		return true, nil
+	})
+	return g, err
+}
+
+// Program waits for the genesis and returns the image's bytes, whose blocks are checked by their hashes. That
+// they are the program named in the genesis is the caller's to check.
+func (r *Replica) Program(ctx context.Context) ([]byte, error) {
+	g, err := r.Genesis(ctx)
+	if err != nil {
+		return nil, err
+	}
+	image, err := r.blocks.readBlob(blobRef{Bytes: g.ImageBytes, Hash: g.Image[:]})
+	if errors.Is(err, store.ErrAbsent) {
+		err = fmt.Errorf("%w: the program image is not there though its genesis is", ErrCorrupt)
+	}
+	return image, storeError(r.cfg.Dir, err)
+}
+
+// RunStatus is a run as this peer sees it.
+type RunStatus struct {
+	Head  Head   // the winner
+	Owned bool   // owned here, now
+	Alive bool   // its owner was heard within the lease
+	Warm  bool   // the head's state is completely here
+	Forks []Head // heads of other epochs that are not ancestors of the winner: kept, void; best first
+}
+
+// Runs lists all runs known here, sorted by id.
+func (r *Replica) Runs() []RunStatus {
+	r.mu.Lock()
+	var out []RunStatus
+	for id, rt := range r.table.runs {
+		if rt.winner == nil {
+			continue
+		}
+		w := rt.winner.head
+		out = append(out, RunStatus{Head: *w, Owned: r.owned[id] != nil,
+			Warm: r.warm[id] != nil && r.warm[id].Manifest == w.Manifest, Forks: rt.forks()})
+	}
+	r.mu.Unlock()
+	slices.SortFunc(out, func(a, b RunStatus) int { return bytes.Compare(a.Head.Run[:], b.Head.Run[:]) })
+	r.leaseMu.Lock()
+	defer r.leaseMu.Unlock()
+	for i := range out {
+		s := &out[i]
+		s.Alive = s.Owned || r.lease.Alive(r.now(), lease.Run{ID: s.Head.Run, Epoch: s.Head.Epoch.Number})
+	}
+	return out
+}
+
+// Head gives the winning head of a run (ErrUnknownRun).
+func (r *Replica) Head(run changes.RunID) (Head, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rt := r.table.runs[run]; rt != nil && rt.winner != nil {
+		return *rt.winner.head, nil
+	}
+	return Head{}, fmt.Errorf("%w: %s", ErrUnknownRun, runText(run))
+}
+
+// Merged is the merged value of a shared variable over the winning epochs of all runs; conflicts counts
+// its concurrent lww values that lost.
+func (r *Replica) Merged(name string) (v changes.Value, conflicts int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.table.view == nil {
+		return v, 0, fmt.Errorf("%w: the genesis record is not here yet", ErrGenesis)
+	}
+	return r.table.view.Value(name)
+}
+
+// Digest is the Merkle root over all merged leaf values and winning heads.
+func (r *Replica) Digest() changes.Hash {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.table.digest.Root()
+}
+
+// DigestLeaf is one named part of the digest: a leaf path of a shared variable or a run's head.
+type DigestLeaf struct {
+	Name string
+	Hash changes.Hash
+}
+
+// DigestLeaves lists the parts of the digest, sorted, so that two replicas can name where they differ.
+func (r *Replica) DigestLeaves() []DigestLeaf {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []DigestLeaf
+	for _, name := range r.table.digest.Names() {
+		text := name
+		if code, ok := bytes.CutPrefix([]byte(name), []byte("var ")); ok {
+			if p, err := changes.DecodePath(code); err == nil {
+				text = "var " + p.String()
+			}
+		}
+		out = append(out, DigestLeaf{text, r.table.digest.Leaf(name)})
+	}
+	return out
+}
+
+// PeerStatus is what a peer said in its last beat.
+type PeerStatus struct {
+	Peer      string
+	Connected bool
+	Reachable bool          // heard within the lease
+	Ago       time.Duration // since the last beat
+	Digest    changes.Hash
+	InSync    bool // its digest and DAG heads equal ours
+	Standby   bool
+	Deltas    uint64 // applied there
+}
+
+// Status is this replica and its peers at one moment.
+type Status struct {
+	Sandbox SandboxID
+	Self    string
+	Members []string // peer ids of all known members, sorted
+	Digest  changes.Hash
+	Deltas  uint64 // applied here
+	Bytes   uint64 // of deltas applied here since it was opened
+	Heads   int    // heads of the DAG
+	Pending int    // deltas waiting for ancestors or blobs, or to be applied
+	Peers   []PeerStatus
+	Failed  error
+}
+
+// Status reports on this replica and every peer heard of.
+func (r *Replica) Status() Status {
+	heads := r.engine.heads()
+	connected := r.t.Peers()
+	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.Digest(), Heads: len(heads)}
+	r.mu.Lock()
+	s.Failed = r.failure
+	r.mu.Unlock()
+	r.feed.mu.Lock()
+	s.Deltas, s.Bytes, s.Pending = r.feed.deltas, r.feed.bytes, len(r.feed.waiting)+len(r.feed.queued)
+	r.feed.mu.Unlock()
+	r.leaseMu.Lock()
+	defer r.leaseMu.Unlock()
+	s.Members = r.lease.Members()
+	now, hash := r.now(), headsHash(heads)
+	for peer, b := range r.said {
+		ago, _ := r.lease.Since(now, peer)
+		s.Peers = append(s.Peers, PeerStatus{Peer: peer, Connected: slices.Contains(connected, peer),
+			Reachable: r.lease.Reachable(now, peer), Ago: ago, Digest: b.digest,
+			InSync: b.digest == s.Digest && b.heads == hash, Standby: b.standby, Deltas: b.deltas})
+	}
+	slices.SortFunc(s.Peers, func(a, b PeerStatus) int { return bytes.Compare([]byte(a.Peer), []byte(b.Peer)) })
+	return s
+}
+
+// Converged waits until every reachable peer, and at least peersMin of them, has said the same digest and
+// DAG heads as ours in its last beat.
+func (r *Replica) Converged(ctx context.Context, peersMin int) error {
+	for {
+		r.mu.Lock()
+		changed, failure, closing := r.changed, r.failure, r.closing
+		r.mu.Unlock()
+		if failure != nil || closing {
+			return errors.Join(failure, map[bool]error{true: ErrClosed}[closing])
+		}
+		if s := r.Status(); s.converged(peersMin) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("not converged: %w", ctx.Err())
+		}
+	}
+}
+
+func (s *Status) converged(peersMin int) bool {
+	n := 0
+	for _, p := range s.Peers {
+		if p.Reachable {
+			if !p.InSync {
+				return false
+			}
+			n++
+		}
+	}
+	return n >= peersMin && s.Pending == 0
+}

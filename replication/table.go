@@ -1,0 +1,358 @@
+package replication
+
+import (
+	"slices"
+
+	"github.com/tandemvm/tandem/changes"
+)
+
+// table is what the applied deltas say, decoded: runs with their epochs, and the merged variables over
+// the winning ones. It is a function of the set of applied deltas, whatever their order. Guarded by Replica.mu.
+type table struct {
+	blocks  *blocks
+	m       *metrics
+	genesis *Genesis
+	members map[actorID]string
+	runs    map[changes.RunID]*runTable
+	view    *changes.View // nil until the genesis is here
+	digest  *changes.DigestTree
+	value   func(key string) ([]byte, error) // reads a record's value again (lines are not kept in memory)
+}
+
+// runTable is a run: every epoch of it that anybody wrote, and the one that counts.
+type runTable struct {
+	id       changes.RunID
+	lineages map[lineageID]*lineage
+	winner   *lineage // the one whose head ranks highest; nil while no head is here
+}
+
+// lineage is what one writer wrote in one epoch of a run.
+type lineage struct {
+	run      *runTable
+	id       lineageID
+	head     *Head
+	hash     changes.Hash
+	cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
+	segments []segmentPlace              // sorted by first
+}
+
+type segmentPlace struct {
+	first, count uint64
+	key          string
+}
+
+// effect is what applying some deltas changed.
+type effect struct {
+	paths    map[string]changes.Path // leaf paths whose cells in winning epochs changed
+	switched map[changes.RunID]bool  // runs that count from another epoch now
+	advanced map[changes.RunID]bool  // runs with a new winning head
+	members  []string
+}
+
+func newEffect() *effect {
+	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}}
+}
+
+func newTable(b *blocks, m *metrics, value func(string) ([]byte, error)) *table {
+	return &table{blocks: b, m: m, members: map[actorID]string{}, runs: map[changes.RunID]*runTable{},
+		digest: changes.NewDigestTree(), value: value}
+}
+
+func (t *table) run(id changes.RunID) *runTable {
+	r := t.runs[id]
+	if r == nil {
+		r = &runTable{id: id, lineages: map[lineageID]*lineage{}}
+		t.runs[id] = r
+	}
+	return r
+}
+
+func (r *runTable) lineage(id lineageID) *lineage {
+	l := r.lineages[id]
+	if l == nil {
+		l = &lineage{run: r, id: id, cells: map[string]changes.PathCell{}}
+		r.lineages[id] = l
+	}
+	return l
+}
+
+// record is a key with its value, as the engine settled it.
+type record struct {
+	key   string
+	value []byte
+}
+
+// apply takes the records of whole deltas. Cells and heads of one delta are looked at together: first
+// all are filed, then winners are chosen, so no reader sees a head without its turn's cells or the reverse.
+func (t *table) apply(records []record) *effect {
+	e := newEffect()
+	changed := map[*lineage]map[string]changes.PathCell{}
+	heads := map[*runTable]bool{}
+	for _, rec := range records {
+		k, err := parseKey(rec.key)
+		if err != nil {
+			t.m.rejected.Inc() // checked before it was announced; only a store written by something else gets here
+			continue
+		}
+		switch k.kind {
+		case genesisRecord:
+			if t.genesis == nil {
+				t.genesis, err = decodeGenesis(rec.value)
+			}
+		case memberRecord:
+			var m member
+			if err = decodeRecord(rec.value, &m); err == nil {
+				t.members[k.lineage.actor] = m.Peer
+				e.members = append(e.members, m.Peer)
+			}
+		case headRecord:
+			r := t.run(k.run)
+			l := r.lineage(k.lineage)
+			var h *Head
+			if h, err = decodeHead(rec.value); err == nil {
+				l.head, l.hash = h, h.Hash()
+				heads[r] = true
+			}
+		case linesRecord:
+			err = t.run(k.run).lineage(k.lineage).addSegment(k, rec)
+		case packRecord:
+			err = t.addPack(k, rec.value, changed)
+		case cellRecord:
+			var c changes.Cell
+			if c, err = changes.DecodeCell(rec.value); err == nil {
+				t.run(k.run).lineage(k.lineage).addCell(changes.PathCell{Path: k.path, Cell: c}, changed)
+			}
+		}
+		if err != nil {
+			t.m.rejected.Inc()
+		}
+	}
+	t.settle(e, changed, heads)
+	return e
+}
+
+func (l *lineage) addSegment(k recordKey, rec record) error {
+	c, err := decodeContent(rec.value)
+	if err != nil {
+		return err
+	}
+	p := segmentPlace{k.number, c.Count, rec.key}
+	i, found := slices.BinarySearchFunc(l.segments, p, func(a, b segmentPlace) int {
+		if a.first < b.first {
+			return -1
+		} else if a.first > b.first {
+			return 1
+		}
+		return 0
+	})
+	if found {
+		l.segments[i] = p
+	} else {
+		l.segments = slices.Insert(l.segments, i, p)
+	}
+	return nil
+}
+
+func (l *lineage) addCell(c changes.PathCell, changed map[*lineage]map[string]changes.PathCell) {
+	code := string(c.Path.Encode())
+	if old, ok := l.cells[code]; ok && old.Cell.Stamp.Turn > c.Cell.Stamp.Turn {
+		return
+	}
+	l.cells[code] = c
+	if changed[l] == nil {
+		changed[l] = map[string]changes.PathCell{}
+	}
+	changed[l][code] = c
+}
+
+func (t *table) addPack(k recordKey, value []byte, changed map[*lineage]map[string]changes.PathCell) error {
+	data, err := t.blocks.readContent(value)
+	if err != nil {
+		return err
+	}
+	cells, err := decodePack(data)
+	if err != nil {
+		return err
+	}
+	l := t.run(k.run).lineage(k.lineage)
+	for _, c := range cells {
+		if c.Cell.Stamp.Run != k.run {
+			t.m.rejected.Inc()
+			continue
+		}
+		l.addCell(c, changed)
+	}
+	return nil
+}
+
+// settle chooses winners and brings view and digest up to date.
+func (t *table) settle(e *effect, changed map[*lineage]map[string]changes.PathCell, heads map[*runTable]bool) {
+	first := t.view == nil && t.genesis != nil
+	for r := range heads {
+		old := r.winner
+		for _, l := range r.lineages {
+			if l.head != nil && (r.winner == nil || l.head.rank().Compare(r.winner.head.rank()) > 0) {
+				r.winner = l
+			}
+		}
+		if r.winner == nil {
+			continue
+		}
+		e.advanced[r.id] = true
+		t.digest.Set("run "+runText(r.id), changes.BytesValue(r.winner.hash[:]))
+		if old != r.winner && !first {
+			e.switched[r.id] = true
+			t.recount(r, old, e)
+		}
+	}
+	if first {
+		t.declare(e)
+	} else if t.view != nil {
+		for l, cells := range changed {
+			if l.run.winner != l || e.switched[l.run.id] {
+				continue
+			}
+			for code, c := range cells {
+				t.put(c)
+				e.paths[code] = c.Path
+			}
+		}
+	}
+	t.refresh()
+}
+
+// recount replaces the cells of a run by those of its new winning epoch.
+func (t *table) recount(r *runTable, old *lineage, e *effect) {
+	if t.view == nil {
+		return
+	}
+	if old != nil {
+		t.view.Drop(r.id)
+		for code, c := range old.cells {
+			e.paths[code] = c.Path
+		}
+	}
+	for code, c := range r.winner.cells {
+		t.put(c)
+		e.paths[code] = c.Path
+	}
+}
+
+func (t *table) put(c changes.PathCell) {
+	if _, err := t.view.Put(c.Path, c.Cell); err != nil {
+		t.m.rejected.Inc()
+	}
+}
+
+// declare builds the view when the genesis arrives.
+func (t *table) declare(e *effect) {
+	t.view = t.genesis.newView()
+	for _, v := range t.genesis.Variables {
+		spec, initial, _ := v.spec()
+		for _, g := range changes.Genesis(spec, v.Name, initial) {
+			t.view.Touch(g.Path) // every replica's digest begins with the initial values
+		}
+	}
+	for _, r := range t.runs {
+		if r.winner == nil {
+			continue
+		}
+		e.switched[r.id] = true
+		t.recount(r, nil, e)
+	}
+}
+
+// newView declares the genesis' variables in an empty view.
+func (g *Genesis) newView() *changes.View {
+	v := changes.NewView()
+	for _, x := range g.Variables {
+		spec, initial, err := x.spec()
+		if err == nil {
+			err = v.Declare(x.Name, spec, initial)
+		}
+		if err != nil {
+			panic("BUG: genesis was validated: " + err.Error())
+		}
+	}
+	return v
+}
+
+// refresh drains the view into the digest, one entry a leaf path.
+func (t *table) refresh() {
+	if t.view == nil {
+		return
+	}
+	for _, a := range t.view.Assignments() {
+		t.digest.Set("var "+string(a.Path.Encode()), a.Value)
+	}
+}
+
+// forks are the heads that are neither the winner nor ancestors of it.
+func (r *runTable) forks() (out []Head) {
+	kept := map[lineageID]bool{}
+	for _, p := range r.chain() {
+		kept[p.l.id] = p.l.head != nil && (p.turn == 0 || p.l.head.Turn <= p.turn)
+	}
+	for id, l := range r.lineages {
+		if l.head != nil && !kept[id] {
+			out = append(out, *l.head)
+		}
+	}
+	slices.SortFunc(out, func(a, b Head) int { return b.rank().Compare(a.rank()) })
+	return out
+}
+
+// part is a stretch of the winning chain: the lines above `above`, up to `to`, of one lineage, which was
+// left at `turn` (0: never).
+type part struct {
+	l         *lineage
+	above, to uint64
+	turn      uint64
+}
+
+// chain lists the stretches of the winning chain, newest first.
+func (r *runTable) chain() (out []part) {
+	l := r.winner
+	if l == nil {
+		return nil
+	}
+	p := part{l: l, to: l.head.Lines}
+	for {
+		b := p.l.head.Base
+		if b != nil {
+			p.above = b.Lines
+		}
+		out = append(out, p)
+		if b == nil {
+			return out
+		}
+		id, _ := lineageOf(b.Epoch)
+		next := r.lineages[id]
+		if next == nil || next.head == nil || id.number >= p.l.id.number {
+			return out
+		}
+		p = part{l: next, to: b.Lines, turn: b.Turn}
+	}
+}
+
+// line finds the segment that holds line n of the winning chain; false when it is not written yet.
+func (r *runTable) line(n uint64) (segmentPlace, uint64, bool) {
+	for _, p := range r.chain() {
+		if n <= p.above || n > p.to {
+			continue
+		}
+		i, found := slices.BinarySearchFunc(p.l.segments, n, func(s segmentPlace, n uint64) int {
+			switch {
+			case s.first+s.count <= n:
+				return -1
+			case s.first > n:
+				return 1
+			}
+			return 0
+		})
+		if found {
+			return p.l.segments[i], p.to, true
+		}
+	}
+	return segmentPlace{}, 0, false
+}

@@ -1,0 +1,367 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/store"
+)
+
+// RunStart describes a new run. Everything in it travels in each head, so a taker-over can go on.
+type RunStart struct {
+	Name string // for people, at most 128 bytes
+	Meta []byte // the embedder's (arguments, grants), at most 16 KiB
+}
+
+// StartRun opens epoch 1 of a new run owned here. Others see the run when its first turn is committed.
+func (r *Replica) StartRun(ctx context.Context, s RunStart) (changes.RunID, changes.Epoch, error) {
+	var id changes.RunID
+	if len(s.Name) > nameBytesMax || len(s.Meta) > metaBytesMax {
+		return id, changes.Epoch{}, fmt.Errorf("%w: name over %d or meta over %d bytes", ErrTurn, nameBytesMax, metaBytesMax)
+	}
+	g, err := r.Genesis(ctx)
+	if err != nil {
+		return id, changes.Epoch{}, err
+	}
+	rand.Read(id[:])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.usable(); err != nil {
+		return id, changes.Epoch{}, err
+	}
+	h := Head{Run: id, Owner: r.self, Name: s.Name, Meta: s.Meta, Program: g.Program}
+	o := r.own(h, 1)
+	o.tree, o.manifest = changes.NewTree(0), newManifest(0)
+	return id, o.lineage.epoch(), nil
+}
+
+// own makes this peer the owner of a run in a new epoch. Called with mu held and the genesis here.
+func (r *Replica) own(h Head, number uint64) *ownedRun {
+	l := lineageID{number, r.feed.actor}
+	h.Epoch, h.Owner = l.epoch(), r.self
+	o := &ownedRun{id: h.Run, lineage: l, head: h, dirty: map[string]changes.Path{},
+		renewed: map[changes.RunID]bool{}, cells: map[string]changes.PathCell{}}
+	o.seen = r.table.genesis.newView()
+	for id, rt := range r.table.runs {
+		if id != h.Run && rt.winner != nil {
+			o.renewed[id] = true
+		}
+	}
+	r.owned[h.Run] = o
+	r.sendBeatSoon()
+	return o
+}
+
+// Release ends this peer's ownership of a run without ending the run: beats stop listing it, a standby may take
+// it over.
+func (r *Replica) Release(run changes.RunID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if o := r.owned[run]; o != nil {
+		r.standDown(o, fmt.Errorf("%w: run %s was released", ErrNotOwner, runText(run)))
+		r.released[run] = true
+	}
+}
+
+// standDown ends an ownership at once: what waits is refused, what is being written is dropped by
+// commitGroup. Called with mu held.
+func (r *Replica) standDown(o *ownedRun, why error) {
+	o.ended = why
+	delete(r.owned, o.id)
+	if o.pending != nil {
+		for _, w := range o.pending.waiters {
+			w <- why
+		}
+		o.pending = nil
+	}
+	r.flushed.Broadcast()
+}
+
+// State is the memory of a run at a head.
+type State struct {
+	Head   Head
+	blocks *blocks
+	leaves []changes.Hash
+}
+
+// Page returns page i (of changes.PageBytes), nil when it is all zero. The hash is checked.
+func (s *State) Page(i uint64) (*[changes.PageBytes]byte, error) {
+	if i >= uint64(len(s.leaves)) {
+		return nil, fmt.Errorf("page %d of %d", i, len(s.leaves))
+	}
+	if s.leaves[i] == (changes.Hash{}) {
+		return nil, nil
+	}
+	b, err := s.blocks.get(blockID{pageBlock, s.leaves[i]})
+	if err != nil {
+		return nil, err
+	}
+	return (*[changes.PageBytes]byte)(b), nil
+}
+
+// Each visits the pages that are not all zero in order of index.
+func (s *State) Each(f func(index uint64, page *[changes.PageBytes]byte) error) error {
+	for i := range s.leaves {
+		p, err := s.Page(uint64(i))
+		if err == nil && p != nil {
+			err = f(uint64(i), p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetchTimeout bounds the search for a state's missing blocks before an older head is settled for.
+const fetchTimeout = 5 * time.Second
+
+// LoadState gives the newest state of the run that can be had: missing blocks of the winning head
+// are fetched from peers first, an older complete head is the second choice, ErrNotWarm the last.
+func (r *Replica) LoadState(ctx context.Context, run changes.RunID) (*State, error) {
+	r.mu.Lock()
+	var h, old *Head
+	if rt := r.table.runs[run]; rt != nil && rt.winner != nil {
+		h, old = rt.winner.head, r.warm[run]
+	}
+	r.mu.Unlock()
+	if h == nil {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, runText(run))
+	}
+	bounded, cancel := context.WithTimeout(ctx, fetchTimeout)
+	err := r.warmUp(bounded, h, old)
+	cancel()
+	if err != nil && old != nil && ctx.Err() == nil {
+		r.log.Warn("state of the newest head cannot be had, an older one is used", "run", runText(run), "turn", h.Turn, "older", old.Turn, "err", err)
+		h, err = old, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: run %s turn %d: %v", ErrNotWarm, runText(run), h.Turn, err)
+	}
+	leaves, err := r.blocks.leaves(h)
+	if err != nil {
+		return nil, err
+	}
+	return &State{Head: *h, blocks: r.blocks, leaves: leaves}, nil
+}
+
+// warmUp brings the closure of a head here. Subtrees it has in common with a head that is known to be
+// complete are not looked at.
+func (r *Replica) warmUp(ctx context.Context, h, complete *Head) error {
+	if complete != nil && complete.Manifest == h.Manifest {
+		return nil
+	}
+	have := map[blockID]bool{}
+	if complete != nil && depthOf(pagesOf(complete.MemoryBytes)) == depthOf(pagesOf(h.MemoryBytes)) {
+		err := r.blocks.walk(complete.Manifest, complete.MemoryBytes, func(level []placed) ([]placed, error) {
+			for _, x := range level {
+				have[x.blockID] = true
+			}
+			return level, nil
+		})
+		if err != nil && !errors.Is(err, store.ErrAbsent) {
+			return err
+		}
+	}
+	return r.blocks.walk(h.Manifest, h.MemoryBytes, func(level []placed) ([]placed, error) {
+		var fresh []placed
+		var ids []blockID
+		for _, x := range level {
+			if !have[x.blockID] {
+				fresh = append(fresh, x)
+				ids = append(ids, x.blockID)
+			}
+		}
+		missing, err := r.blocks.fetch(ctx, ids, h.Owner)
+		if err == nil && missing > 0 {
+			err = fmt.Errorf("%d blocks are at no connected peer", missing)
+		}
+		return fresh, err
+	})
+}
+
+// warmer keeps the states of other peers' runs complete on a standby, the newest head of each.
+func (r *Replica) warmer() {
+	defer r.wg.Done()
+	for {
+		select {
+		case <-r.warmWake:
+		case <-r.ctx.Done():
+			return
+		}
+		for _, h := range r.coldHeads() {
+			r.mu.Lock()
+			old := r.warm[h.Run]
+			r.mu.Unlock()
+			ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
+			err := r.warmUp(ctx, h, old)
+			cancel()
+			if err == nil {
+				r.setWarm(h)
+			} else if r.ctx.Err() == nil {
+				r.log.Debug("standby is behind", "run", runText(h.Run), "turn", h.Turn, "err", err)
+			}
+		}
+	}
+}
+
+func (r *Replica) coldHeads() (out []*Head) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, rt := range r.table.runs {
+		if rt.winner != nil && !rt.winner.head.Done && r.warm[id] != rt.winner.head && r.owned[id] == nil {
+			out = append(out, rt.winner.head)
+		}
+	}
+	return out
+}
+
+func warmKey(run changes.RunID) []byte { return append([]byte{'w'}, run[:]...) }
+
+// setWarm notes a head whose state is complete here, also for after a restart.
+func (r *Replica) setWarm(h *Head) {
+	r.mu.Lock()
+	r.warm[h.Run] = h
+	r.mu.Unlock()
+	if err := r.store.Write(false, func(b store.Batch) { b.Put(warmKey(h.Run), h.encode()) }); err != nil {
+		r.fail(err)
+	}
+}
+
+// TakeOver opens the next epoch of a run for this peer (also: of its own run after a restart), re-issues
+// the run's cells under it, and returns the state to continue from, durable and published. The next turn
+// is Head.Turn+1. ErrNoMajority, ErrDone, ErrNotWarm, ErrUnknownRun. It does not ask whether the
+// owner is gone: OwnerGone events do.
+func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, error) {
+	if _, err := r.Genesis(ctx); err != nil {
+		return nil, err
+	}
+	s, err := r.LoadState(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	r.leaseMu.Lock()
+	majority, claimed := r.lease.Majority(r.now()), r.lease.Epoch(run)
+	r.leaseMu.Unlock()
+	if !majority {
+		return nil, fmt.Errorf("%w: run %s", ErrNoMajority, runText(run))
+	}
+	if s.Head.Done {
+		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(run))
+	}
+	cells, err := r.cellsAt(&s.Head)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.openEpoch(s, cells, claimed)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.m.takeovers.Inc()
+	r.log.Info("took a run over", "run", runText(run), "epoch", s.Head.Epoch.Number, "turn", s.Head.Turn)
+	return s, nil
+}
+
+// openEpoch makes the epoch's first head pending: the state of the base, all of its cells, no new turn.
+func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed uint64) (<-chan error, error) {
+	tree, man := changes.NewTree(s.Head.MemoryBytes), newManifest(s.Head.MemoryBytes)
+	for i, h := range s.leaves {
+		if h != (changes.Hash{}) {
+			tree.Set(uint64(i), h)
+			man.set(uint64(i), h)
+		}
+	}
+	man.seal()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.usable(); err != nil {
+		return nil, err
+	}
+	rt := r.table.runs[s.Head.Run]
+	number := max(claimed, rt.winner.id.number)
+	for id := range rt.lineages {
+		number = max(number, id.number)
+	}
+	if o := r.owned[s.Head.Run]; o != nil {
+		return nil, fmt.Errorf("%w: run %s is owned here already", ErrTurn, runText(o.id))
+	}
+	base := s.Head
+	h := base
+	h.Base = &Base{Epoch: base.Epoch, Turn: base.Turn, Lines: base.Lines, Head: base.Hash()}
+	delete(r.released, h.Run)
+	o := r.own(h, number+1)
+	o.tree, o.manifest = tree, man
+	for _, c := range cells {
+		if _, err := o.seen.Put(c.Path, c.Cell); err != nil {
+			r.m.rejected.Inc()
+		}
+	}
+	p := newPending()
+	maps.Copy(p.cells, cells)
+	p.head, p.memory = o.head, o.head.MemoryBytes
+	done := make(chan error, 1)
+	p.waiters = append(p.waiters, done)
+	o.pending = p
+	s.Head = o.head
+	r.wakeCommitter()
+	return done, nil
+}
+
+// cellsAt gives the cells of a run as its head h has them. The table holds those of the newest head of the
+// epoch; for an older one the author's deltas are read again from the store, up to the one with h.
+func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
+	id := h.lineage()
+	want := h.Hash()
+	r.mu.Lock()
+	l := r.table.run(h.Run).lineage(id)
+	if l.head != nil && l.hash == want {
+		cells := maps.Clone(l.cells)
+		r.mu.Unlock()
+		return cells, nil
+	}
+	r.mu.Unlock()
+	past := newTable(r.blocks, r.m, nil)
+	found := false
+	var failed error
+	err := r.store.Scan(indexKey(id.actor, 0), store.After(indexKey(id.actor, ^uint64(0)>>1)), func(_, v []byte) bool {
+		var d *delta
+		b, err := r.store.Get(blockHash(v[:32]).storeKey())
+		if err == nil {
+			d, err = loadDelta(b)
+		}
+		if err != nil {
+			failed = err
+			return false
+		}
+		var records []record
+		for _, e := range d.elements {
+			if e.key.run == h.Run && e.key.lineage == id && e.key.kind != linesRecord {
+				records = append(records, record{e.key.String(), e.value})
+			}
+		}
+		past.apply(records)
+		x := past.run(h.Run).lineage(id)
+		found = x.head != nil && x.hash == want
+		return !found
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, runText(h.Run), h.Turn)
+	}
+	return past.run(h.Run).lineage(id).cells, nil
+}
