@@ -40,6 +40,8 @@ type engine struct {
 	apply  func(records []record)
 	failed func(error)
 
+	started chan struct{}
+
 	local *localCommit // set while the committer is inside Commit; guarded by the window
 	open  []*delta     // announced and not finished; guarded by the window
 	nodes map[blockHash]ipld.Node
@@ -59,6 +61,8 @@ func (e *engine) start(l *slog.Logger) (err error) {
 	o.DAGSyncerTimeout = 20 * time.Second
 	o.MaxBatchDeltaSize = deltaBytesMax // never reached: the committer stays below half of it
 	e.nodes = map[blockHash]ipld.Node{}
+	e.started = make(chan struct{})
+	defer close(e.started) // crdt.New calls Next before it returns
 	e.ds, err = crdt.New(e.w, ds.NewKey(eraNamespace), e, e, o)
 	return err
 }
@@ -163,6 +167,7 @@ func recordsOf(entries []store.Entry) []record {
 
 // Next finishes the deltas announced before and waits for more.
 func (e *engine) Next(ctx context.Context) ([]byte, error) {
+	<-e.started
 	e.finish(ctx)
 	most := announceMax
 	if len(e.heads()) == 0 {

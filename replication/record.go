@@ -147,7 +147,7 @@ func (k recordKey) String() string {
 }
 
 func (k recordKey) lineageText() string {
-	return fmt.Sprintf("%x/%016x/%s", k.run, k.lineage.number, k.lineage.actor)
+	return fmt.Sprintf("%s/%016x/%s", runText(k.run), k.lineage.number, k.lineage.actor)
 }
 
 func parseKey(s string) (k recordKey, err error) {
