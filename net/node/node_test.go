@@ -320,7 +320,8 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// Thousands of small messages, three writers at once and one slow reader: none is lost, each writer's order holds.
+// Thousands of small messages, three writers at once and one slow reader: none is lost and none comes twice. (The order
+// of one author is usual, not promised: a copy that was passed on can overtake.)
 func TestManySmallMessagesAreNotDropped(t *testing.T) {
 	peers := cluster(t, 3)
 	const each = 4000
@@ -345,18 +346,13 @@ func TestManySmallMessagesAreNotDropped(t *testing.T) {
 			defer p.mu.Unlock()
 			return len(p.got) >= 2*each
 		})
-		next := map[string]int{}
-		swaps := 0
 		p.mu.Lock()
-		for _, m := range p.got {
-			from, data, _ := strings.Cut(m, " ")
-			if data != fmt.Sprintf("%05d", next[from]) {
-				swaps++
-			}
-			next[from]++
-		}
+		once := slices.Clone(p.got)
 		p.mu.Unlock()
-		t.Logf("peer %d: %d messages, %d out of their author's order", i, 2*each, swaps)
+		slices.Sort(once)
+		if n := len(slices.Compact(once)); n != 2*each || len(once) != n {
+			t.Errorf("peer %d: %d messages, %d different ones, want %d", i, len(once), n, 2*each)
+		}
 	}
 	healthy(t, peers...)
 }
