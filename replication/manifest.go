@@ -175,7 +175,7 @@ func (b *blocks) leaves(h *Head) ([]changes.Hash, error) {
 		return nil, err
 	}
 	if changes.Root(h.MemoryBytes, out) != h.Root {
-		return nil, fmt.Errorf("%w: pages of run %x turn %d do not hash to its state", ErrCorrupt, h.Run[:4], h.Turn)
+		return nil, fmt.Errorf("%w: pages of run %s turn %d do not hash to its state", ErrCorrupt, runText(h.Run), h.Turn)
 	}
 	return out, nil
 }

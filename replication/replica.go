@@ -382,7 +382,7 @@ func (r *Replica) close() error {
 // fail stops the replica: the store may be behind what is in memory, so nothing more is promised.
 func (r *Replica) fail(err error) {
 	r.mu.Lock()
-	first := r.failure == nil && err != nil
+	first := r.failure == nil && err != nil && !(r.closing && errors.Is(err, store.ErrClosed))
 	if first {
 		r.failure = fmt.Errorf("%w: %w", ErrFailed, storeError(r.cfg.Dir, err))
 	}

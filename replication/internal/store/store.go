@@ -34,6 +34,7 @@ var (
 	ErrFailed  = errors.New("store: an earlier write failed")
 	ErrAbsent  = errors.New("store: not here")
 	ErrVersion = errors.New("store: written by another version")
+	ErrClosed  = errors.New("store: closed")
 )
 
 // Options of Open.
@@ -57,7 +58,11 @@ type Store struct {
 	failed atomic.Pointer[error] // first write failure; the store takes no write after it
 	dead   atomic.Bool           // pebble gave up in the middle of a commit; it cannot even be closed
 
-	turnstile sync.Mutex // held from Begin to Commit or Discard
+	users  sync.WaitGroup // operations on db
+	gate   sync.Mutex     // guards closed against a new user
+	closed bool
+
+	turnstile sync.Mutex // held from Begin to End
 	window    Window
 }
 
@@ -136,9 +141,29 @@ func (s *Store) release() {
 	s.cache.Unref()
 }
 
-// Close closes the database; a store whose commit failed in the middle is only abandoned (the lock
-// stays until the process ends).
+// enter admits an operation while the database is open; leave ends it.
+func (s *Store) enter() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.users.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.users.Done() }
+
+// Close waits for the operations that are on and closes the database; those that come later get ErrClosed. A store whose commit failed in the middle is only abandoned (the lock stays until the process ends).
 func (s *Store) Close() error {
+	s.gate.Lock()
+	was := s.closed
+	s.closed = true
+	s.gate.Unlock()
+	if was {
+		return nil
+	}
+	s.users.Wait()
 	if s.dead.Load() {
 		return *s.failed.Load()
 	}
@@ -156,10 +181,20 @@ func (s *Store) Failed() error {
 }
 
 // Get returns a copy of the value, ErrAbsent if there is none.
-func (s *Store) Get(key []byte) ([]byte, error) { return get(s.db, key) }
+func (s *Store) Get(key []byte) ([]byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	return get(s.db, key)
+}
 
 // Has says whether key is present.
 func (s *Store) Has(key []byte) (bool, error) {
+	if err := s.enter(); err != nil {
+		return false, err
+	}
+	defer s.leave()
 	_, c, err := s.db.Get(key)
 	if err == pebble.ErrNotFound {
 		return false, nil
@@ -187,23 +222,11 @@ func get(r pebble.Reader, key []byte) ([]byte, error) {
 
 // Scan calls f for keys from low to below high, in order, until f returns false. f must not keep the slices.
 func (s *Store) Scan(low, high []byte, f func(key, value []byte) bool) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
 	return scan(s.db, low, high, f)
-}
-
-// Last is the greatest key in [low, high) with its value; ErrAbsent if there is none.
-func (s *Store) Last(low, high []byte) (key, value []byte, err error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
-	if err != nil {
-		return nil, nil, explain(err)
-	}
-	defer it.Close()
-	if !it.Last() {
-		if err := it.Error(); err != nil {
-			return nil, nil, explain(err)
-		}
-		return nil, nil, ErrAbsent
-	}
-	return bytes.Clone(it.Key()), bytes.Clone(it.Value()), nil
 }
 
 func scan(r pebble.Reader, low, high []byte, f func(key, value []byte) bool) error {
@@ -232,6 +255,10 @@ func (b Batch) Delete(key []byte)     { b.b.Delete(key, nil) }
 
 // Write makes the writes of fill in one batch, durable on return if sync.
 func (s *Store) Write(sync bool, fill func(Batch)) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
 	b := s.db.NewBatch()
 	defer b.Close()
 	fill(Batch{b})

@@ -56,8 +56,12 @@ func (w *Window) Add(key, value []byte) {
 	w.mu.Unlock()
 }
 
-// Get reads the caller's own key through the open window.
+// GetRaw reads the caller's own key through the open window.
 func (w *Window) GetRaw(key []byte) ([]byte, error) {
+	if err := w.s.enter(); err != nil {
+		return nil, err
+	}
+	defer w.s.leave()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return get(w.reader(), key)
@@ -159,6 +163,10 @@ func (w *Window) Delete(_ context.Context, k ds.Key) error {
 
 // Query serves the engine's few scans (heads at start, migrations); it reads all results into memory.
 func (w *Window) Query(_ context.Context, q query.Query) (query.Results, error) {
+	if err := w.s.enter(); err != nil {
+		return nil, err
+	}
+	defer w.s.leave()
 	prefix := ds.NewKey(q.Prefix).String()
 	if prefix != "/" {
 		prefix += "/"
