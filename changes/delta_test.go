@@ -85,11 +85,32 @@ func (m *memory) scribble(r *rand.Rand) {
 	if r.IntN(3) == 0 {
 		m.Resize(uint64(1+r.IntN(24)) * PageBytes)
 	}
+	if r.IntN(3) == 0 {
+		m.ZeroPages(r.Uint64N(12), 12)
+	}
 	for range r.IntN(6) {
 		i := r.Uint64N(pageCount(m.size))
 		var p [PageBytes]byte
 		p[r.IntN(PageBytes)] = byte(r.IntN(3))
 		m.pages[i] = p
+	}
+}
+
+func TestComposeCutsZerosThatALaterTurnCutsOff(t *testing.T) {
+	full := &memory{8 * PageBytes, map[uint64][PageBytes]byte{}}
+	for i := range uint64(8) {
+		full.pages[i] = [PageBytes]byte{1}
+	}
+	blank := full.clone()
+	blank.ZeroPages(2, 6)
+	short := blank.clone()
+	short.Resize(4 * PageBytes)
+	d, err := Compose(deltaOf(full, blank, 1), deltaOf(blank, short, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tree := full.tree(); d.ApplyTo(tree, full) != nil || !sameMemory(full, short) {
+		t.Errorf("%v leads elsewhere", d.Zeros)
 	}
 }
 
