@@ -214,75 +214,170 @@ func newMachine(t testing.TB, limitPages int) *machine {
 	return &machine{m: m}
 }
 
-// TestEverySequence walks every sequence of 8 steps over 7 kinds on a memory of a few pages and compares with full copies after each step.
-func TestEverySequence(t *testing.T) {
-	const steps = 8
-	kinds := []string{"save", "undo", "commit", "reset", "write a", "write b", "take"}
-	step := func(x *machine, kind, n int) error {
-		switch kind {
-		case 0:
-			return x.save()
-		case 1:
-			return x.undo()
-		case 2:
-			return x.commit()
-		case 3:
-			return x.reset()
-		case 4:
-			return x.write(7, byte(n+1))
-		case 5: // a page that is fresh, and grows memory the first time
-			if len(x.o.now) == PageBytes {
-				if err := x.grow(1); err != nil {
-					return err
-				}
-			}
-			return x.write(PageBytes+9, byte(n+1))
-		}
-		return x.take()
+// tiny is a full copy of the content of the exhaustive test's memory: its size in pages and the only two bytes that are ever written.
+type tiny struct {
+	pages int
+	b     [2]byte
+}
+
+var tinyAt = [2]uint64{7, PageBytes + 9}
+
+func tinyOf(m *Memory) tiny {
+	c := tiny{pages: int(m.Size() / PageBytes)}
+	for i, at := range tinyAt {
+		c.b[i] = m.Load8(code.Base + at)
 	}
-	depth := steps
+	return c
+}
+
+func tinyTaken(p *Pages) tiny {
+	c := tiny{pages: int(p.Size() / PageBytes)}
+	for i, at := range tinyAt {
+		if data := p.Page(at / PageBytes); data != nil {
+			c.b[i] = data[at%PageBytes]
+		}
+	}
+	return c
+}
+
+const (
+	stepSave = iota
+	stepUndo
+	stepCommit
+	stepReset
+	stepWriteA
+	stepWriteB // on a fresh page, which the first such write makes
+	stepTake
+	stepKinds
+)
+
+var stepNames = [stepKinds]string{"save", "undo", "commit", "reset", "write a", "write b", "take"}
+
+// hasRootError reports whether the sequence closes a save when none is open: it does what the sequence without that step does.
+func hasRootError(sequence []int) bool {
+	open := 0
+	for _, kind := range sequence {
+		switch kind {
+		case stepSave:
+			open++
+		case stepUndo, stepCommit:
+			open--
+		case stepReset:
+			if open == 0 {
+				return true
+			}
+		}
+		if open < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// runSequence makes the steps on m and on full copies and compares after each.
+func runSequence(m *Memory, sequence []int) error {
+	var (
+		now   = tiny{pages: 1}
+		saved []tiny
+		takes []*Pages
+		were  []tiny
+	)
+	for n, kind := range sequence {
+		var err error
+		open := len(saved)
+		switch kind {
+		case stepSave:
+			saved = append(saved, now)
+			err = m.Save()
+		case stepUndo:
+			now, saved = saved[open-1], saved[:open-1]
+			err = m.Undo()
+		case stepCommit:
+			saved = saved[:open-1]
+			err = m.Commit()
+		case stepReset:
+			now = saved[open-1]
+			err = m.Reset()
+		case stepWriteA:
+			now.b[0] = byte(n + 1)
+			m.Store8(code.Base+tinyAt[0], byte(n+1))
+		case stepWriteB:
+			now.pages, now.b[1] = 2, byte(n+1)
+			if err = m.Grow(2 * PageBytes); err == nil {
+				m.Store8(code.Base+tinyAt[1], byte(n+1))
+			}
+		case stepTake:
+			var p *Pages
+			p, err = m.Take()
+			takes, were = append(takes, p), append(were, now)
+		}
+		if err != nil || tinyOf(m) != now || m.Depth() != len(saved) {
+			return fmt.Errorf("step %d: content %v, depth %d; want %v, %d (%v)", n, tinyOf(m), m.Depth(), now, len(saved), err)
+		}
+	}
+	for i, p := range takes {
+		if tinyTaken(p) != were[i] {
+			return fmt.Errorf("take %d is %v, want %v", i, tinyTaken(p), were[i])
+		}
+	}
+	for len(saved) > 0 { // every save still open must be right
+		now, saved = saved[len(saved)-1], saved[:len(saved)-1]
+		if err := m.Undo(); err != nil || tinyOf(m) != now {
+			return fmt.Errorf("undo to depth %d gives %v, want %v (%v)", len(saved), tinyOf(m), now, err)
+		}
+	}
+	for _, err := range []error{m.Undo(), m.Commit(), m.Reset()} {
+		if err != ErrRoot || tinyOf(m) != now {
+			return fmt.Errorf("closing at the root: %v, content %v, want %v", err, tinyOf(m), now)
+		}
+	}
+	if p, err := m.Take(); err != nil || tinyTaken(p) != now {
+		return fmt.Errorf("last take is %v, want %v (%v)", tinyTaken(p), now, err)
+	}
+	return nil
+}
+
+// TestEverySequence walks every sequence of up to 8 steps over 7 kinds on a memory of one or two pages and compares with full copies after each step.
+func TestEverySequence(t *testing.T) {
+	depth := 8
 	if testing.Short() {
 		depth = 6
 	}
-	x := newMachine(t, 3)
+	m := newMachine(t, 3).m
 	sequence := make([]int, depth)
-	count := 0
-	for total := int(math.Pow(float64(len(kinds)), float64(depth))); count < total; count++ {
+	total, ran := int(math.Pow(stepKinds, float64(depth))), 0
+	for count := range total {
 		for i, c := 0, count; i < depth; i++ {
-			sequence[depth-1-i] = c % len(kinds)
-			c /= len(kinds)
+			sequence[depth-1-i] = c % stepKinds
+			c /= stepKinds
 		}
-		x.restart()
-		for n, kind := range sequence {
-			err := step(x, kind, n)
-			if err == nil && (n == depth-1 || count%31 == 0) { // prefixes are checked as sequences that end in takes and undos, and now and then directly
-				err = x.check()
+		if hasRootError(sequence) {
+			continue
+		}
+		ran++
+		restart(m)
+		if err := runSequence(m, sequence); err != nil {
+			var names []string
+			for _, kind := range sequence {
+				names = append(names, stepNames[kind])
 			}
-			if err == nil && n == depth-1 {
-				err = x.unwind()
-			}
-			if err != nil {
-				var names []string
-				for _, k := range sequence[:n+1] {
-					names = append(names, kinds[k])
-				}
-				t.Fatalf("after %q: %v", names, err)
-			}
+			t.Fatalf("%q: %v", names, err)
 		}
 	}
+	t.Logf("%d sequences", ran)
 }
 
-// restart makes the memory one page large and zero, as new, without another region.
-func (x *machine) restart() {
-	m := x.m
-	clear(m.region[:3*PageBytes])
-	clear(m.PageEpochs())
-	*m = Memory{base: m.base, marks: m.marks, region: m.region, array: m.array, limit: m.limit, pages: m.pages, spare: m.spare,
-		dirty: pageSet{bits: m.dirty.bits, list: m.dirty.list}, levels: []level{{}}, last: 1, epoch: 1}
+// restart makes m one page large and zero, as new, without another region.
+func restart(m *Memory) {
+	for _, at := range tinyAt {
+		m.region[at] = 0
+		*m.mark(at / PageBytes) = 0
+	}
 	m.dirty.clear()
+	m.levels = m.levels[:1]
+	m.levels[0] = level{}
+	m.taken, m.takeFrom, m.last, m.epoch = nil, 0, 1, 1
 	m.resize(PageBytes)
-	x.o = model{now: make([]byte, PageBytes)}
-	x.takes, x.were = x.takes[:0], x.were[:0]
 }
 
 // unwind undoes every open save, checking each.
