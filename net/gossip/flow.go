@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
@@ -19,7 +18,7 @@ const (
 	outboxMessages   = 1024     // at which gossipsub's sender goroutine is held as well
 	outboxPressBytes = 4 << 20  // the same two in bytes
 	outboxBytes      = 12 << 20 // larger than one message of the largest size
-	stallLimit       = 2 * time.Second
+	stallLimit       = 5 * time.Second
 	writeLimit       = 30 * time.Second
 	flushBytes       = 256 << 10 // messages joined into one write, at most
 
@@ -251,5 +250,3 @@ func (i *inbox) Read(p []byte) (int, error) {
 	i.received(n)
 	return n, err
 }
-
-func remote(s network.Stream) peer.ID { return s.Conn().RemotePeer() }

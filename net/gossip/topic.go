@@ -185,7 +185,7 @@ func (t *Topic) ready(ctx context.Context) error {
 		if moved == nil {
 			return ctx.Err()
 		}
-		timer := time.NewTimer(stallLimit / 8) // a peer that stalls moves nothing: look again
+		timer := time.NewTimer(stallLimit / 16) // a peer that stalls moves nothing: look again
 		select {
 		case <-ctx.Done():
 			timer.Stop()

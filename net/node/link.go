@@ -30,9 +30,10 @@ import (
 const (
 	proofProtocol = protocol.ID("/tandem/member/1")
 
-	proofLimit = 5 * time.Second // for the whole proof, and for a connection to begin one
-	beatEvery  = time.Second
-	beatLimit  = 6 * time.Second // silence after which a link is dead
+	proofLimit   = 5 * time.Second        // for the whole proof, and for a connection to begin one
+	refuseLinger = 300 * time.Millisecond // between a refusal and closing the connection
+	beatEvery    = time.Second
+	beatLimit    = 6 * time.Second // silence after which a link is dead
 
 	introMax      = 64 << 10 // bytes of one introduction
 	introPeers    = 64
@@ -131,14 +132,16 @@ func (n *Node) keys() ([]*Room, []proof.Key) {
 func (n *Node) settle(s network.Stream, rooms []*Room, shared proof.Shared, err error) {
 	p := s.Conn().RemotePeer()
 	if err != nil {
-		s.Reset()
-		if errors.Is(err, proof.ErrStranger) || errors.Is(err, proof.ErrForged) {
-			n.metrics.bad(eventProofFailed)
-			n.log.Debug("refused", "peer", short(p), "err", err)
-			n.book.Refused(p)
-			// The answer that tells the dialer so may still be on its way; what matters is that nothing else is served.
-			time.AfterFunc(100*time.Millisecond, func() { n.dropStranger(p) })
+		if !errors.Is(err, proof.ErrStranger) && !errors.Is(err, proof.ErrForged) {
+			s.Reset()
+			return
 		}
+		n.metrics.bad(eventProofFailed)
+		n.log.Debug("refused", "peer", short(p), "err", err)
+		n.book.Refused(p)
+		// The answer that tells the dialer not to try again at once may be on its way still; nothing else is served.
+		s.Close()
+		time.AfterFunc(refuseLinger, func() { n.dropStranger(p) })
 		return
 	}
 	l := &link{peer: p, stream: s, boot: shared.Boot, intros: make(chan []ticket.Member, introsWaiting)}

@@ -42,6 +42,7 @@ func TestWrongKeyIsRefused(t *testing.T) {
 		return a.bad()[eventProofFailed] >= 1 && x.bad()[eventProofFailed] >= 1
 	})
 	eventually(t, "disconnected", func() bool { return len(a.node.host.Network().Peers()) == 0 })
+	tries := a.bad()[eventProofFailed]
 	a.publish("secret")
 	x.publish("forged")
 	err := x.room.Request(context.Background(), a.id.Peer(), "blocks", nil, nil)
@@ -55,6 +56,10 @@ func TestWrongKeyIsRefused(t *testing.T) {
 	eventually(t, "members talk", func() bool { return a.received(b, "hello") })
 	if len(a.got) != 1 || len(x.got) != 0 || !x.sees() {
 		t.Errorf("the stranger took part: %q, %q", a.got, x.got)
+	}
+	// Who was told that it is a stranger does not keep knocking. (One more knock may have been on its way.)
+	if again := a.bad()[eventProofFailed]; again > tries+1 {
+		t.Errorf("%v proofs failed, then %v", tries, again)
 	}
 }
 
