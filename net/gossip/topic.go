@@ -286,6 +286,10 @@ func (t *Topic) deliver(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		if t.cfg.Members.Cut(m.ReceivedFrom) { // since check; nothing may come through once Cut has returned
+			t.view.gate.leave()
+			continue
+		}
 		data, _ := m.ValidatorData.([]byte)
 		t.mu.Lock()
 		subscribers := t.subscribers
