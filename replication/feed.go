@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandemvm/tandem/replication/internal/store"
@@ -44,7 +45,6 @@ type feed struct {
 	heights map[blockHash]uint64 // a cache
 	deltas  uint64
 	bytes   uint64
-	rotated func() // our own chain was seen ahead of us
 }
 
 func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
@@ -220,9 +220,6 @@ func (f *feed) enqueue(d *delta) {
 			f.place(c)
 		}
 	}
-	if d.actor == f.actor && f.rotated != nil {
-		go f.rotated()
-	}
 }
 
 // next waits for deltas to announce; nil when ctx ends.
@@ -397,7 +394,8 @@ func (f *feed) lacking(has map[actorID]uint64) (list []placedDelta, err error) {
 }
 
 // pull asks a peer for everything it has and we lack, until nothing known to be missing is left there.
-func (f *feed) pull(ctx context.Context, t Transport, peer string) error {
+// heads are those it last said it has; one that the vector does not bring is asked for by name.
+func (f *feed) pull(ctx context.Context, t Transport, peer string, heads []blockHash) error {
 	if err := f.fetchBlobs(ctx, peer); err != nil {
 		return err
 	}
@@ -414,7 +412,7 @@ func (f *feed) pull(ctx context.Context, t Transport, peer string) error {
 			return err
 		}
 		before := want
-		if want = f.missing(); len(want) == 0 || slices.Equal(want, before) {
+		if want = f.missing(heads); len(want) == 0 || slices.Equal(want, before) {
 			return nil
 		}
 	}
@@ -465,10 +463,15 @@ func (f *feed) frame(ctx context.Context, peer string, frame []byte) error {
 	return nil
 }
 
-// missing lists ancestors that deltas wait for and that are not here.
-func (f *feed) missing() (out []blockHash) {
+// missing lists ancestors that deltas wait for, and those of heads, that are not here.
+func (f *feed) missing(heads []blockHash) (out []blockHash) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, h := range heads {
+		if f.waiting[h] == nil && !f.known(h) && f.needed[h] == nil {
+			out = append(out, h)
+		}
+	}
 	for h := range f.needed {
 		if f.waiting[h] == nil && !f.known(h) && len(out) < wantMax {
 			out = append(out, h)
@@ -505,7 +508,8 @@ func (f *feed) fetchBlobs(ctx context.Context, peer string) error {
 
 // puller runs one catch-up at a time per peer.
 type puller struct {
-	kick chan time.Duration
+	kick  chan time.Duration
+	heads atomic.Pointer[[]blockHash] // what the peer's last beat named
 }
 
 func (p *puller) trigger(after time.Duration) {

@@ -203,6 +203,7 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 	}
 	r.notify()
 	if len(r.feed.unknown(heads)) > 0 {
+		r.puller(from).heads.Store(&heads)
 		r.puller(from).trigger(r.cfg.BeatInterval / 8)
 	}
 	return nil
@@ -249,8 +250,12 @@ func (r *Replica) pullFrom(peer string, p *puller) {
 		case <-r.ctx.Done():
 			return
 		}
+		var heads []blockHash
+		if h := p.heads.Load(); h != nil {
+			heads = *h
+		}
 		ctx, cancel := context.WithTimeout(r.ctx, 30*time.Second)
-		if err := r.feed.pull(ctx, r.t, peer); err != nil && r.ctx.Err() == nil {
+		if err := r.feed.pull(ctx, r.t, peer, heads); err != nil && r.ctx.Err() == nil {
 			r.log.Debug("catch-up", "from", peer, "err", err)
 		}
 		cancel()

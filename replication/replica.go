@@ -85,7 +85,6 @@ type Replica struct {
 	self    string
 	sandbox SandboxID
 	started time.Time
-	marker  store.Marker
 
 	store  *store.Store
 	blocks *blocks
@@ -171,13 +170,13 @@ func StoreSandbox(dir string) (SandboxID, error) {
 	return m.Sandbox, storeError(dir, err)
 }
 
-func open(cfg Config, o store.Options) (r *Replica, err error) {
+func open(cfg Config, o store.Options) (_ *Replica, err error) {
 	o.Logger, o.FreeMin = cfg.Logger, cfg.DiskFreeMin
 	s, err := store.Open(cfg.Dir, o)
 	if err != nil {
 		return nil, storeError(cfg.Dir, err)
 	}
-	r = newReplica(cfg, s)
+	r := newReplica(cfg, s)
 	defer func() {
 		if err != nil {
 			r.cancel()
@@ -206,22 +205,23 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.blocks = &blocks{s: s, t: r.t, m: r.m}
-	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify, rotated: r.rotate}
+	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify}
 	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix), sign: r.signDelta, apply: r.apply, failed: r.fail}
 	r.table = newTable(r.blocks, r.m, r.readValue)
 	r.lease = lease.New(lease.Config{Self: r.self, Lease: cfg.Lease, Stagger: cfg.BeatInterval + cfg.BeatInterval/2})
 	return r
 }
 
-// mark claims the store for this sandbox and peer. After an unclean stop the last writes may be known to others
-// and lost here (not with an honest disk, but disks lie and stores are restored from copies), so the peer
-// writes under a new incarnation.
+// mark claims the store for this sandbox and peer. Each opening is a new incarnation: a peer that lost its
+// last writes to a crash or a lying disk, or whose store was put back from a copy, cannot write
+// under keys that it used in a future it does not remember.
 func (r *Replica) mark() error {
 	m, err := r.store.ReadMarker()
-	switch {
-	case errors.Is(err, store.ErrAbsent):
-		m = store.Marker{Sandbox: r.cfg.Sandbox, Peer: r.self, Incarnation: 1, Clean: true}
-	case err != nil:
+	if errors.Is(err, store.ErrAbsent) {
+		m = store.Marker{Sandbox: r.cfg.Sandbox, Peer: r.self}
+		err = r.store.WriteMarker(m)
+	}
+	if err != nil {
 		return storeError(r.cfg.Dir, err)
 	}
 	if want := r.cfg.Sandbox; want != (SandboxID{}) && want != m.Sandbox {
@@ -230,20 +230,12 @@ func (r *Replica) mark() error {
 	if m.Peer != r.self {
 		return fmt.Errorf("%w: %s was written by peer %s, this is %s: give another directory, or use that peer's identity", ErrOtherSandbox, r.cfg.Dir, m.Peer, r.self)
 	}
-	if !m.Clean {
-		m.Incarnation = newIncarnation()
-	}
-	m.Clean = false
-	r.sandbox, r.marker = m.Sandbox, m
-	r.feed.sandbox = m.Sandbox
-	r.feed.incarn, r.feed.actor = m.Incarnation, makeActor(r.self, m.Incarnation)
-	return r.store.WriteMarker(m)
-}
-
-func newIncarnation() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.BigEndian.Uint64(b[:])>>1 + 2
+	var random [8]byte
+	rand.Read(random[:])
+	r.sandbox, r.feed.sandbox = m.Sandbox, m.Sandbox
+	r.feed.incarn = binary.BigEndian.Uint64(random[:])
+	r.feed.actor = makeActor(r.self, r.feed.incarn)
+	return nil
 }
 
 // load rebuilds what is in memory from the store.
@@ -309,7 +301,16 @@ func (r *Replica) start() {
 // enter makes this peer a member as soon as it has the genesis: others count members for majorities.
 func (r *Replica) enter() {
 	defer r.wg.Done()
-	if _, err := r.Genesis(r.ctx); err == nil {
+	if _, err := r.Genesis(r.ctx); err != nil {
+		return
+	}
+	r.mu.Lock()
+	known := false
+	for _, peer := range r.table.members {
+		known = known || peer == r.self
+	}
+	r.mu.Unlock()
+	if !known {
 		r.commitRecords(r.ctx, nil, nil)
 	}
 }
@@ -347,7 +348,7 @@ func (r *Replica) usable() error {
 	return nil
 }
 
-// Close flushes pending turns, marks the store clean and closes it. The transport stays open.
+// Close flushes pending turns and closes the store. The transport stays open.
 func (r *Replica) Close() error {
 	r.closeOnce.Do(func() { r.closeErr = r.close() })
 	return r.closeErr
@@ -368,10 +369,6 @@ func (r *Replica) close() error {
 	r.mu.Lock()
 	failure := r.failure
 	r.mu.Unlock()
-	if failure == nil {
-		r.marker.Clean = true
-		failure = r.store.WriteMarker(r.marker)
-	}
 	err := r.store.Close()
 	if failure != nil {
 		return failure
@@ -395,26 +392,6 @@ func (r *Replica) fail(err error) {
 		r.emit(Event{Kind: Failed, Err: failure})
 		r.notify()
 	}
-}
-
-// rotate begins a new incarnation: our own chain was met further on than the store knows it, so this is an
-// old copy of the store. Runs owned under the old one end here.
-func (r *Replica) rotate() {
-	r.engine.w.Begin()
-	defer r.engine.w.End()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.marker.Incarnation = newIncarnation()
-	if err := r.store.WriteMarker(r.marker); err != nil {
-		return
-	}
-	r.feed.mu.Lock()
-	r.feed.incarn, r.feed.actor = r.marker.Incarnation, makeActor(r.self, r.marker.Incarnation)
-	r.feed.mu.Unlock()
-	for _, o := range r.owned {
-		r.standDown(o, fmt.Errorf("%w: the store is an old copy", ErrNotOwner))
-	}
-	r.log.Warn("the store is older than what this peer has published: writing under a new incarnation")
 }
 
 func (r *Replica) signDelta(d *delta) (err error) {

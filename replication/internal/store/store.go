@@ -1,8 +1,7 @@
 // Package store keeps everything a replica knows in one pebble database, so that after a crash
 // all of it is a prefix of what was written, together.
 //
-// It offers three things over that database: plain reads and batches; a marker that says whose store this is
-// and whether it was closed; and the Window, a go-datastore for the CRDT engine whose writes
+// It offers three things over that database: plain reads and batches; a marker that says whose store this is; and the Window, a go-datastore for the CRDT engine whose writes
 // between Begin and Commit become one atomic batch. It knows nothing of records or peers.
 //
 // Costs: a synced commit is one fsync of the log; a read outside the cache is one table lookup.
@@ -10,7 +9,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,7 +52,7 @@ type Store struct {
 	lock   *pebble.Lock
 	fs     vfs.FS
 	cache  *pebble.Cache
-	free   int64
+	free   atomic.Int64
 	failed atomic.Pointer[error] // first write failure; the store takes no write after it
 	dead   atomic.Bool           // pebble gave up in the middle of a commit; it cannot even be closed
 
@@ -108,8 +106,9 @@ func Open(dir string, o Options) (*Store, error) {
 		}
 		return nil, explain(err)
 	}
-	s := &Store{dir: path, fs: o.FS, lock: lock, free: o.FreeMin, cache: pebble.NewCache(int64(o.MemoryBytes))}
+	s := &Store{dir: path, fs: o.FS, lock: lock, cache: pebble.NewCache(int64(o.MemoryBytes))}
 	s.window.s = s
+	s.free.Store(o.FreeMin)
 	if err := s.room(0); err != nil {
 		s.release()
 		return nil, err
@@ -131,7 +130,13 @@ func openDatabase(path string, s *Store, o Options) (db *pebble.DB, err error) {
 	}()
 	return pebble.Open(path, &pebble.Options{
 		FS: o.FS, Lock: s.lock, Cache: s.cache, Logger: logger{o.Logger},
-		MemTableSize:       uint64(o.MemoryBytes),
+		MemTableSize: uint64(o.MemoryBytes),
+		EventListener: &pebble.EventListener{ // the default ends the process
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				s.fail(fmt.Errorf("%w: %s: move the store away and join again", ErrCorrupt, i.Path))
+			},
+			BackgroundError: func(err error) { o.Logger.Warn("store: " + err.Error()) },
+		},
 		FormatMajorVersion: pebble.FormatNewest,
 	})
 }
@@ -304,9 +309,10 @@ func (s *Store) room(bytes int64) error {
 		}
 		return explain(err)
 	}
-	if int64(u.AvailBytes) < bytes+s.free {
+	need := bytes + s.free.Load()
+	if u.AvailBytes < uint64(need) {
 		return fmt.Errorf("%w: %d MiB free in %s, %d MiB needed: make room and start again",
-			ErrFull, u.AvailBytes>>20, s.dir, (bytes+s.free)>>20+1)
+			ErrFull, u.AvailBytes>>20, s.dir, need>>20+1)
 	}
 	return nil
 }
@@ -318,7 +324,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: make room and start again (%v)", ErrFull, err)
 	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("%w: %v: move the store away and join again", ErrCorrupt, err)
+		return fmt.Errorf("%w: %s: move the store away and join again", ErrCorrupt, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	return err
 }
@@ -347,10 +353,8 @@ func (l logger) Fatalf(f string, a ...any) {
 
 // Marker says whose store this is.
 type Marker struct {
-	Sandbox     [32]byte
-	Peer        string
-	Incarnation uint64 // names this peer's chain of deltas; a new one after an unclean stop
-	Clean       bool   // closed in order
+	Sandbox [32]byte
+	Peer    string
 }
 
 var markerKey = []byte("m")
@@ -366,22 +370,17 @@ func (s *Store) ReadMarker() (Marker, error) {
 	if len(b) == 0 || b[0] != markerVersion {
 		return Marker{}, ErrVersion
 	}
-	if len(b) < 1+1+8+32 {
+	if len(b) < 33 {
 		return Marker{}, fmt.Errorf("%w: marker of %d bytes", ErrCorrupt, len(b))
 	}
-	m := Marker{Clean: b[1] == 1, Incarnation: binary.BigEndian.Uint64(b[2:10]), Peer: string(b[42:])}
-	copy(m.Sandbox[:], b[10:42])
-	return m, nil
+	return Marker{Sandbox: [32]byte(b[1:33]), Peer: string(b[33:])}, nil
 }
 
 // WriteMarker makes the marker durable.
 func (s *Store) WriteMarker(m Marker) error {
-	b := make([]byte, 2, 42+len(m.Peer))
-	b[0] = markerVersion
-	if m.Clean {
-		b[1] = 1
-	}
-	b = binary.BigEndian.AppendUint64(b, m.Incarnation)
-	b = append(append(b, m.Sandbox[:]...), m.Peer...)
-	return s.Write(true, func(w Batch) { w.Put(markerKey, b) })
+	b := append([]byte{markerVersion}, m.Sandbox[:]...)
+	return s.Write(true, func(w Batch) { w.Put(markerKey, append(b, m.Peer...)) })
 }
+
+// SetFreeMin changes how many bytes must stay free on the disk.
+func (s *Store) SetFreeMin(bytes int64) { s.free.Store(bytes) }
