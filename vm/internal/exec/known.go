@@ -34,6 +34,8 @@ const (
 	KnownPanicText         = "runtime.panicText"         // func(s string): panic(plainError(s))
 	KnownUnsupported       = "runtime.unsupported"       // func(sym string): a body-less function without implementation was called
 	KnownFatalPanic        = "runtime.fatalpanic"        // func(p *_panic): print the chain and the traceback, exit 2
+
+	KnownTypeUint8 = "type:uint8" // element type of AppendStr
 )
 
 // The layout of a guest _panic record, which runtime.fatalpanic receives; offsets in bytes. In Go:

@@ -5,9 +5,12 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
+	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
@@ -38,7 +41,6 @@ type Config struct {
 	Host    Host
 	Natives map[string]Native // by symbol; those of Builtins are always there
 	Limits  Limits            // read by New only
-	Seed    [4]uint64         // random state of select, map iteration and runtime.rand; read by New only
 
 	// Untracked leaves out the store barrier: memory's epochs are not kept. For benchmarks only.
 	Untracked bool
@@ -73,5 +75,310 @@ type Stop struct {
 	Err    error // when Failed
 }
 
-// slot is slot i of the frame at p.
-func slot(p unsafe.Pointer, i int) *uint64 { return (*uint64)(unsafe.Add(p, uintptr(i)*8)) }
+// Machine carries out one run. It is one thread of control: no two methods at once, but for Pause.
+type Machine struct {
+	// First what the loop reads: host addresses and limits of memory, refreshed by sync.
+	base       unsafe.Pointer // guest address code.Base
+	code       unsafe.Pointer // code word 0
+	entries    unsafe.Pointer // entry of function 0
+	marks      unsafe.Pointer // page epochs
+	size       uint64         // bytes in use
+	size8      uint64         // size / 8, 4, 2
+	size4      uint64
+	size2      uint64
+	funcsLess1 uint64 // functions, less 1
+	codeLen    uint64 // code words, trampolines included
+	epoch      uint32
+	halt       bool // the loop returns
+
+	// Frames may be entered and returned to without further ado from lo (an offset) over span bytes; hi is the end as a host address.
+	lo, span uint64
+	hi       uintptr
+
+	// The position: kept in registers by the loop.
+	pc   uintptr // code word
+	fp   uint64  // frame
+	left int64   // words until stopAt
+
+	stopAt    uint64 // instruction count at which safePoint has something to do
+	sliceEnd  uint64
+	budgetEnd uint64
+
+	g        uint64 // running goroutine, 0 none
+	chunk    uint64 // its stack chunk
+	chunkEnd uint64
+
+	stop         Stop
+	collectedAt  uint64 // count + 1 at the last collection forced by lack of room
+	nativeWindow uint16 // window base of the native being called
+	pauseAsked   bool   // by a native: stop after it
+	pauseFlag    atomic.Bool
+
+	prog     *Program
+	mem      *mem.Memory
+	heap     *heap.Heap
+	host     Host
+	natives  []Native // by index in Image.Natives; Call nil: missing
+	observer Observer
+	types    [256]typeInfo
+	itabs    map[[2]uint64]uint64 // made at run time, or 0: known not to implement
+	thread   Thread
+}
+
+var errNoRun = errors.New("exec: memory holds no run of this version: make one with New")
+
+// New starts a run of the program in memory whose data and heap are in place (heap.New was called, data was copied):
+// the main goroutine stands before the image's entry function.
+func New(c Config) (*Machine, error) {
+	m, err := prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	l := c.Limits
+	m.store(rootGas, l.Gas)
+	m.store(rootGoroutineMax, or(l.Goroutines, 1<<20))
+	m.store(rootStackMax, or(l.StackBytes, 1000000000))
+	m.store(rootSliceWords, or(l.SliceWords, 20000))
+	m.store(rootNextID, 1)
+	sema, err := m.heap.AllocKind(heap.KindWords, semaBuckets*16, 0)
+	if err != nil {
+		return nil, err
+	}
+	m.store(rootSema, sema)
+	m.sync()
+	if m.newG(uint64(c.Program.Image.Entry), 0, nil, false) == 0 {
+		return nil, fmt.Errorf("exec: no room for the main goroutine: raise the memory limit of the run")
+	}
+	m.store(rootVersion, layoutVersion)
+	return m, nil
+}
+
+// Attach is a machine for the run that is in memory, at the point where Run returned.
+func Attach(c Config) (*Machine, error) {
+	m, err := prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	if m.load(rootVersion) != layoutVersion {
+		return nil, errNoRun
+	}
+	return m, m.Reload()
+}
+
+func prepare(c Config) (*Machine, error) {
+	p := c.Program
+	m := &Machine{prog: p, mem: c.Mem, heap: c.Heap, host: c.Host, observer: c.Observer}
+	m.thread.m = m
+	m.base = c.Mem.Base()
+	m.marks = unsafe.Pointer(unsafe.SliceData(c.Mem.PageEpochs()))
+	m.entries = unsafe.Pointer(unsafe.SliceData(p.entries))
+	m.funcsLess1 = uint64(len(p.entries)) - 1
+	m.codeLen = uint64(len(p.Image.Code)) + trampCount
+	m.code = codePointer(p.code)
+	if c.Observer != nil {
+		m.code = codePointer(p.observedCode())
+	}
+	m.natives = make([]Native, len(p.Image.Natives))
+	own := Builtins()
+	for i, sym := range p.Image.Natives {
+		n, ok := c.Natives[sym]
+		if !ok {
+			n = own[sym]
+		}
+		m.natives[i] = n
+	}
+	if c.Untracked {
+		m.mem.Untracked()
+	}
+	m.sync()
+	return m, nil
+}
+
+func or(v, otherwise uint64) uint64 {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// sync refreshes the host-side copies of what the memory says of itself.
+func (m *Machine) sync() {
+	m.size = m.mem.Size()
+	m.size8, m.size4, m.size2 = m.size/8, m.size/4, m.size/2
+	m.epoch = m.mem.Epoch()
+}
+
+// Reload must be called when memory was changed from outside (an undo, a load): it forgets every host-side copy. The error
+// says that memory holds no position to go on from.
+func (m *Machine) Reload() error {
+	m.sync()
+	m.itabs = nil
+	m.types = [256]typeInfo{}
+	m.g = m.load(rootG)
+	m.pc, m.fp = uintptr(m.load(rootPC)), m.load(rootFP)
+	m.sliceEnd = m.load(rootSliceEnd)
+	m.stopAt, m.left = m.load(rootCount), 0
+	m.chunk, m.chunkEnd = 0, 0
+	if m.g == 0 {
+		return nil
+	}
+	f := m.prog.FuncAt(uint64(m.pc))
+	if f == 0 && uint64(m.pc) < uint64(len(m.prog.Image.Code)) || uint64(m.pc) >= m.codeLen || !m.mem.InRange(m.fp, uint64(m.prog.entries[f].frameBytes)) {
+		return fmt.Errorf("exec: memory holds no valid position (code word %d, frame %#x): it is damaged or of another program", m.pc, m.fp)
+	}
+	m.setChunk(m.load(m.g + gChunk))
+	m.settle()
+	return nil
+}
+
+// load and store are a word of a record; they are total.
+func (m *Machine) load(addr uint64) uint64       { return m.mem.Load64(addr) }
+func (m *Machine) store(addr, v uint64)          { m.mem.Store64(addr, v) }
+func (m *Machine) view(addr, n uint64) []byte    { return m.mem.Bytes(addr, n) }
+func (m *Machine) at(addr uint64) unsafe.Pointer { return unsafe.Add(m.base, addr-code.Base) }
+
+// slotAddr is the guest address of slot i of the running frame, reg its content.
+func (m *Machine) slotAddr(i uint16) uint64 { return m.fp + uint64(i)*8 }
+func (m *Machine) reg(i uint16) *uint64 {
+	return (*uint64)(unsafe.Add(m.base, m.fp-code.Base+uint64(i)*8))
+}
+func (m *Machine) regN(i uint16, n int) *uint64 {
+	return (*uint64)(unsafe.Add(m.base, m.fp-code.Base+uint64(i)*8+uint64(n)*8))
+}
+
+// instr is the instruction at pc, the observer's mark taken off.
+func (m *Machine) instr() code.Instr {
+	in := *(*code.Instr)(unsafe.Add(m.code, m.pc*8))
+	in.Op &^= code.Observed
+	return in
+}
+
+// extAt is ext word i of the instruction at pc.
+func (m *Machine) extAt(i int) uint64 {
+	return *(*uint64)(unsafe.Add(m.code, m.pc*8+uintptr(1+i)*8))
+}
+
+// advance passes n words.
+func (m *Machine) advance(n int) {
+	m.pc += uintptr(n)
+	m.left -= int64(n)
+}
+
+// Count is the number of instruction words carried out since the run began.
+func (m *Machine) Count() uint64 { return m.stopAt - uint64(m.left) }
+
+// Position is the running goroutine's number, code word and frame address; goid 0 when none runs.
+func (m *Machine) Position() (goid, pc, frame uint64) {
+	if m.g == 0 {
+		return 0, 0, 0
+	}
+	return m.load(m.g + gID), uint64(m.pc), m.fp
+}
+
+// Mem, Heap and Program are what the machine was made of.
+func (m *Machine) Mem() *mem.Memory  { return m.mem }
+func (m *Machine) Heap() *heap.Heap  { return m.heap }
+func (m *Machine) Program() *Program { return m.prog }
+
+// Pause makes Run return Paused at the next safe point at which goroutines take turns. It may be called from any goroutine of the host.
+func (m *Machine) Pause() { m.pauseFlag.Store(true) }
+
+// PauseAfter makes Run return Paused right after the native being called.
+func (t *Thread) PauseAfter() { t.m.pauseAsked = true }
+
+// Run carries out at least budget instruction words, to the next safe point after them, unless something else ends it
+// before. Everything is in memory when it returns. Call Reload first if memory was changed from outside by other
+// means than Store methods; Save, Take and Commit need no Reload.
+func (m *Machine) Run(budget uint64) Stop {
+	m.sync()
+	if m.load(rootExited) != 0 {
+		return Stop{Reason: Exited, Status: int(int64(m.load(rootStatus)))}
+	}
+	m.stop, m.halt = Stop{}, false
+	m.budgetEnd = m.Count() + min(budget, 1<<62)
+	m.wakeHostWaiters()
+	if m.g != 0 {
+		m.settle()
+		m.limit()
+	} else {
+		m.schedule()
+	}
+	if !m.halt {
+		m.loop()
+	}
+	m.flush()
+	return m.stop
+}
+
+// flush writes the position to the root page.
+func (m *Machine) flush() {
+	m.store(rootG, m.g)
+	m.store(rootPC, uint64(m.pc))
+	m.store(rootFP, m.fp)
+	m.store(rootCount, m.Count())
+	m.store(rootSliceEnd, m.sliceEnd)
+	if m.g != 0 {
+		m.store(m.g+gChunk, m.chunk)
+	}
+}
+
+// end makes the loop return.
+func (m *Machine) end(s Stop) {
+	if !m.halt {
+		m.stop, m.halt = s, true
+	}
+}
+
+// exit ends the run.
+func (m *Machine) exit(status int) {
+	m.store(rootExited, 1)
+	m.store(rootStatus, uint64(int64(status)))
+	m.end(Stop{Reason: Exited, Status: status})
+}
+
+// fail ends Run, not the run: calling Run again repeats what failed.
+func (m *Machine) fail(err error) { m.end(Stop{Reason: Failed, Err: err}) }
+
+// limit sets the count at which safePoint is called.
+func (m *Machine) limit() {
+	at := min(m.sliceEnd, m.budgetEnd)
+	if gas := m.load(rootGas); gas != 0 {
+		at = min(at, gas)
+	}
+	m.setStop(at)
+}
+
+func (m *Machine) setStop(at uint64) {
+	c := m.Count()
+	if int64(at-c) > 1<<40 {
+		at = c + 1<<40
+	}
+	m.stopAt, m.left = at, int64(at-c)
+}
+
+// safePoint is called by the loop at a backward jump or call when no words are left.
+func (m *Machine) safePoint() {
+	c := m.Count()
+	if gas := m.load(rootGas); gas != 0 && c >= gas {
+		m.fail(&LimitError{"gas", gas})
+		return
+	}
+	if c >= m.sliceEnd {
+		m.fireTimers()
+		if m.load(rootQueue) != 0 {
+			m.leave(StatusRunnable)
+			m.enqueue(m.g)
+			m.schedule()
+		} else {
+			m.sliceEnd = c + m.load(rootSliceWords)
+		}
+		if m.pauseFlag.Load() {
+			m.pauseFlag.Store(false)
+			m.end(Stop{Reason: Paused})
+		}
+	}
+	if c >= m.budgetEnd {
+		m.end(Stop{Reason: Budget})
+	}
+	m.limit()
+}

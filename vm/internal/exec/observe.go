@@ -8,19 +8,107 @@ type Observer interface {
 	Step(s *Step)
 }
 
-// Step is one instruction about to be carried out.
+// Step is one instruction about to be carried out; it is valid during the call.
 type Step struct {
-	Goid   uint64
-	Func   int32      // index in Image.Funcs
-	PC     int32      // code word
-	Instr  code.Instr // without code.Observed
-	Ext    [2]uint64  // the words that follow it, as many as its form has
-	Frame  uint64     // guest address of the frame
-	Reads  []Span     // memory read, frame slots included; valid during the call of Step
-	Writes []Span     // memory written, frame slots included; what runs inside heap operations and calls is not listed
+	Goid  uint64
+	Func  int32      // index in Image.Funcs
+	PC    uint64     // code word
+	Instr code.Instr // without code.Observed
+	Ext   [2]uint64  // the words that follow it, as many as its form has
+	Frame uint64     // guest address of the frame
+	Count uint64     // instruction words carried out before it
+
+	m *Machine
 }
 
 // Span is a stretch of guest memory.
 type Span struct {
 	Addr, Bytes uint64
+}
+
+// observe reports the instruction at pc.
+func (m *Machine) observe() {
+	s := Step{PC: uint64(m.pc), Instr: m.instr(), Frame: m.fp, Func: m.prog.FuncAt(uint64(m.pc)), Count: m.Count(), m: m}
+	if m.g != 0 {
+		s.Goid = m.load(m.g + gID)
+	}
+	for i := range m.words() - 1 {
+		s.Ext[i] = m.extAt(i)
+	}
+	m.observer.Step(&s)
+}
+
+// Slot is the content of a slot of the frame.
+func (s *Step) Slot(i uint16) uint64 { return s.m.load(s.Frame + uint64(i)*8) }
+
+// Access is the memory the instruction reads and writes besides frame slots: for the groups loads, stores, by index, by pointer and globals exactly;
+// ok is false for other ops, whose work on the heap the tracking of package mem sees.
+func (s *Step) Access() (reads, writes Span, ok bool) {
+	in := s.Instr
+	if in.Op < code.LdU8 || in.Op > code.StG192 {
+		return reads, writes, false
+	}
+	if a := accesses[in.Op]; a.bytes != 0 {
+		addr, _, err := s.m.operand(in, a)
+		if err != nil {
+			return reads, writes, true // it panics
+		}
+		if a.store {
+			return reads, Span{addr, a.bytes}, true
+		}
+		return Span{addr, a.bytes}, writes, true
+	}
+	switch in.Op {
+	case code.LdN:
+		reads = Span{s.Slot(in.B) + uint64(in.C), s.Ext[0]}
+	case code.StN:
+		writes = Span{s.Slot(in.A) + uint64(in.C), s.Ext[0]}
+	case code.CopyM:
+		reads, writes = Span{s.Slot(in.B), s.Ext[0]}, Span{s.Slot(in.A), s.Ext[0]}
+	case code.ZeroM:
+		writes = Span{s.Slot(in.A), s.Ext[0]}
+	case code.AddM64:
+		reads = Span{s.Slot(in.A) + uint64(in.C), 8}
+		writes = reads
+	}
+	return reads, writes, true
+}
+
+// Operand is one register operand of an instruction.
+type Operand struct {
+	Slot  uint16
+	Write bool // it is the destination; else it is read
+}
+
+// Operands are the slots the instruction names, as its form tells. A slot stands for the first of several where the effect
+// says so. The destination is A, but for the ops that only read.
+func (s *Step) Operands() []Operand {
+	in, a := s.Instr, !readsA(s.Instr.Op)
+	switch code.Table[in.Op].Form {
+	case code.FormA, code.FormAI, code.FormAJ, code.FormAX, code.FormAIJ:
+		return []Operand{{in.A, a}}
+	case code.FormAB, code.FormABI, code.FormABU, code.FormABJ, code.FormABX, code.FormABUX, code.FormSlice:
+		return []Operand{{in.A, a}, {in.B, false}}
+	case code.FormABC, code.FormABCX:
+		return []Operand{{in.A, a}, {in.B, false}, {in.C, false}}
+	case code.FormCallB:
+		return []Operand{{in.A, true}, {in.B, false}}
+	case code.FormCall:
+		return []Operand{{in.A, true}}
+	}
+	return nil
+}
+
+// readsA reports whether operand A of an op is read, not written.
+func readsA(op code.Op) bool {
+	switch {
+	case op >= code.JT && op <= code.JNLeF64, op >= code.St8 && op <= code.AddM64, op >= code.StX8 && op <= code.StX192,
+		op >= code.StP8 && op <= code.StP64, op >= code.StG64 && op <= code.StG192:
+		return true
+	}
+	switch op {
+	case code.ShChk, code.Bound, code.BoundR, code.NilChk, code.MapSet, code.MapDel, code.MapClear, code.Send, code.ChanClose, code.Ret1, code.Panic:
+		return true
+	}
+	return false
 }

@@ -68,10 +68,21 @@ func (t *Thread) Bytes(w Window, i int) []byte {
 	return t.m.view(w.Arg(i), n)
 }
 
-// SetString makes a guest string and writes it to result slots i and i+1.
-func (t *Thread) SetString(w Window, i int, s string) {
-	w.Set(i, t.m.newString(s))
-	w.Set(i+1, uint64(len(s)))
+// SetString makes a guest string and writes it to result slots i and i+1. The error is for Retry.
+func (t *Thread) SetString(w Window, i int, s string) error {
+	g, err := t.m.heap.NewString(s)
+	if err == nil {
+		w.Set(i, g.Ptr)
+		w.Set(i+1, g.Len)
+	}
+	return err
+}
+
+// Retry acts on the error of an operation of Heap: without room the heap is collected and the native called anew, so it must not have
+// changed anything yet; a second time the run stops with a *LimitError. Other errors become Go's panics, as for the ops.
+func (t *Thread) Retry(err error) Action {
+	t.m.check(err)
+	return t.m.afterMove()
 }
 
 // Panic panics by calling the Known guest function sym with args, which are its parameter slots.
@@ -82,7 +93,7 @@ func (t *Thread) Panic(sym string, args ...uint64) Action {
 
 // PanicText panics with a runtime.Error whose text is s.
 func (t *Thread) PanicText(s string) Action {
-	return t.Panic(KnownPanicText, t.m.newString(s), uint64(len(s)))
+	return t.Retry(&textError{s})
 }
 
 // PanicValue panics with the empty interface (typ, data).

@@ -1,0 +1,277 @@
+package exec
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/heap"
+)
+
+const pageMask = 4095
+
+// setChunk makes chunk the one the running frame is in.
+func (m *Machine) setChunk(chunk uint64) {
+	m.chunk = chunk
+	m.chunkEnd = chunk + m.load(chunk+chunkBytes)
+	if !m.mem.InRange(chunk, m.chunkEnd-chunk) {
+		m.chunkEnd = chunk // damaged: the next call takes a new chunk
+	}
+}
+
+// frameBytes is the size of a frame that stands at code word pc.
+func (m *Machine) frameBytes(pc uint64) uint64 {
+	return uint64(m.prog.entries[m.prog.FuncAt(pc)].frameBytes)
+}
+
+// settle makes the running frame, and only it, ready to be written without tracking: after a switch of goroutines and when an epoch began.
+func (m *Machine) settle() {
+	m.sync()
+	m.land(m.frameBytes(uint64(m.pc)))
+}
+
+// land touches the pages of the frame at fp, size bytes long, and makes them the whole settled range.
+func (m *Machine) land(size uint64) {
+	size = max(size, header*8)
+	m.mem.Touch(m.fp, size)
+	m.lo = m.fp - code.Base
+	m.setHigh(m.fp + size)
+}
+
+// setHigh extends the settled range to the end of the page that holds the byte before end, within the chunk.
+func (m *Machine) setHigh(end uint64) {
+	top := min((end-code.Base+pageMask)&^pageMask+code.Base, m.chunkEnd)
+	m.span = top - code.Base - m.lo
+	m.hi = uintptr(m.base) + uintptr(top-code.Base)
+}
+
+// settledEnd is the end of the settled range.
+func (m *Machine) settledEnd() uint64 { return code.Base + m.lo + m.span }
+
+// enter begins a call of function fn: its frame is at w, an address at or after the end of the running frame's live slots,
+// or, if it does not fit there, in a new chunk. When copyArgs is set the argument slots stand in the window at w. After it pc and fp are the callee's. The words of the call instruction are not counted here.
+// False: the run stopped, nothing has changed.
+func (m *Machine) enter(fn, closure, w, ret uint64, copyArgs bool) bool {
+	e := &m.prog.entries[fn]
+	fp := w
+	if w+uint64(e.frameBytes) > m.chunkEnd {
+		if fp = m.pushChunk(e, w); fp == 0 {
+			return false
+		}
+		if copyArgs {
+			o := uint64(header+int(e.res)) * 8
+			copy(m.host8(fp+o, uint64(e.args)*8), m.host8(w+o, uint64(e.args)*8))
+		}
+	} else if end := w + uint64(e.frameBytes); end > m.settledEnd() {
+		from := m.settledEnd()
+		m.mem.Touch(from, end-from)
+		m.setHigh(end)
+	}
+	f := m.at(fp)
+	*slot(f, 0), *slot(f, 1), *slot(f, 2) = m.fp, ret, closure
+	m.fp, m.pc = fp, uintptr(e.start)
+	return true
+}
+
+// host8 is n bytes of memory at addr, which must be settled or touched when they are written.
+func (m *Machine) host8(addr, n uint64) []byte {
+	if !m.mem.InRange(addr, n) {
+		return nil
+	}
+	return unsafe.Slice((*byte)(m.at(addr)), n)
+}
+
+// errStack says that a goroutine's stack is at its limit.
+var errStack = errors.New("exec: stack overflow")
+
+// pushChunk makes room for a frame of function e that does not fit at w, and returns its address, 0 when the run stopped.
+func (m *Machine) pushChunk(e *entry, w uint64) uint64 {
+	old := m.chunk
+	need := chunkHead + uint64(e.frameBytes)
+	chunk := m.load(old + chunkSpare)
+	if chunk == 0 || m.load(chunk+chunkBytes) < need {
+		if chunk != 0 {
+			m.dropSpare(old)
+		}
+		var err error
+		if chunk, err = m.newChunk(max(2*m.load(old+chunkBytes), 2*need)); err != nil {
+			m.stackError(err)
+			return 0
+		}
+		m.store(chunk+chunkPrev, old)
+		m.store(old+chunkSpare, chunk)
+	}
+	m.store(chunk+chunkWin, w)
+	m.store(chunk+chunkRes, uint64(e.res))
+	m.store(old+chunkTop, min(max(w, m.fp+m.frameBytes(uint64(m.pc))), m.chunkEnd))
+	m.setChunk(chunk)
+	fp := chunk + chunkHead
+	m.lo = fp - code.Base
+	m.mem.Touch(fp, uint64(e.frameBytes))
+	m.setHigh(fp + uint64(e.frameBytes))
+	return fp
+}
+
+// newChunk is a stack chunk of at least the size given for the running goroutine.
+func (m *Machine) newChunk(bytes uint64) (uint64, error) {
+	total := m.load(m.g + gStack)
+	if limit := m.load(rootStackMax); total+bytes > limit {
+		if bytes = limit - min(limit, total); bytes < firstChunkBytes {
+			return 0, errStack
+		}
+	}
+	chunk, err := m.heap.AllocKind(heap.KindStack, bytes, 0)
+	if err != nil {
+		return 0, err
+	}
+	m.sync()
+	m.store(chunk+chunkBytes, bytes)
+	m.store(m.g+gStack, total+bytes)
+	return chunk, nil
+}
+
+// dropSpare gives the spare chunk of chunk back, and its spares.
+func (m *Machine) dropSpare(chunk uint64) {
+	spare := m.load(chunk + chunkSpare)
+	m.store(chunk+chunkSpare, 0)
+	for n := 0; spare != 0 && n < 64; n++ {
+		next := m.load(spare + chunkSpare)
+		m.store(m.g+gStack, m.load(m.g+gStack)-m.load(spare+chunkBytes))
+		m.heap.Free(spare)
+		spare = next
+	}
+}
+
+// stackError ends the run, or collects and has the operation repeated, when a chunk could not be had.
+func (m *Machine) stackError(err error) {
+	if err == errStack {
+		m.stackOverflow()
+		return
+	}
+	m.check(err)
+}
+
+// unwindTo makes the chunk that holds frame fp the running one, giving up those above it.
+func (m *Machine) unwindTo(fp uint64) {
+	for n := 0; (fp < m.chunk || fp >= m.chunkEnd) && n < 64; n++ {
+		prev := m.load(m.chunk + chunkPrev)
+		if prev == 0 {
+			break
+		}
+		m.setChunk(prev)
+	}
+}
+
+// callOp is Call, CallC and CallI in the cases the loop leaves to it.
+func (m *Machine) callOp(in code.Instr) error {
+	var fn, closure uint64
+	switch in.Op {
+	case code.Call:
+		fn = uint64(in.Imm32())
+	case code.CallC:
+		closure = *m.reg(in.B)
+		if !m.mem.InRange(closure, 8) {
+			return heap.ErrFault
+		}
+		fn = m.load(closure)
+	case code.CallI:
+		var err error
+		if fn, err = m.method(*m.reg(in.B), in.C); err != nil {
+			return err
+		}
+	}
+	if fn == 0 || fn > m.funcsLess1 {
+		return heap.ErrFault
+	}
+	if in.Op == code.Call {
+		closure = *m.regN(in.A, 2)
+	}
+	ret := uint64(m.pc) + 1
+	if m.enter(fn, closure, m.slotAddr(in.A), ret, true) {
+		m.left--
+		m.callPoint()
+	}
+	return nil
+}
+
+// method is the function of method i of an itab.
+func (m *Machine) method(tab uint64, i uint16) (uint64, error) {
+	at := tab + itabFun + uint64(i)*8
+	if !m.mem.InRange(tab, 1) || !m.mem.InRange(at, 8) {
+		return 0, heap.ErrFault
+	}
+	return m.load(at), nil
+}
+
+// callPoint is the safe point at the entry of a function called outside the loop.
+func (m *Machine) callPoint() {
+	if m.left <= 0 && !m.halt {
+		m.safePoint()
+	}
+}
+
+// ret is Ret in the cases the loop leaves to it: the caller's frame is outside the settled range. Ret1 has stored its result.
+func (m *Machine) ret() error {
+	callee := m.at(m.fp)
+	fp, pc := *slot(callee, 0), *slot(callee, 1)
+	m.left--
+	if pc >= m.codeLen {
+		return m.damaged("return address")
+	}
+	if pc == m.prog.tramp(trampGoExit) {
+		m.pc = uintptr(pc)
+		return nil
+	}
+	if fp < m.chunk || fp >= m.chunkEnd {
+		prev := m.load(m.chunk + chunkPrev)
+		if prev == 0 {
+			return m.damaged("caller's frame")
+		}
+		win, n := m.load(m.chunk+chunkWin), m.load(m.chunk+chunkRes)
+		if n > 0 && m.fp == m.chunk+chunkHead {
+			from := m.fp
+			m.setChunk(prev)
+			if end := win + (header+n)*8; end <= m.chunkEnd {
+				m.mem.Copy(win+header*8, from+header*8, n*8)
+			}
+		} else {
+			m.setChunk(prev)
+		}
+		m.pc, m.fp = uintptr(pc), fp
+		if !m.mem.InRange(fp, header*8) {
+			return m.damaged("caller's frame")
+		}
+		m.land(m.callerBytes(pc))
+		return nil
+	}
+	m.pc = uintptr(pc)
+	size := m.callerBytes(pc)
+	if fp < code.Base+m.lo {
+		end := max(m.settledEnd(), fp+size)
+		m.fp = fp
+		m.mem.Touch(fp, size)
+		m.lo = fp - code.Base
+		m.setHigh(min(end, m.chunkEnd))
+		return nil
+	}
+	m.fp = fp
+	m.land(size)
+	return nil
+}
+
+// callerBytes is the frame size of the function that a return to pc goes to.
+func (m *Machine) callerBytes(pc uint64) uint64 {
+	if pc == m.prog.tramp(trampPanicNext) {
+		return header * 8
+	}
+	return m.frameBytes(pc)
+}
+
+// damagedError says that memory does not hold what the machine put there.
+type damagedError struct{ what string }
+
+func (e *damagedError) Error() string {
+	return "exec: a " + e.what + " in memory is damaged: the run cannot go on"
+}
+
+func (m *Machine) damaged(what string) error { return &damagedError{what} }

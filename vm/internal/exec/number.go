@@ -1,0 +1,105 @@
+package exec
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// slowNumber does the moves and number ops the loop has not, and the panics of those it has.
+func (m *Machine) slowNumber(in code.Instr) error {
+	a := m.reg(in.A)
+	switch in.Op {
+	case code.MovN:
+		copy(m.host8(m.slotAddr(in.A), uint64(in.C)*8), m.host8(m.slotAddr(in.B), uint64(in.C)*8))
+	case code.Zero:
+		clear(m.host8(m.slotAddr(in.A), uint64(in.Imm32())*8))
+	case code.DivS, code.DivU, code.RemS, code.RemU:
+		return raiseBy(KnownPanicDivide)
+	case code.ShChk:
+		return raiseBy(KnownPanicShift)
+	case code.Div128:
+		hi, lo, y := *m.reg(in.B), *m.reg(in.C), *m.reg(uint16(m.extAt(0)))
+		if y == 0 {
+			return raiseBy(KnownPanicDivide)
+		}
+		if y <= hi {
+			return raiseBy(KnownPanicOverflow)
+		}
+		q, r := bits.Div64(hi, lo, y)
+		*a, *m.regN(in.A, 1) = q, r
+	case code.FloorF64:
+		*a = u64(math.Floor(f64(*m.reg(in.B))))
+	case code.CeilF64:
+		*a = u64(math.Ceil(f64(*m.reg(in.B))))
+	case code.TruncF64:
+		*a = u64(math.Trunc(f64(*m.reg(in.B))))
+	case code.FmaF64:
+		*a = u64(math.FMA(f64(*m.reg(in.B)), f64(*m.reg(in.C)), f64(*m.reg(uint16(m.extAt(0))))))
+	case code.MinF64:
+		*a = u64(min(f64(*m.reg(in.B)), f64(*m.reg(in.C))))
+	case code.MaxF64:
+		*a = u64(max(f64(*m.reg(in.B)), f64(*m.reg(in.C))))
+	case code.MinF32:
+		*a = u32(min(f32(*m.reg(in.B)), f32(*m.reg(in.C))))
+	case code.MaxF32:
+		*a = u32(max(f32(*m.reg(in.B)), f32(*m.reg(in.C))))
+	case code.F64ToS64:
+		*a = floatToS64(f64(*m.reg(in.B)))
+	case code.F64ToU64:
+		*a = floatToU64(f64(*m.reg(in.B)))
+	case code.F32ToS64:
+		*a = floatToS64(float64(f32(*m.reg(in.B))))
+	case code.F32ToU64:
+		*a = floatToU64(float64(f32(*m.reg(in.B))))
+	default:
+		return m.damaged("code word")
+	}
+	m.advance(code.Table[in.Op].Form.Words())
+	return nil
+}
+
+// floatToS64 is int64(f) of gc on amd64 (cvttsd2sq): what does not fit gives the least number.
+func floatToS64(f float64) uint64 {
+	if f >= -1<<63 && f < 1<<63 {
+		return uint64(int64(f))
+	}
+	return 1 << 63
+}
+
+// floatToU64 is uint64(f) of gc on amd64: below 2^63 as int64(f), else int64(f - 2^63) with the top bit flipped.
+func floatToU64(f float64) uint64 {
+	if f < 1<<63 {
+		return floatToS64(f)
+	}
+	return floatToS64(f-1<<63) ^ 1<<63
+}
+
+// complexOp is arithmetic on complex numbers in two slots each.
+func (m *Machine) complexOp(in code.Instr) {
+	x := complex(f64(*m.reg(in.B)), f64(*m.regN(in.B, 1)))
+	switch in.Op {
+	case code.C64ToC128:
+		v := *m.reg(in.B)
+		x = complex(float64(f32(v)), float64(f32(v>>32)))
+	case code.C128ToC64:
+		*m.reg(in.A) = u32(float32(real(x))) | u32(float32(imag(x)))<<32
+		m.advance(1)
+		return
+	default:
+		y := complex(f64(*m.reg(in.C)), f64(*m.regN(in.C, 1)))
+		switch in.Op {
+		case code.AddC:
+			x += y
+		case code.SubC:
+			x -= y
+		case code.MulC:
+			x *= y
+		case code.DivC:
+			x /= y
+		}
+	}
+	*m.reg(in.A), *m.regN(in.A, 1) = u64(real(x)), u64(imag(x))
+	m.advance(1)
+}

@@ -1,0 +1,47 @@
+package exec
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// r is slot i of the frame at regs. The verifier guarantees that the operands of an instruction are slots of its
+// function's frame, so there is no bounds check here.
+func r(regs unsafe.Pointer, i uint16) *uint64 { return (*uint64)(unsafe.Add(regs, uintptr(i)*8)) }
+
+// r1 and r2 are the slots after slot i, without wrapping at 1<<16.
+func r1(regs unsafe.Pointer, i uint16) *uint64 { return (*uint64)(unsafe.Add(regs, uintptr(i)*8+8)) }
+func r2(regs unsafe.Pointer, i uint16) *uint64 { return (*uint64)(unsafe.Add(regs, uintptr(i)*8+16)) }
+
+// by is the code word n words after pc.
+func by(pc *code.Instr, n int) *code.Instr {
+	return (*code.Instr)(unsafe.Add(unsafe.Pointer(pc), n*8))
+}
+
+func ext(pc *code.Instr) uint64 { return *(*uint64)(unsafe.Add(unsafe.Pointer(pc), 8)) }
+
+// imm is the operands B and C together, read as one word.
+func imm(pc *code.Instr) int64 { return int64(*(*int32)(unsafe.Add(unsafe.Pointer(pc), 4))) }
+
+func immC(pc *code.Instr) uint64 { return uint64(int64(int16(pc.C))) }
+func immB(pc *code.Instr) uint64 { return uint64(int64(int16(pc.B))) }
+
+func f64(v uint64) float64 { return math.Float64frombits(v) }
+func f32(v uint64) float32 { return math.Float32frombits(uint32(v)) }
+func u64(f float64) uint64 { return math.Float64bits(f) }
+func u32(f float32) uint64 { return uint64(math.Float32bits(f)) }
+
+func m8(base unsafe.Pointer, off uint64) *uint8   { return (*uint8)(unsafe.Add(base, off)) }
+func m16(base unsafe.Pointer, off uint64) *uint16 { return (*uint16)(unsafe.Add(base, off)) }
+func m32(base unsafe.Pointer, off uint64) *uint32 { return (*uint32)(unsafe.Add(base, off)) }
+func m64(base unsafe.Pointer, off uint64) *uint64 { return (*uint64)(unsafe.Add(base, off)) }
+
+// mark is the epoch of the page that holds offset off.
+func mark(marks unsafe.Pointer, off uint64) uint32 {
+	return *(*uint32)(unsafe.Add(marks, off>>12*4))
+}
+
+// slot is slot i of the frame at p.
+func slot(p unsafe.Pointer, i int) *uint64 { return (*uint64)(unsafe.Add(p, uintptr(i)*8)) }

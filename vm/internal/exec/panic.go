@@ -1,0 +1,221 @@
+package exec
+
+import (
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/heap"
+)
+
+// How panics run. A panic record says which frame panicked. Deferred calls of the goroutine are run newest first, each on top of that frame,
+// returning to the trampoline PanicNext. If one has called recover, the rest of its owner frame's deferred calls are run the same way, then the stack is unwound to the owner, which goes on at
+// Func.Recover. A panic in a deferred call makes a new record before the old one; when it takes a deferred call that
+// the old one would have taken, the old one is aborted, and forgotten when the new one is recovered. Goexit is a panic that cannot be recovered
+// and outlives being aborted.
+
+// deferOp pushes a deferred call.
+func (m *Machine) deferOp(in code.Instr) error {
+	fn, closure, err := m.reference(in.B)
+	if err != nil {
+		return err
+	}
+	if m.heap.CollectDue() {
+		m.collect()
+	}
+	n := uint64(in.C)
+	d, err := m.heap.AllocKind(heap.KindDefer, dArgs+n*8, 0)
+	if err != nil {
+		return err
+	}
+	m.store(d+dLink, m.load(m.g+gDefer))
+	m.store(d+dFP, m.fp)
+	m.store(d+dOwner, uint64(m.prog.FuncAt(uint64(m.pc))))
+	m.store(d+dFunc, fn)
+	m.store(d+dClosure, closure)
+	m.store(d+dArgc, n)
+	m.mem.Copy(d+dArgs, m.argAt(in.A, fn), n*8)
+	m.store(m.g+gDefer, d)
+	m.advance(1)
+	return nil
+}
+
+// runDefers runs the newest deferred call of the running frame, to come back to this very instruction, until there is none.
+func (m *Machine) runDefers(in code.Instr) error {
+	d := m.load(m.g + gDefer)
+	if d == 0 || m.load(d+dFP) != m.fp {
+		m.advance(1)
+		return nil
+	}
+	fn := m.load(d + dFunc)
+	if fn == 0 {
+		m.store(m.g+gDefer, m.load(d+dLink))
+		return heap.ErrFault
+	}
+	if !m.callTo(m.slotAddr(in.A), fn, m.load(d+dClosure), uint64(m.pc), m.deferredArgs(d)) {
+		return nil
+	}
+	m.store(m.g+gDefer, m.load(d+dLink))
+	m.left--
+	m.callPoint()
+	return nil
+}
+
+func (m *Machine) deferredArgs(d uint64) []uint64 {
+	args := make([]uint64, min(m.load(d+dArgc), 1<<16))
+	for i := range args {
+		args[i] = m.load(d + dArgs + uint64(i)*8)
+	}
+	return args
+}
+
+// raise begins a panic with the empty interface (typ, data), or Goexit, in the running frame.
+func (m *Machine) raise(typ, data uint64, goexit bool) {
+	if typ == 0 && !goexit {
+		m.left++ // panicKnown counts the instruction
+		m.panicKnown(KnownPanicNil)
+		return
+	}
+	p, err := m.heap.AllocKind(heap.KindPanic, pBytes, 0)
+	if err != nil {
+		m.left++
+		m.check(err)
+		return
+	}
+	prev := m.load(m.g + gPanic)
+	m.store(p+panicArg, typ)
+	m.store(p+panicArg+8, data)
+	m.store(p+pPrev, prev)
+	link := prev
+	for n := 0; link != 0 && m.load(link+pState)&pDone != 0 && n < chainMax; n++ {
+		link = m.load(link + pPrev)
+	}
+	m.store(p+panicLink, link)
+	m.mem.Store8(p+panicGoexit, uint8(boolWord(goexit)))
+	m.store(p+pFP, m.fp)
+	m.store(p+pPC, uint64(m.pc))
+	m.store(m.g+gPanic, p)
+	m.nextDeferred(p)
+}
+
+// chainMax bounds walks along lists in memory, which may be damaged.
+const chainMax = 1 << 24
+
+// top is the address after the frame that panicked, where deferred calls' frames go.
+func (m *Machine) top(p uint64) uint64 { return m.load(p+pFP) + m.frameBytes(m.load(p+pPC)) }
+
+// stand puts the goroutine back to the frame that panicked.
+func (m *Machine) stand(p uint64) {
+	fp := m.load(p + pFP)
+	m.unwindTo(fp)
+	m.fp, m.pc = fp, uintptr(m.load(p+pPC))
+	m.land(m.frameBytes(uint64(m.pc)))
+}
+
+// nextDeferred runs the goroutine's next deferred call for panic p; without one, the program or (Goexit) the goroutine ends.
+func (m *Machine) nextDeferred(p uint64) {
+	m.stand(p)
+	d := m.load(m.g + gDefer)
+	if m.load(p+pState)&pDone != 0 && (d == 0 || m.load(d+dFP) != m.load(p+pOwnerFP)) {
+		m.recovered(p)
+		return
+	}
+	if d == 0 {
+		if m.mem.Load8(p+panicGoexit) != 0 {
+			m.exitG()
+			return
+		}
+		fn := m.prog.Image.Known[KnownFatalPanic]
+		if fn == 0 {
+			m.throw("panic, and the image lacks " + KnownFatalPanic)
+			return
+		}
+		for !m.callTo(m.top(p), fn, 0, m.prog.tramp(trampTrap), []uint64{p}) && !m.halt {
+		}
+		return
+	}
+	// Lack of room makes callTo collect, which needs d to be in the list still, and fail once: then it is done again.
+	fn := m.load(d + dFunc)
+	for fn != 0 && !m.callTo(m.top(p), fn, m.load(d+dClosure), m.prog.tramp(trampPanicNext), m.deferredArgs(d)) {
+		if m.halt {
+			return
+		}
+	}
+	for n, q := 0, m.load(p+pPrev); q != 0 && n < chainMax; n, q = n+1, m.load(q+pPrev) {
+		if m.load(q+pMark) == d {
+			m.store(q+pState, m.load(q+pState)|pAborted)
+		}
+	}
+	m.store(m.g+gDefer, m.load(d+dLink))
+	m.store(p+pOwnerFP, m.load(d+dFP))
+	m.store(p+pOwner, m.load(d+dOwner))
+	m.store(p+pMark, m.load(d+dLink))
+	m.store(p+pCallFP, m.fp)
+	if fn == 0 {
+		m.store(p+pCallFP, 0)
+		m.panicKnown(KnownPanicMem)
+	}
+}
+
+// deferredReturned is PanicNext: a deferred call that nextDeferred began has returned.
+func (m *Machine) deferredReturned() {
+	p := m.load(m.g + gPanic)
+	if p == 0 {
+		m.check(m.damaged("panic record"))
+		return
+	}
+	m.store(p+pCallFP, 0)
+	if m.mem.Load8(p+panicRecovered) != 0 {
+		m.store(p+pState, m.load(p+pState)|pDone)
+	}
+	m.nextDeferred(p)
+}
+
+// recovered ends panic p: the goroutine goes on in the frame that owned the deferred call that recovered, unless a Goexit was under way.
+func (m *Machine) recovered(p uint64) {
+	q := m.load(p + pPrev)
+	for n := 0; q != 0 && m.load(q+pState)&pAborted != 0 && n < chainMax; n++ {
+		if m.mem.Load8(q+panicGoexit) != 0 {
+			m.store(q+pState, m.load(q+pState)&^pAborted)
+			m.store(m.g+gPanic, q)
+			m.nextDeferred(q)
+			return
+		}
+		q = m.load(q + pPrev)
+	}
+	m.store(m.g+gPanic, q)
+	owner := m.load(p + pOwner)
+	if owner == 0 || owner > m.funcsLess1 {
+		m.check(m.damaged("deferred call"))
+		return
+	}
+	m.fp = m.load(p + pOwnerFP)
+	m.unwindTo(m.fp)
+	e := &m.prog.entries[owner]
+	m.land(uint64(e.frameBytes))
+	if pc := m.prog.Image.Funcs[owner].Recover; pc != 0 {
+		m.pc = uintptr(pc)
+		return
+	}
+	clear(m.host8(m.slotAddr(header), uint64(e.res)*8))
+	if err := m.ret(); err != nil {
+		m.check(err)
+	}
+}
+
+// recover is the builtin, called in the running frame: the panic's value if this frame, or the wrappers it was called through,
+// is the deferred call that the newest panic runs.
+func (m *Machine) recover() (typ, data uint64) {
+	p := m.load(m.g + gPanic)
+	if p == 0 || m.mem.Load8(p+panicGoexit) != 0 || m.mem.Load8(p+panicRecovered) != 0 || m.load(p+pState)&pDone != 0 {
+		return 0, 0
+	}
+	call := m.load(p + pCallFP)
+	for fp, n := m.fp, 0; fp != call; n++ {
+		ret := m.load(fp + 8)
+		f := m.prog.FuncAt(ret)
+		if n > 64 || m.prog.entries[f].flags&code.FuncWrapper == 0 {
+			return 0, 0
+		}
+		fp = m.load(fp)
+	}
+	m.mem.Store8(p+panicRecovered, 1)
+	return m.load(p + panicArg), m.load(p + panicArg + 8)
+}

@@ -1,0 +1,141 @@
+package exec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// Program is an image made ready to run: its code with the machine's trampolines behind it, a table of entries for
+// calls and the index from code words to functions. It is immutable and serves any number of machines.
+type Program struct {
+	Image *code.Image
+
+	code    []code.Instr // Image.Code and the trampolines
+	entries []entry      // by function index
+	order   []int32      // function indexes by Entry
+	block   []int32      // for each 64 code words, the position in order of the function that holds or follows the first
+	itabs   map[[2]uint64]uint64
+	dataEnd uint64
+
+	observedOnce sync.Once
+	observed     []code.Instr
+}
+
+// entry is what a call needs of a function.
+type entry struct {
+	start      uint32 // code word
+	frameBytes uint32
+	res, args  uint16 // slots
+	flags      code.FuncFlag
+}
+
+// Trampolines stand behind the image's code, at these distances from its end.
+const (
+	trampGoExit = iota
+	trampPanicNext
+	trampTrap
+	trampCount
+)
+
+// NewProgram prepares an image, which must have passed the verifier of package check.
+func NewProgram(img *code.Image) (*Program, error) {
+	p := &Program{Image: img, itabs: map[[2]uint64]uint64{}}
+	n := len(img.Code)
+	p.code = make([]code.Instr, n, n+trampCount+4)
+	copy(p.code, img.Code)
+	p.code = append(p.code, code.Instr{Op: code.GoExit}, code.Instr{Op: code.PanicNext}, code.Instr{Op: code.Trap},
+		code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap})
+	p.entries = make([]entry, len(img.Funcs))
+	for i, f := range img.Funcs {
+		if i == 0 {
+			continue
+		}
+		if f.Entry < 0 || f.End > int32(n) || f.Entry > f.End || f.FrameSlots < code.FrameHeader+f.ResSlots+f.ArgSlots || f.FrameSlots > 1<<16 {
+			return nil, fmt.Errorf("exec: function %d (%s) is malformed: compile the program again", i, f.Name)
+		}
+		p.entries[i] = entry{uint32(f.Entry), uint32(f.FrameSlots) * 8, uint16(f.ResSlots), uint16(f.ArgSlots), f.Flags}
+		p.order = append(p.order, int32(i))
+	}
+	if img.Entry <= 0 || int(img.Entry) >= len(img.Funcs) {
+		return nil, fmt.Errorf("exec: the image has no entry function: compile the program again")
+	}
+	slices.SortFunc(p.order, func(a, b int32) int { return int(img.Funcs[a].Entry - img.Funcs[b].Entry) })
+	for w, k := 0, 0; w <= n; w += 64 {
+		for k < len(p.order)-1 && img.Funcs[p.order[k]].End <= int32(w) {
+			k++
+		}
+		p.block = append(p.block, int32(k))
+	}
+	p.dataEnd = code.Base + code.DataStart + uint64(len(img.Data))
+	for _, t := range img.Itabs {
+		o := t - code.Base - code.DataStart
+		if o > uint64(len(img.Data)) || uint64(len(img.Data))-o < 16 {
+			return nil, fmt.Errorf("exec: itab %#x is outside the image's data: compile the program again", t)
+		}
+		p.itabs[[2]uint64{binary.LittleEndian.Uint64(img.Data[o:]), binary.LittleEndian.Uint64(img.Data[o+8:])}] = t
+	}
+	return p, nil
+}
+
+// tramp is the code word of a trampoline.
+func (p *Program) tramp(which int) uint64 { return uint64(len(p.Image.Code) + which) }
+
+// FuncAt is the index of the function that holds code word pc, 0 if none does.
+func (p *Program) FuncAt(pc uint64) int32 {
+	if pc >= uint64(len(p.Image.Code)) {
+		return 0
+	}
+	for k := int(p.block[pc>>6]); k < len(p.order); k++ {
+		f := &p.Image.Funcs[p.order[k]]
+		if uint64(f.Entry) > pc {
+			return 0
+		}
+		if pc < uint64(f.End) {
+			return p.order[k]
+		}
+	}
+	return 0
+}
+
+// LineAt is the file and line of code word pc, "?" and 0 when unknown.
+func (p *Program) LineAt(pc uint64) (file string, line int) {
+	img := p.Image
+	i, ok := slices.BinarySearchFunc(img.Lines, int32(pc), func(l code.Line, pc int32) int { return int(l.PC - pc) })
+	if !ok {
+		i--
+	}
+	if i < 0 || int(img.Lines[i].File) >= len(img.Files) {
+		return "?", 0
+	}
+	return img.Files[img.Lines[i].File], int(img.Lines[i].Line)
+}
+
+// observedCode is the code with code.Observed or-ed into every op.
+func (p *Program) observedCode() []code.Instr {
+	p.observedOnce.Do(func() {
+		c := slices.Clone(p.code)
+		mark := func(lo, hi int) {
+			for w := lo; w < hi; {
+				op := c[w].Op
+				if int(op) >= len(code.Table) {
+					w++
+					continue
+				}
+				c[w].Op |= code.Observed
+				w += code.Table[op].Form.Words()
+			}
+		}
+		for _, f := range p.Image.Funcs[1:] {
+			mark(int(f.Entry), int(f.End))
+		}
+		p.observed = c
+	})
+	return p.observed
+}
+
+func codePointer(c []code.Instr) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(c)) }

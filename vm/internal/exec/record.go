@@ -1,0 +1,170 @@
+package exec
+
+import "github.com/tandemvm/tandem/vm/internal/code"
+
+// Everything the machine knows of a run is in the records of this file: its part of the root page, and objects on the heap.
+// All offsets are in bytes, all fields words unless said otherwise. Lists end with 0.
+
+// root is the machine's part of the root page.
+const root = code.Base + 1024
+
+const (
+	rootVersion   = root + 8*iota // layoutVersion once New is done
+	rootG                         // running goroutine, 0: none, see the run queue
+	rootPC                        // its code word
+	rootFP                        // its frame
+	rootCount                     // instruction words carried out
+	rootSliceEnd                  // count at which it makes room for another
+	rootQueue                     // first goroutine of the run queue
+	rootQueueLast                 // last one
+	rootAll                       // first goroutine of all, in order of creation
+	rootAllLast                   // last one
+	rootLive                      // number of goroutines in that list, system ones not counted
+	rootNextID                    // number of the next goroutine
+	rootTimers                    // array of the timer heap: addresses of timer records
+	rootTimerLen                  // timers in it
+	rootTimerCap                  // room in it
+	rootTimerSeq                  // number of the next timer
+	rootSema                      // array of semaBuckets list heads, pairs of first and last
+	rootItabs                     // array of itabs made at run time
+	rootItabLen                   // itabs in it
+	rootItabCap                   // room in it
+	rootHostWait                  // number of goroutines that wait for the host
+	rootMainGone                  // 1: the main goroutine ended by Goexit
+	rootExited                    // 1: the run is over
+	rootStatus                    // exit status
+	rootGas                       // limits, 0 none
+	rootGoroutineMax
+	rootStackMax
+	rootSliceWords
+	rootEnd
+)
+
+const layoutVersion = 1
+
+// A goroutine record (heap.KindGoroutine).
+const (
+	gID       = 8 * iota
+	gStatus   // Status
+	gNext     // list of all
+	gPrev     // list of all
+	gLink     // run queue
+	gPC       // code word to continue at, when not running
+	gFP       // its frame, when not running
+	gChunk    // stack chunk of the running frame
+	gDefer    // newest deferred call
+	gPanic    // running panic, newest first
+	gSudog    // first record of what it waits for
+	gFlags    // gSystem
+	gFunc     // function it was started with
+	gParent   // number of the goroutine that started it
+	gParentPC // code word of the go statement, 0 none
+	gStack    // bytes of its stack chunks
+	gLabel    // for runtime/pprof labels and other per-goroutine words of the guest
+	gWaiting  // address waited on: channel, semaphore, timer
+	gBytes
+)
+
+const gSystem = 1
+
+// A stack chunk (heap.KindStack): this header, then frames. A frame never moves.
+const (
+	chunkPrev  = 8 * iota // chunk of the caller of the first frame here
+	chunkBytes            // size, header included
+	chunkTop              // end of the last frame here while a newer chunk is in use
+	chunkWin              // frame address the first frame would have had in the caller's window: its results go there
+	chunkRes              // result slots to copy there
+	chunkSpare            // chunk given up most lately, for reuse
+	chunkHead
+)
+
+const (
+	firstChunkBytes = 2048
+	mainChunkBytes  = 32 << 10
+)
+
+// A deferred call (heap.KindDefer).
+const (
+	dLink    = 8 * iota // next older one
+	dFP                 // frame that owns it
+	dOwner              // function of that frame
+	dFunc               // function index, 0: nil func value
+	dClosure            // its closure
+	dArgc               // argument slots
+	dArgs               // the first of them
+)
+
+// The machine's own part of a panic record (heap.KindPanic), after what known.go tells.
+const (
+	pPrev    = 32 + 8*iota // the panic record before this one, link skips those that are over
+	pFP                    // frame that panicked
+	pPC                    // its code word
+	pCallFP                // frame of the deferred call being run
+	pMark                  // newest deferred call when that one began: reached by a newer panic, this one is aborted
+	pOwnerFP               // frame that owned the deferred call
+	pOwner                 // function of that frame
+	pState                 // pAborted, pDone
+	pBytes
+)
+
+const (
+	pAborted = 1 // a newer panic went past it
+	pDone    = 2 // recovered; the rest of the owner's deferred calls are run before it continues
+)
+
+// What a goroutine waits for (heap.KindSudog): a place in a queue of a channel, semaphore or notify list.
+const (
+	sG     = 8 * iota
+	sNext  // queue
+	sPrev  // queue
+	sMore  // next record of the same goroutine (select)
+	sChan  // channel or semaphore address
+	sElem  // address of the value sent or of the place to receive into, 0: discard
+	sOK    // address of the word for "received ok", 0: none
+	sIndex // address of the word for the chosen case, 0: not a select
+	sCase  // number to store there; ticket in a notify list
+	sPC    // code word of the operation, to be done anew when a sender finds the channel closed
+	sFlags // sudogSend, sudogSlots, sudogLocal
+	sBytes
+)
+
+const (
+	sudogSend  = 1
+	sudogSlots = 2 // sElem is a frame slot in slot form, not memory form
+)
+
+// A channel (heap.KindChan).
+const (
+	cLen = 8 * iota
+	cCap
+	cElem      // element type
+	cElemBytes // its size
+	cClosed
+	cSendX
+	cRecvX
+	cRecvQ // first waiting receiver
+	cRecvQLast
+	cSendQ // first waiting sender
+	cSendQLast
+	cBuf // the elements
+)
+
+// A timer (heap.KindTimer).
+const (
+	tWhen    = 8 * iota
+	tSeq     // order of timers of one moment
+	tIndex   // position in the heap plus 1, 0: not in it
+	tG       // goroutine to wake, 0: call tFunc
+	tClosure // func(arg any, seq uintptr, delta int64) to call in a new goroutine
+	tArg     // any, two words
+	tArg1
+	tArgSeq
+	tBytes
+)
+
+// Offsets in abi.ITab.
+const (
+	itabInter = 0
+	itabType  = 8
+	itabFun   = 24
+)

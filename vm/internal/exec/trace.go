@@ -1,0 +1,162 @@
+package exec
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// framesMax bounds a traceback as Go's does: the innermost 50 and outermost 50 frames.
+const framesMax = 100
+
+// CallerFrame is one frame of a goroutine's stack.
+type CallerFrame struct {
+	Func  int32  // index in Image.Funcs, 0: a panic running deferred calls
+	PC    uint64 // code word the frame stands at or will return to
+	Frame uint64
+	Call  bool // PC is a return address: the word after the call
+}
+
+// Callers calls fn for the frames of goroutine record g, innermost first, until it returns false.
+func (m *Machine) Callers(g uint64, fn func(f CallerFrame) bool) {
+	pc, fp := m.load(g+gPC), m.load(g+gFP)
+	if g == m.g {
+		pc, fp = uint64(m.pc), m.fp
+	}
+	p := m.load(g + gPanic)
+	// A goroutine that waits stands after its operation, so all but the running one's innermost are return addresses.
+	call := g != m.g
+	for n := 0; fp != 0 && n < chainMax; n++ {
+		switch pc {
+		case m.prog.tramp(trampGoExit), m.prog.tramp(trampTrap):
+			if pc == m.prog.tramp(trampGoExit) {
+				return
+			}
+			pc = m.load(p + pPC) // fatalpanic's caller is the frame that panicked
+			call = false
+		case m.prog.tramp(trampPanicNext):
+			for k := 0; p != 0 && m.load(p+pFP) != fp && k < chainMax; k++ {
+				p = m.load(p + pPrev)
+			}
+			if p == 0 || !fn(CallerFrame{Frame: fp}) {
+				return
+			}
+			pc, call = m.load(p+pPC), false
+		}
+		if f := m.prog.FuncAt(lineWord(pc, call)); !fn(CallerFrame{f, pc, fp, call}) {
+			return
+		}
+		if !m.mem.InRange(fp, header*8) {
+			return
+		}
+		pc, fp, call = m.load(fp+8), m.load(fp), true
+	}
+}
+
+// lineWord is the word whose line a frame at pc stands in.
+func lineWord(pc uint64, call bool) uint64 {
+	if call && pc > 0 {
+		return pc - 1
+	}
+	return pc
+}
+
+// Traceback is the text Go prints for goroutine record g: its header line and frames.
+func (m *Machine) Traceback(g uint64) string {
+	var b strings.Builder
+	status := Status(m.load(g + gStatus))
+	if g == m.g {
+		status = StatusRunning
+	}
+	fmt.Fprintf(&b, "goroutine %d [%s]:\n", m.load(g+gID), status)
+	var lines []string
+	first, wrapped := true, false
+	m.Callers(g, func(f CallerFrame) bool {
+		if l := m.frameText(f, first, wrapped); l != "" {
+			lines = append(lines, l)
+		}
+		first = first && f.Func != 0 && strings.HasPrefix(m.prog.Image.Funcs[f.Func].Name, "runtime.")
+		wrapped = f.Func == 0
+		return len(lines) < chainMax/16
+	})
+	if n := len(lines); n > framesMax {
+		gap := fmt.Sprintf("...%d frames elided...\n", n-framesMax)
+		lines = append(append(lines[:framesMax/2:framesMax/2], gap), lines[n-framesMax/2:]...)
+	}
+	for _, l := range lines {
+		b.WriteString(l)
+	}
+	if pc := m.load(g + gParentPC); pc != 0 {
+		file, line := m.prog.LineAt(pc)
+		f := m.prog.Image.Funcs[m.prog.FuncAt(pc)]
+		fmt.Fprintf(&b, "created by %s in goroutine %d\n\t%s:%d +%#x\n", f.Name, m.load(g+gParent), file, line, pc+1-uint64(f.Entry))
+	}
+	return b.String()
+}
+
+// frameText is the two lines of a frame, empty for one that Go leaves out: the runtime's own functions unless exported, wrappers, and the
+// panic that began everything.
+func (m *Machine) frameText(f CallerFrame, first, afterPanic bool) string {
+	if f.Func == 0 {
+		if first {
+			return ""
+		}
+		return "panic({...})\n\truntime/panic.go:0\n"
+	}
+	fn := &m.prog.Image.Funcs[f.Func]
+	if fn.Flags&code.FuncWrapper != 0 && !afterPanic || hiddenRuntime(fn.Name) {
+		return ""
+	}
+	args := ""
+	if fn.ArgSlots > 0 {
+		args = "..."
+	}
+	file, line := m.prog.LineAt(lineWord(f.PC, f.Call))
+	return fmt.Sprintf("%s(%s)\n\t%s:%d +%#x\n", fn.Name, args, file, line, f.PC-uint64(fn.Entry))
+}
+
+// hiddenRuntime reports whether a function is one of the runtime that tracebacks leave out.
+func hiddenRuntime(name string) bool {
+	rest, ok := strings.CutPrefix(name, "runtime.")
+	return ok && (rest == "" || rest[0] < 'A' || rest[0] > 'Z')
+}
+
+// TracebackAll is the running goroutine's traceback, then all others', as Go prints them after a fatal error.
+func (m *Machine) TracebackAll() string {
+	var b strings.Builder
+	if m.g != 0 {
+		b.WriteString(m.Traceback(m.g))
+	}
+	m.Goroutines(func(g GoroutineInfo) bool {
+		if g.Record != m.g && !g.System {
+			if b.Len() > 0 {
+				b.WriteString("\n")
+			}
+			b.WriteString(m.Traceback(g.Record))
+		}
+		return true
+	})
+	return b.String()
+}
+
+// throw is the end of a run by a fatal error of the running goroutine.
+func (m *Machine) throw(text string) { m.fatal(text) }
+
+// fatal prints a fatal error with the tracebacks of all goroutines and ends the run with status 2.
+func (m *Machine) fatal(text string) {
+	m.dieWith("fatal error: " + text + "\n\n" + m.TracebackAll())
+}
+
+// stackOverflow is the end of a run whose goroutine's stack is at its limit.
+func (m *Machine) stackOverflow() {
+	m.dieWith(fmt.Sprintf("runtime: goroutine stack exceeds %d-byte limit\nfatal error: stack overflow\n\n%s", m.load(rootStackMax), m.Traceback(m.g)))
+}
+
+func (m *Machine) dieWith(text string) {
+	if err := m.host.Stderr([]byte(text)); err != nil {
+		m.fail(err)
+		return
+	}
+	m.exit(2)
+}
