@@ -135,7 +135,7 @@ func (l *loader) blame(u *unit) error {
 				if t != u.source {
 					msg += " (it needs " + u.path + ")"
 				}
-				return &Errors{Package: s.path, List: []Error{{l.position(where[p]), msg + ": " + first.Error()}}}
+				return &Errors{Package: s.path, List: []Error{{l.position(where[p]), msg + ": " + first.Error()}}, std: true}
 			}
 		}
 	}

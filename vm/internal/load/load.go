@@ -72,18 +72,16 @@ func LoadContext(ctx context.Context, cfg Config) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLoader(ctx, cfg, root)
-	if err != nil {
-		return nil, err
-	}
+	l := newLoader(ctx, cfg, root)
 	p, err := l.load(true)
 	var bad *Errors
-	if errors.As(err, &bad) {
+	if errors.As(err, &bad) && !bad.std {
 		// The checker's hints name declarations nearby, which pruning may have removed: judge by the whole text.
-		if l, err = newLoader(ctx, cfg, root); err != nil {
-			return nil, err
+		var whole *Errors
+		l = newLoader(ctx, cfg, root)
+		if _, again := l.load(false); errors.As(again, &whole) && !whole.std {
+			return nil, whole
 		}
-		return l.load(false)
 	}
 	return p, err
 }
@@ -105,6 +103,7 @@ func (e Error) Error() string {
 type Errors struct {
 	Package string // import path, "command-line-arguments" for files
 	List    []Error
+	std     bool // what is wrong is not in the program's text
 }
 
 // errorsMax is the number of errors shown, the compiler's own.

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"go/types"
 	"go/version"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -40,11 +41,11 @@ type loader struct {
 	slots   chan struct{} // bounds parallel work
 }
 
-func newLoader(ctx context.Context, cfg Config, root string) (*loader, error) {
+func newLoader(ctx context.Context, cfg Config, root string) *loader {
 	l := &loader{ctx: ctx, cfg: cfg, root: root, version: goVersion(root), fset: token.NewFileSet(),
 		sources: map[string]*source{}, slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), phaseFrom: time.Now()}
 	l.userCtxt, l.stdCtxt = contexts(root, l.version)
-	return l, nil
+	return l
 }
 
 // phase notes that a phase ended.
@@ -63,9 +64,6 @@ func (l *loader) load(prune bool) (*Program, error) {
 		return nil, err
 	}
 	l.phase("parse")
-	if err := l.mergeOverlays(); err != nil {
-		return nil, err
-	}
 	if prune {
 		l.prune()
 		l.phase("prune")
@@ -301,20 +299,50 @@ func (l *loader) read(s *source) {
 		return
 	}
 	s.goVer = version.Lang(l.version)
-	texts, replace, err := readOverlay(s.path)
-	if err == nil && !replace {
-		var own []text
-		s.dir = filepath.Join(l.root, "src", filepath.FromSlash(s.path))
-		if own, err = readDir(l.stdCtxt, s.dir); err == nil && len(own) == 0 && len(texts) == 0 {
-			err = errors.New("no portable Go files")
+	o, err := readOverlay(s.path)
+	var texts []text
+	if err == nil {
+		texts, err = l.readStd(s, o)
+	}
+	if err == nil {
+		if o != nil {
+			texts = append(texts, o.texts...)
 		}
-		texts = append(own, texts...)
+		s.parse(l, texts)
+		if o != nil && len(s.errs) == 0 {
+			err = s.merge(o)
+		}
 	}
 	if err != nil {
 		s.errs = append(s.errs, Error{Message: fmt.Sprintf("unsupported import: %s: %v", s.path, err)})
-		return
 	}
-	s.parse(l, texts)
+}
+
+// readStd reads the files of GOROOT that the overlay leaves.
+func (l *loader) readStd(s *source, o *overlay) ([]text, error) {
+	s.dir = filepath.Join(l.root, "src", filepath.FromSlash(s.path))
+	var texts []text
+	if o == nil || !o.replace {
+		var err error
+		if texts, err = readDir(l.stdCtxt, s.dir); err != nil {
+			return nil, err
+		}
+		if len(texts) == 0 {
+			return nil, errors.New("no portable Go files")
+		}
+	}
+	if o == nil {
+		return texts, nil
+	}
+	texts = slices.DeleteFunc(texts, func(t text) bool { return o.without[filepath.Base(t.name)] })
+	for _, name := range slices.Sorted(maps.Keys(o.from)) {
+		b, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text{name: filepath.Join(s.dir, name), bytes: b})
+	}
+	return texts, nil
 }
 
 func (l *loader) readUser(s *source) {

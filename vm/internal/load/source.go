@@ -2,7 +2,6 @@ package load
 
 import (
 	"bytes"
-	"embed"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -11,22 +10,12 @@ import (
 	"go/scanner"
 	"go/token"
 	"io"
-	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
 )
-
-// overlays is the guest side of the standard library. The directory's name begins with _ so that the go command passes it
-// over (its packages compile only inside the VM) while the files stay ordinary Go that gofmt and editors read.
-//
-//go:embed all:_overlay
-var overlays embed.FS
-
-const overlayDir = "_overlay"
 
 // guestPath is the import path of the package that programs may import from anywhere.
 const guestPath = "github.com/tandemvm/tandem/vm/turn"
@@ -66,7 +55,7 @@ func contexts(root, version string) (user, std build.Context) {
 	user.ReleaseTags = releaseTags(version)
 	std = user
 	std.GOARCH = "tandem"
-	std.BuildTags = []string{"purego", "tandem"}
+	std.BuildTags = []string{"purego", "math_big_pure_go", "tandem"}
 	return user, std
 }
 
@@ -120,30 +109,6 @@ func readDir(ctxt build.Context, dir string) ([]text, error) {
 		}
 	}
 	return texts, nil
-}
-
-// readOverlay reads the overlay files of a package; replace says that they stand alone.
-func readOverlay(importPath string) (texts []text, replace bool, err error) {
-	dir := path.Join(overlayDir, importPath)
-	entries, err := fs.ReadDir(overlays, dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	for _, e := range entries {
-		if e.IsDir() || !strings.HasSuffix(e.Name(), ".go") {
-			continue
-		}
-		b, err := overlays.ReadFile(path.Join(dir, e.Name()))
-		if err != nil {
-			return nil, false, err
-		}
-		texts = append(texts, text{name: path.Join("overlay", importPath, e.Name()), overlay: true, bytes: b})
-		replace = replace || bytes.Contains(b, []byte("\n//tandem:replace"))
-	}
-	return texts, replace, nil
 }
 
 // parse parses texts into s. Comments are kept only where a directive may stand.

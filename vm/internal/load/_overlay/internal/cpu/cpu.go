@@ -1,0 +1,10 @@
+// A processor without optional features: every package takes its portable path.
+
+package cpu
+
+const (
+	CacheLinePadSize = 64
+	GOARCH           = "amd64"
+)
+
+func doinit() {}

@@ -1,0 +1,107 @@
+package runtime
+
+import (
+	"internal/abi"
+	"unsafe"
+)
+
+//tandem:from panic.go PanicNilError PanicNilError.Error PanicNilError.RuntimeError preprintpanics printpanics
+
+// _panic is the machine's record of a running panic; package exec writes it.
+type _panic struct {
+	arg        any
+	link       *_panic
+	recovered  bool
+	goexit     bool
+	repanicked bool
+	_          [8]uintptr
+}
+
+var (
+	divideError   = error(errorString("integer divide by zero"))
+	overflowError = error(errorString("integer overflow"))
+	shiftError    = error(errorString("negative shift amount"))
+	memoryError   = error(errorString("invalid memory address or nil pointer dereference"))
+)
+
+func panicIndex(i int, n int)   { panic(boundsError{int64(i), n, true, abi.BoundsIndex}) }
+func panicIndexU(i uint, n int) { panic(boundsError{int64(i), n, false, abi.BoundsIndex}) }
+
+func panicSliceAlen(hi int, n int)   { panic(boundsError{int64(hi), n, true, abi.BoundsSliceAlen}) }
+func panicSliceAcap(hi int, n int)   { panic(boundsError{int64(hi), n, true, abi.BoundsSliceAcap}) }
+func panicSliceB(lo int, hi int)     { panic(boundsError{int64(lo), hi, true, abi.BoundsSliceB}) }
+func panicSlice3Alen(max int, n int) { panic(boundsError{int64(max), n, true, abi.BoundsSlice3Alen}) }
+func panicSlice3Acap(max int, n int) { panic(boundsError{int64(max), n, true, abi.BoundsSlice3Acap}) }
+func panicSlice3B(hi int, max int)   { panic(boundsError{int64(hi), max, true, abi.BoundsSlice3B}) }
+func panicSlice3C(lo int, hi int)    { panic(boundsError{int64(lo), hi, true, abi.BoundsSlice3C}) }
+func panicSliceConvert(have, want int) {
+	panic(boundsError{int64(want), have, true, abi.BoundsConvert})
+}
+
+func panicdivide()   { panic(divideError) }
+func panicoverflow() { panic(overflowError) }
+func panicshift()    { panic(shiftError) }
+func panicmem()      { panic(memoryError) }
+
+func panicdottypeE(have, want, iface *_type) { panic(&TypeAssertionError{iface, have, want, ""}) }
+
+func panicdottypeI(have *itab, want, iface *_type) {
+	var t *_type
+	if have != nil {
+		t = have.Type
+	}
+	panicdottypeE(t, want, iface)
+}
+
+// panicassertE2I: the dynamic type have, nil for a nil interface, lacks a method of the interface type want.
+func panicassertE2I(have, want *_type) {
+	if have == nil {
+		panic(&TypeAssertionError{nil, nil, want, ""})
+	}
+	panic(&TypeAssertionError{concrete: have, asserted: want, missingMethod: missingMethod((*interfacetype)(unsafe.Pointer(want)), have)})
+}
+
+func panicmakeslicelen()     { panic(errorString("makeslice: len out of range")) }
+func panicmakeslicecap()     { panic(errorString("makeslice: cap out of range")) }
+func panicmakechansize()     { panic(plainError("makechan: size out of range")) }
+func panicNilMapWrite()      { panic(plainError("assignment to entry in nil map")) }
+func panicClosedSend()       { panic(plainError("send on closed channel")) }
+func panicCloseNil()         { panic(plainError("close of nil channel")) }
+func panicCloseClosed()      { panic(plainError("close of closed channel")) }
+func panicnil()              { panic(new(PanicNilError)) }
+func panicText(s string)     { panic(plainError(s)) }
+func unsupported(sym string) { panic(plainError("unsupported symbol " + sym)) }
+
+func panicunhashable(t *_type) { panic(errorString("hash of unhashable type " + toRType(t).string())) }
+
+func panicuncomparable(t *_type) {
+	panic(errorString("comparing uncomparable type " + toRType(t).string()))
+}
+
+// panicwrap: the wrapper of a value method was called with a nil pointer. typ is the type's name ("main.T").
+func panicwrap(typ, method string) {
+	name := typ
+	for i := len(typ) - 1; i >= 0; i-- {
+		if typ[i] == '.' {
+			name = typ[i+1:]
+			break
+		}
+	}
+	panic(plainError("value method " + typ + "." + method + " called using nil *" + name + " pointer"))
+}
+
+// fatalpanic ends the run: nothing recovered p.
+func fatalpanic(p *_panic) {
+	first := p
+	for first.link != nil {
+		first = first.link
+	}
+	fault := first.arg == any(memoryError)
+	preprintpanics(p)
+	printpanics(p)
+	if fault {
+		print("[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x0]\n")
+	}
+	traceback()
+	exit(2)
+}
