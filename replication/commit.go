@@ -96,7 +96,7 @@ func (r *Replica) flush() {
 	for _, e := range all {
 		err := cmp.Or(failure, e.err)
 		if err == nil && e.head.Done && r.owned[e.o.id] == e.o {
-			delete(r.owned, e.o.id)
+			r.forget(e.o)
 		}
 		for _, w := range e.p.waiters {
 			w <- err

@@ -96,6 +96,7 @@ type Replica struct {
 	flushed  *sync.Cond // a flush or an ownership ended
 	table    *table
 	owned    map[changes.RunID]*ownedRun
+	past     map[changes.RunID]pastOwnership // the last one of each run
 	released map[changes.RunID]bool
 	warm     map[changes.RunID]*Head // newest head whose state is completely here
 	hlc      changes.Clock
@@ -199,7 +200,7 @@ func open(cfg Config, o store.Options) (_ *Replica, err error) {
 func newReplica(cfg Config, s *store.Store) *Replica {
 	r := &Replica{cfg: cfg, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: newMetrics(cfg.Metrics),
 		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(),
-		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, warm: map[changes.RunID]*Head{},
+		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
 		said: map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1)}
 	r.flushed = sync.NewCond(&r.mu)
@@ -208,8 +209,12 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify}
 	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix), sign: r.signDelta, apply: r.apply, failed: r.fail}
 	r.table = newTable(r.blocks, r.m, r.readValue)
-	r.lease = lease.New(lease.Config{Self: r.self, Lease: cfg.Lease, Stagger: cfg.BeatInterval + cfg.BeatInterval/2})
+	r.lease = newLease(r)
 	return r
+}
+
+func newLease(r *Replica) *lease.Core {
+	return lease.New(lease.Config{Self: r.self, Lease: r.cfg.Lease, Stagger: r.cfg.BeatInterval + r.cfg.BeatInterval/2, Start: r.now()})
 }
 
 // mark claims the store for this sandbox and peer. Each opening is a new incarnation: a peer that lost its

@@ -72,7 +72,7 @@ func (r *Replica) Release(run changes.RunID) {
 // commitGroup. Called with mu held.
 func (r *Replica) standDown(o *ownedRun, why error) {
 	o.ended = why
-	delete(r.owned, o.id)
+	r.forget(o)
 	if o.pending != nil {
 		for _, w := range o.pending.waiters {
 			w <- why
@@ -80,6 +80,18 @@ func (r *Replica) standDown(o *ownedRun, why error) {
 		o.pending = nil
 	}
 	r.flushed.Broadcast()
+}
+
+// pastOwnership says why an epoch takes no more turns here.
+type pastOwnership struct {
+	lineage lineageID
+	why     error
+}
+
+// forget drops an ended ownership but for its reason. Called with mu held.
+func (r *Replica) forget(o *ownedRun) {
+	delete(r.owned, o.id)
+	r.past[o.id] = pastOwnership{o.lineage, o.ended}
 }
 
 // State is the memory of a run at a head.

@@ -112,8 +112,8 @@ func (r *Replica) ownedHere(run changes.RunID, e changes.Epoch) (*ownedRun, erro
 	case r.closing:
 		return nil, ErrClosed
 	case o == nil || o.lineage.epoch() != e:
-		if rt := r.table.runs[run]; rt != nil && rt.winner != nil && rt.winner.id.number > e.Number {
-			return nil, fmt.Errorf("%w: epoch %d is the newest", ErrSuperseded, rt.winner.id.number)
+		if p, ok := r.past[run]; ok && p.lineage.epoch() == e {
+			return nil, p.why
 		}
 		return nil, fmt.Errorf("%w: run %s", ErrNotOwner, runText(run))
 	case o.ended != nil:
