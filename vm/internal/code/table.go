@@ -266,6 +266,7 @@ const (
 	FnI
 	Go
 	Defer
+	DeferF
 	RunDefers
 	Panic
 	Recover
@@ -544,6 +545,7 @@ var Table = [OpCount]Info{
 	FnI:         {"FnI", FormABU, "r[A:2] = reference to method C of non-empty interface r[B:2]; nil panics"},
 	Go:          {"Go", FormCallB, "start a goroutine running reference r[B:2] with the C argument slots of window A; nil panics"},
 	Defer:       {"Defer", FormCallB, "push a deferred call of reference r[B:2] with the C argument slots of window A, owned by this frame"},
+	DeferF:      {"DeferF", FormCallB, "as Defer, owned by the frame at address r[B+2] (a defer statement in the body of a range over a function belongs to the function around it)"},
 	RunDefers:   {"RunDefers", FormA, "run and pop this frame's deferred calls, last first; A is a window base"},
 	Panic:       {"Panic", FormA, "panic with the empty interface r[A:2]"},
 	Recover:     {"Recover", FormA, "r[A:2] = recover()"},
