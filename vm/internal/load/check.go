@@ -145,6 +145,7 @@ func (l *loader) blame(u *unit) error {
 // build makes SSA of the checked packages.
 func (l *loader) build(units []*unit) (*Program, error) {
 	prog := ssa.NewProgram(l.fset, ssa.InstantiateGenerics)
+	prog.CreatePackage(types.Unsafe, nil, nil, true)
 	p := &Program{Fset: l.fset, SSA: prog, Sizes: types.SizesFor("gc", "amd64"), GoVersion: l.version, GOROOT: l.root,
 		symbols: map[string]*ssa.Function{}, targets: map[types.Object]string{}, std: map[*types.Package]bool{}}
 	for _, u := range units {
