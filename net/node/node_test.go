@@ -485,3 +485,53 @@ func TestJoinTwiceAndAfterClose(t *testing.T) {
 		t.Errorf("second close: %v", err)
 	}
 }
+
+// With multicast or without, a node that announces itself works and closes. (Whether peers find each other this way
+// depends on the network the test runs in.)
+func TestMDNSIsNeverFatal(t *testing.T) {
+	n, err := Open(Config{Identity: identity(t), Listen: []string{quicLoopback}, MDNS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Join(newTicket(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Two nodes of one process may share a registry.
+func TestSharedRegistry(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	for range 2 {
+		n, err := Open(Config{Identity: identity(t), Listen: []string{quicLoopback}, Metrics: reg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		n.metrics.bad(eventProofFailed)
+	}
+	p := &peerUnderTest{t: t, reg: reg}
+	if n := p.bad()[eventProofFailed]; n != 2 {
+		t.Errorf("counted %v of 2", n)
+	}
+}
+
+// A message that fails the validator is neither delivered nor passed on.
+func TestValidator(t *testing.T) {
+	peers := cluster(t, 2)
+	a, b := peers[0], peers[1]
+	b.room.Validate(func(from string, data []byte) error {
+		if from != a.id.Peer() || string(data) == "bad" {
+			return errors.New("not allowed")
+		}
+		return nil
+	})
+	a.publish("bad")
+	a.publish("good")
+	eventually(t, "the good one arrives", func() bool { return b.received(a, "good") })
+	if b.received(a, "bad") || b.bad()[eventGossipRejected] != 1 {
+		t.Errorf("delivered %q, counted %v", b.got, b.bad())
+	}
+}

@@ -36,6 +36,7 @@ func wrongKey(t *testing.T, r *Room) *ticket.Ticket {
 }
 
 func TestWrongKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	a := open(t, identity(t)).join(newTicket(t))
 	x := open(t, identity(t)).join(wrongKey(t, a.room))
 	eventually(t, "the proof fails on both sides", func() bool {
@@ -98,6 +99,7 @@ func ended(t *testing.T, what string, s network.Stream) {
 }
 
 func TestStrangersStreamsAreRefused(t *testing.T) {
+	t.Parallel()
 	a := open(t, identity(t)).join(newTicket(t))
 	called := make(chan string, 8)
 	a.room.Handle("blocks", func(_ context.Context, from string, _ []byte, _ func([]byte) error) error {
@@ -127,6 +129,7 @@ func TestStrangersStreamsAreRefused(t *testing.T) {
 
 // A plain gossipsub peer that even knows the topic's name finds no gossip protocol to speak.
 func TestStrangersGossipIsRefused(t *testing.T) {
+	t.Parallel()
 	a := open(t, identity(t)).join(newTicket(t))
 	h := stranger(t, a)
 	ctx := t.Context()
@@ -169,6 +172,7 @@ func TestStrangersGossipIsRefused(t *testing.T) {
 
 // A stranger that answers the proof with rubbish, or with nothing, is disconnected; a mirror as well.
 func TestBrokenProofs(t *testing.T) {
+	t.Parallel()
 	for what, talk := range map[string]func(s network.Stream){
 		"rubbish": func(s network.Stream) { io.Copy(s, strings.NewReader(strings.Repeat("rubbish", 1000))) },
 		"mirror":  func(s network.Stream) { io.Copy(s, s) },
@@ -210,6 +214,7 @@ func TestIdentifyTellsNothing(t *testing.T) {
 
 // A member of one sandbox is a stranger in another of the same node.
 func TestMembersOfOneRoomAreStrangersInAnother(t *testing.T) {
+	t.Parallel()
 	a := open(t, identity(t)).join(newTicket(t))
 	other, err := a.node.Join(&ticket.Ticket{Sandbox: [32]byte{9}, Key: [32]byte{9}})
 	if err != nil {
@@ -240,6 +245,7 @@ func TestMembersOfOneRoomAreStrangersInAnother(t *testing.T) {
 
 // A member whose process hangs is given up after beatLimit, though its connection stays open.
 func TestSilentMemberIsGivenUp(t *testing.T) {
+	t.Parallel()
 	a := open(t, identity(t)).join(newTicket(t))
 	h := stranger(t, a)
 	s, err := h.NewStream(context.Background(), a.node.host.ID(), proofProtocol)
