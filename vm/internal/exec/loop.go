@@ -34,1119 +34,1124 @@ reload:
 	pc = (*code.Instr)(unsafe.Add(m.code, m.pc*8))
 	regs = unsafe.Add(base, m.fp-code.Base)
 	lim = uintptr(unsafe.Pointer(pc)) + uintptr(m.left*8)
-	for {
-		op = pc.Op
-	dispatch:
-		switch op {
-		case code.Nop:
-			pc = by(pc, 1)
-		case code.Mov:
-			*r(regs, pc.A) = *r(regs, pc.B)
-			pc = by(pc, 1)
-		case code.Mov2:
-			x, y := *r(regs, pc.B), *r1(regs, pc.B)
-			*r(regs, pc.A), *r1(regs, pc.A) = x, y
-			pc = by(pc, 1)
-		case code.Mov3:
-			x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
-			*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
-			pc = by(pc, 1)
-		case code.LdI:
-			*r(regs, pc.A) = uint64(imm(pc))
-			pc = by(pc, 1)
-		case code.LdC:
-			*r(regs, pc.A) = ext(pc)
-			pc = by(pc, 2)
-		case code.LeaF:
-			*r(regs, pc.A) = uint64(uintptr(regs)-uintptr(base)) + uint64(pc.B)*8 + code.Base
-			pc = by(pc, 1)
+	op = pc.Op
+	if m.observed {
+		m.observed = false
+		op &^= code.Observed
+	}
+	goto dispatch
+next:
+	op = pc.Op
+dispatch:
+	switch op {
+	case code.Nop:
+		pc = by(pc, 1)
+	case code.Mov:
+		*r(regs, pc.A) = *r(regs, pc.B)
+		pc = by(pc, 1)
+	case code.Mov2:
+		x, y := *r(regs, pc.B), *r1(regs, pc.B)
+		*r(regs, pc.A), *r1(regs, pc.A) = x, y
+		pc = by(pc, 1)
+	case code.Mov3:
+		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
+		pc = by(pc, 1)
+	case code.LdI:
+		*r(regs, pc.A) = uint64(imm(pc))
+		pc = by(pc, 1)
+	case code.LdC:
+		*r(regs, pc.A) = ext(pc)
+		pc = by(pc, 2)
+	case code.LeaF:
+		*r(regs, pc.A) = uint64(uintptr(regs)-uintptr(base)) + uint64(pc.B)*8 + code.Base
+		pc = by(pc, 1)
 
-		case code.Add:
-			*r(regs, pc.A) = *r(regs, pc.B) + *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.Sub:
-			*r(regs, pc.A) = *r(regs, pc.B) - *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.Mul:
-			*r(regs, pc.A) = *r(regs, pc.B) * *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.And:
-			*r(regs, pc.A) = *r(regs, pc.B) & *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.Or:
-			*r(regs, pc.A) = *r(regs, pc.B) | *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.Xor:
-			*r(regs, pc.A) = *r(regs, pc.B) ^ *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.AndNot:
-			*r(regs, pc.A) = *r(regs, pc.B) &^ *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.Shl:
-			*r(regs, pc.A) = *r(regs, pc.B) << *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.ShrU:
-			*r(regs, pc.A) = *r(regs, pc.B) >> *r(regs, pc.C)
-			pc = by(pc, 1)
-		case code.ShrS:
-			*r(regs, pc.A) = uint64(int64(*r(regs, pc.B)) >> *r(regs, pc.C))
-			pc = by(pc, 1)
-		case code.AddI:
-			*r(regs, pc.A) = *r(regs, pc.B) + immC(pc)
-			pc = by(pc, 1)
-		case code.MulI:
-			*r(regs, pc.A) = *r(regs, pc.B) * immC(pc)
-			pc = by(pc, 1)
-		case code.AndI:
-			*r(regs, pc.A) = *r(regs, pc.B) & immC(pc)
-			pc = by(pc, 1)
-		case code.OrI:
-			*r(regs, pc.A) = *r(regs, pc.B) | immC(pc)
-			pc = by(pc, 1)
-		case code.XorI:
-			*r(regs, pc.A) = *r(regs, pc.B) ^ immC(pc)
-			pc = by(pc, 1)
-		case code.Neg:
-			*r(regs, pc.A) = -*r(regs, pc.B)
-			pc = by(pc, 1)
-		case code.Com:
-			*r(regs, pc.A) = ^*r(regs, pc.B)
-			pc = by(pc, 1)
-		case code.Not:
-			*r(regs, pc.A) = *r(regs, pc.B) ^ 1
-			pc = by(pc, 1)
-		case code.AddS32:
-			*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) + *r(regs, pc.C))))
-			pc = by(pc, 1)
-		case code.SubS32:
-			*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) - *r(regs, pc.C))))
-			pc = by(pc, 1)
-		case code.MulS32:
-			*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) * *r(regs, pc.C))))
-			pc = by(pc, 1)
-		case code.AddU32:
-			*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) + *r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.SubU32:
-			*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) - *r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.MulU32:
-			*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) * *r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.AddS32I:
-			*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) + immC(pc))))
-			pc = by(pc, 1)
-		case code.AddU32I:
-			*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) + immC(pc)))
-			pc = by(pc, 1)
-		case code.ShlU32:
-			*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) << *r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.ShlU32I:
-			*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) << (pc.C & 63)))
-			pc = by(pc, 1)
-		case code.RotL32I:
-			*r(regs, pc.A) = uint64(bits.RotateLeft32(uint32(*r(regs, pc.B)), int(pc.C&31)))
-			pc = by(pc, 1)
-		case code.SX8:
-			*r(regs, pc.A) = uint64(int64(int8(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.SX16:
-			*r(regs, pc.A) = uint64(int64(int16(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.SX32:
-			*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.ZX8:
-			*r(regs, pc.A) = uint64(uint8(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.ZX16:
-			*r(regs, pc.A) = uint64(uint16(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.ZX32:
-			*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.Clz64:
-			*r(regs, pc.A) = uint64(bits.LeadingZeros64(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.Ctz64:
-			*r(regs, pc.A) = uint64(bits.TrailingZeros64(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.Pop64:
-			*r(regs, pc.A) = uint64(bits.OnesCount64(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.Bswap64:
-			*r(regs, pc.A) = bits.ReverseBytes64(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.Bswap32:
-			*r(regs, pc.A) = uint64(bits.ReverseBytes32(uint32(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.RotL64:
-			*r(regs, pc.A) = bits.RotateLeft64(*r(regs, pc.B), int(*r(regs, pc.C)&63))
-			pc = by(pc, 1)
-		case code.RotL32:
-			*r(regs, pc.A) = uint64(bits.RotateLeft32(uint32(*r(regs, pc.B)), int(*r(regs, pc.C)&31)))
-			pc = by(pc, 1)
-		case code.AddF64:
-			*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) + f64(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.SubF64:
-			*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) - f64(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.MulF64:
-			*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) * f64(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.DivF64:
-			*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) / f64(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.NegF64:
-			*r(regs, pc.A) = *r(regs, pc.B) ^ 1<<63
-			pc = by(pc, 1)
-		case code.AddF32:
-			*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) + f32(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.SubF32:
-			*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) - f32(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.MulF32:
-			*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) * f32(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.DivF32:
-			*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) / f32(*r(regs, pc.C)))
-			pc = by(pc, 1)
-		case code.NegF32:
-			*r(regs, pc.A) = *r(regs, pc.B) ^ 1<<31
-			pc = by(pc, 1)
-		case code.SqrtF64:
-			*r(regs, pc.A) = u64(math.Sqrt(f64(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.AbsF64:
-			*r(regs, pc.A) = *r(regs, pc.B) &^ (1 << 63)
-			pc = by(pc, 1)
-		case code.CopysignF64:
-			*r(regs, pc.A) = *r(regs, pc.B)&^(1<<63) | *r(regs, pc.C)&(1<<63)
-			pc = by(pc, 1)
-		case code.S64ToF64:
-			*r(regs, pc.A) = u64(float64(int64(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.U64ToF64:
-			*r(regs, pc.A) = u64(float64(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.S64ToF32:
-			*r(regs, pc.A) = u32(float32(int64(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.U64ToF32:
-			*r(regs, pc.A) = u32(float32(*r(regs, pc.B)))
-			pc = by(pc, 1)
-		case code.F64ToF32:
-			*r(regs, pc.A) = u32(float32(f64(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.F32ToF64:
-			*r(regs, pc.A) = u64(float64(f32(*r(regs, pc.B))))
-			pc = by(pc, 1)
-		case code.ShlI:
-			*r(regs, pc.A) = *r(regs, pc.B) << (pc.C & 63)
-			pc = by(pc, 1)
-		case code.ShrUI:
-			*r(regs, pc.A) = *r(regs, pc.B) >> (pc.C & 63)
-			pc = by(pc, 1)
-		case code.ShrSI:
-			*r(regs, pc.A) = uint64(int64(*r(regs, pc.B)) >> (pc.C & 63))
-			pc = by(pc, 1)
-		case code.DivS:
-			x, y := int64(*r(regs, pc.B)), int64(*r(regs, pc.C))
-			if y == 0 {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(x / y)
-			pc = by(pc, 1)
-		case code.DivU:
-			x, y := *r(regs, pc.B), *r(regs, pc.C)
-			if y == 0 {
-				goto slow
-			}
-			*r(regs, pc.A) = x / y
-			pc = by(pc, 1)
-		case code.RemS:
-			x, y := int64(*r(regs, pc.B)), int64(*r(regs, pc.C))
-			if y == 0 {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(x % y)
-			pc = by(pc, 1)
-		case code.RemU:
-			x, y := *r(regs, pc.B), *r(regs, pc.C)
-			if y == 0 {
-				goto slow
-			}
-			*r(regs, pc.A) = x % y
-			pc = by(pc, 1)
-		case code.ShChk:
-			if int64(*r(regs, pc.A)) < 0 {
-				goto slow
-			}
-			pc = by(pc, 1)
-		case code.Mul128:
-			hi, lo := bits.Mul64(*r(regs, pc.B), *r(regs, pc.C))
-			*r(regs, pc.A), *r1(regs, pc.A) = hi, lo
-			pc = by(pc, 1)
-		case code.Add128:
-			s, c := bits.Add64(*r(regs, pc.B), *r(regs, pc.C), *r(regs, uint16(ext(pc))))
-			*r(regs, pc.A), *r1(regs, pc.A) = s, c
-			pc = by(pc, 2)
-		case code.Sub128:
-			d, b := bits.Sub64(*r(regs, pc.B), *r(regs, pc.C), *r(regs, uint16(ext(pc))))
-			*r(regs, pc.A), *r1(regs, pc.A) = d, b
-			pc = by(pc, 2)
-
-		case code.EqI:
-			v := uint64(0)
-			if *r(regs, pc.B) == *r(regs, pc.C) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.NeI:
-			v := uint64(0)
-			if *r(regs, pc.B) != *r(regs, pc.C) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LtS:
-			v := uint64(0)
-			if int64(*r(regs, pc.B)) < int64(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LeS:
-			v := uint64(0)
-			if int64(*r(regs, pc.B)) <= int64(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LtU:
-			v := uint64(0)
-			if *r(regs, pc.B) < *r(regs, pc.C) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LeU:
-			v := uint64(0)
-			if *r(regs, pc.B) <= *r(regs, pc.C) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.EqII:
-			v := uint64(0)
-			if *r(regs, pc.B) == immC(pc) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.NeII:
-			v := uint64(0)
-			if *r(regs, pc.B) != immC(pc) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LtSI:
-			v := uint64(0)
-			if int64(*r(regs, pc.B)) < int64(immC(pc)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LeSI:
-			v := uint64(0)
-			if int64(*r(regs, pc.B)) <= int64(immC(pc)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.GtSI:
-			v := uint64(0)
-			if int64(*r(regs, pc.B)) > int64(immC(pc)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.GeSI:
-			v := uint64(0)
-			if int64(*r(regs, pc.B)) >= int64(immC(pc)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.EqF64:
-			v := uint64(0)
-			if f64(*r(regs, pc.B)) == f64(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.NeF64:
-			v := uint64(0)
-			if f64(*r(regs, pc.B)) != f64(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LtF64:
-			v := uint64(0)
-			if f64(*r(regs, pc.B)) < f64(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LeF64:
-			v := uint64(0)
-			if f64(*r(regs, pc.B)) <= f64(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.EqF32:
-			v := uint64(0)
-			if f32(*r(regs, pc.B)) == f32(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.NeF32:
-			v := uint64(0)
-			if f32(*r(regs, pc.B)) != f32(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LtF32:
-			v := uint64(0)
-			if f32(*r(regs, pc.B)) < f32(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.LeF32:
-			v := uint64(0)
-			if f32(*r(regs, pc.B)) <= f32(*r(regs, pc.C)) {
-				v = 1
-			}
-			*r(regs, pc.A) = v
-			pc = by(pc, 1)
-		case code.Jmp:
-			off = int(imm(pc))
-			goto jump
-		case code.JT:
-			if *r(regs, pc.A) != 0 {
-				off = int(imm(pc))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JF:
-			if *r(regs, pc.A) == 0 {
-				off = int(imm(pc))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JEq:
-			if *r(regs, pc.A) == *r(regs, pc.B) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JNe:
-			if *r(regs, pc.A) != *r(regs, pc.B) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLtS:
-			if int64(*r(regs, pc.A)) < int64(*r(regs, pc.B)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLeS:
-			if int64(*r(regs, pc.A)) <= int64(*r(regs, pc.B)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLtU:
-			if *r(regs, pc.A) < *r(regs, pc.B) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLeU:
-			if *r(regs, pc.A) <= *r(regs, pc.B) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JEqI:
-			if *r(regs, pc.A) == immB(pc) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JNeI:
-			if *r(regs, pc.A) != immB(pc) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLtSI:
-			if int64(*r(regs, pc.A)) < int64(immB(pc)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLeSI:
-			if int64(*r(regs, pc.A)) <= int64(immB(pc)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JGtSI:
-			if int64(*r(regs, pc.A)) > int64(immB(pc)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JGeSI:
-			if int64(*r(regs, pc.A)) >= int64(immB(pc)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JEqF64:
-			if f64(*r(regs, pc.A)) == f64(*r(regs, pc.B)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JNeF64:
-			if f64(*r(regs, pc.A)) != f64(*r(regs, pc.B)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLtF64:
-			if f64(*r(regs, pc.A)) < f64(*r(regs, pc.B)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JLeF64:
-			if f64(*r(regs, pc.A)) <= f64(*r(regs, pc.B)) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JNLtF64:
-			if !(f64(*r(regs, pc.A)) < f64(*r(regs, pc.B))) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-		case code.JNLeF64:
-			if !(f64(*r(regs, pc.A)) <= f64(*r(regs, pc.B))) {
-				off = int(int16(pc.C))
-				goto jump
-			}
-			pc = by(pc, 1)
-
-		case code.LdU8:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m8(base, o))
-			pc = by(pc, 1)
-		case code.LdS8:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
-			pc = by(pc, 1)
-		case code.LdU16:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m16(base, o))
-			pc = by(pc, 1)
-		case code.LdS16:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
-			pc = by(pc, 1)
-		case code.LdU32:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m32(base, o))
-			pc = by(pc, 1)
-		case code.LdS32:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
-			pc = by(pc, 1)
-		case code.Ld64:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = *m64(base, o)
-			pc = by(pc, 1)
-		case code.Ld128:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			x, y := *m64(base, o), *m64(base, o+8)
-			*r(regs, pc.A), *r1(regs, pc.A) = x, y
-			pc = by(pc, 1)
-		case code.Ld192:
-			o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
-			*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
-			pc = by(pc, 1)
-		case code.St8:
-			o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-			if o >= m.size || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m8(base, o) = uint8(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.St16:
-			o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-			if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m16(base, o) = uint16(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.St32:
-			o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-			if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m32(base, o) = uint32(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.St64:
-			o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-			if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m64(base, o) = *r(regs, pc.B)
-			pc = by(pc, 1)
-		case code.St128:
-			o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-			if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
-				goto slow
-			}
-			*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
-			pc = by(pc, 1)
-		case code.St192:
-			o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-			if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
-				goto slow
-			}
-			x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
-			*m64(base, o), *m64(base, o+8), *m64(base, o+16) = x, y, z
-			pc = by(pc, 1)
-		case code.AddM64:
-			o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-			if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m64(base, o) += *r(regs, pc.B)
-			pc = by(pc, 1)
-		case code.LdXU8:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m8(base, o))
-			pc = by(pc, 1)
-		case code.LdXS8:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
-			pc = by(pc, 1)
-		case code.LdXU16:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i*2 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m16(base, o))
-			pc = by(pc, 1)
-		case code.LdXS16:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i*2 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
-			pc = by(pc, 1)
-		case code.LdXU32:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i*4 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m32(base, o))
-			pc = by(pc, 1)
-		case code.LdXS32:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i*4 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
-			pc = by(pc, 1)
-		case code.LdX64:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i*8 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = *m64(base, o)
-			pc = by(pc, 1)
-		case code.LdX128:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i*16 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			x, y := *m64(base, o), *m64(base, o+8)
-			*r(regs, pc.A), *r1(regs, pc.A) = x, y
-			pc = by(pc, 1)
-		case code.LdX192:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			o := *r(regs, pc.B) + i*24 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
-			*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
-			pc = by(pc, 1)
-		case code.StX8:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.A) {
-				goto slow
-			}
-			o := *r(regs, pc.A) + i - code.Base
-			if o >= m.size || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m8(base, o) = uint8(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.StX16:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.A) {
-				goto slow
-			}
-			o := *r(regs, pc.A) + i*2 - code.Base
-			if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m16(base, o) = uint16(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.StX32:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.A) {
-				goto slow
-			}
-			o := *r(regs, pc.A) + i*4 - code.Base
-			if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m32(base, o) = uint32(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.StX64:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.A) {
-				goto slow
-			}
-			o := *r(regs, pc.A) + i*8 - code.Base
-			if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m64(base, o) = *r(regs, pc.B)
-			pc = by(pc, 1)
-		case code.StX128:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.A) {
-				goto slow
-			}
-			o := *r(regs, pc.A) + i*16 - code.Base
-			if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
-				goto slow
-			}
-			*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
-			pc = by(pc, 1)
-		case code.StX192:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.A) {
-				goto slow
-			}
-			o := *r(regs, pc.A) + i*24 - code.Base
-			if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
-				goto slow
-			}
-			x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
-			*m64(base, o), *m64(base, o+8), *m64(base, o+16) = x, y, z
-			pc = by(pc, 1)
-		case code.LeaX:
-			i := *r(regs, pc.C)
-			if i >= *r1(regs, pc.B) {
-				goto slow
-			}
-			*r(regs, pc.A) = *r(regs, pc.B) + i*ext(pc)
-			pc = by(pc, 2)
-		case code.Bound:
-			if *r(regs, pc.A) >= uint64(imm(pc)) {
-				goto slow
-			}
-			pc = by(pc, 1)
-		case code.BoundR:
-			if *r(regs, pc.A) >= *r(regs, pc.B) {
-				goto slow
-			}
-			pc = by(pc, 1)
-		case code.LdPU8:
-			o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m8(base, o))
-			pc = by(pc, 1)
-		case code.LdPS8:
-			o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
-			pc = by(pc, 1)
-		case code.LdPU16:
-			o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m16(base, o))
-			pc = by(pc, 1)
-		case code.LdPS16:
-			o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
-			pc = by(pc, 1)
-		case code.LdPU32:
-			o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m32(base, o))
-			pc = by(pc, 1)
-		case code.LdPS32:
-			o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
-			pc = by(pc, 1)
-		case code.LdP64:
-			o := *r(regs, pc.B) + *r(regs, pc.C)*8 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = *m64(base, o)
-			pc = by(pc, 1)
-		case code.StP8:
-			o := *r(regs, pc.A) + *r(regs, pc.C) - code.Base
-			if o >= m.size || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m8(base, o) = uint8(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.StP16:
-			o := *r(regs, pc.A) + *r(regs, pc.C)*2 - code.Base
-			if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m16(base, o) = uint16(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.StP32:
-			o := *r(regs, pc.A) + *r(regs, pc.C)*4 - code.Base
-			if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m32(base, o) = uint32(*r(regs, pc.B))
-			pc = by(pc, 1)
-		case code.StP64:
-			o := *r(regs, pc.A) + *r(regs, pc.C)*8 - code.Base
-			if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m64(base, o) = *r(regs, pc.B)
-			pc = by(pc, 1)
-		case code.LeaP:
-			*r(regs, pc.A) = *r(regs, pc.B) + *r(regs, pc.C)*ext(pc)
-			pc = by(pc, 2)
-		case code.NilChk:
-			if *r(regs, pc.A)-code.Base >= m.size {
-				goto slow
-			}
-			pc = by(pc, 1)
-		case code.LdG64:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = *m64(base, o)
-			pc = by(pc, 1)
-		case code.LdGU32:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m32(base, o))
-			pc = by(pc, 1)
-		case code.LdGS32:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
-			pc = by(pc, 1)
-		case code.LdGU8:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A) = uint64(*m8(base, o))
-			pc = by(pc, 1)
-		case code.LdG128:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A), *r1(regs, pc.A) = *m64(base, o), *m64(base, o+8)
-			pc = by(pc, 1)
-		case code.LdG192:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size {
-				goto slow
-			}
-			*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = *m64(base, o), *m64(base, o+8), *m64(base, o+16)
-			pc = by(pc, 1)
-		case code.StG64:
-			o := uint64(uint32(imm(pc)))
-			if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m64(base, o) = *r(regs, pc.A)
-			pc = by(pc, 1)
-		case code.StG32:
-			o := uint64(uint32(imm(pc)))
-			if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m32(base, o) = uint32(*r(regs, pc.A))
-			pc = by(pc, 1)
-		case code.StG8:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size || mark(m.marks, o) != m.epoch {
-				goto slow
-			}
-			*m8(base, o) = uint8(*r(regs, pc.A))
-			pc = by(pc, 1)
-		case code.StG128:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
-				goto slow
-			}
-			*m64(base, o), *m64(base, o+8) = *r(regs, pc.A), *r1(regs, pc.A)
-			pc = by(pc, 1)
-		case code.StG192:
-			o := uint64(uint32(imm(pc)))
-			if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
-				goto slow
-			}
-			*m64(base, o), *m64(base, o+8), *m64(base, o+16) = *r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A)
-			pc = by(pc, 1)
-		case code.TypeW:
-			t := *r(regs, pc.B)
-			if pc.C != 0 && t != 0 {
-				o := t + itabType - code.Base
-				if o >= m.size {
-					goto slow
-				}
-				t = *m64(base, o)
-			}
-			*r(regs, pc.A) = t
-			pc = by(pc, 1)
-		case code.IToE:
-			t, d := *r(regs, pc.B), *r1(regs, pc.B)
-			if t != 0 {
-				o := t + itabType - code.Base
-				if o >= m.size {
-					goto slow
-				}
-				t = *m64(base, o)
-			}
-			*r(regs, pc.A), *r1(regs, pc.A) = t, d
-			pc = by(pc, 1)
-		case code.MkIP:
-			d := *r(regs, pc.B)
-			*r(regs, pc.A), *r1(regs, pc.A) = ext(pc), d
-			pc = by(pc, 2)
-		case code.FnS:
-			*r(regs, pc.A), *r1(regs, pc.A) = uint64(imm(pc)), 0
-			pc = by(pc, 1)
-
-		case code.Call:
-			f := (*entry)(unsafe.Add(m.entries, imm(pc)*int64(unsafe.Sizeof(entry{}))))
-			w := unsafe.Pointer(r(regs, pc.A))
-			if uintptr(w)+uintptr(f.frameBytes) > m.hi {
-				goto slow
-			}
-			*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
-			*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
-			off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
-			regs = w
-			goto call
-		case code.CallC:
-			o := *r(regs, pc.B) - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			i := *m64(base, o)
-			if i-1 >= m.funcsLess1 {
-				goto slow
-			}
-			f := (*entry)(unsafe.Add(m.entries, i*uint64(unsafe.Sizeof(entry{}))))
-			w := unsafe.Pointer(r(regs, pc.A))
-			if uintptr(w)+uintptr(f.frameBytes) > m.hi {
-				goto slow
-			}
-			*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
-			*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
-			*m64(w, 16) = o + code.Base
-			off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
-			regs = w
-			goto call
-		case code.CallI:
-			o := *r(regs, pc.B) + itabFun + uint64(pc.C)*8 - code.Base
-			if o >= m.size {
-				goto slow
-			}
-			i := *m64(base, o)
-			if i-1 >= m.funcsLess1 {
-				goto slow
-			}
-			f := (*entry)(unsafe.Add(m.entries, i*uint64(unsafe.Sizeof(entry{}))))
-			w := unsafe.Pointer(r(regs, pc.A))
-			if uintptr(w)+uintptr(f.frameBytes) > m.hi {
-				goto slow
-			}
-			*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
-			*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
-			off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
-			regs = w
-			goto call
-		case code.Ret1:
-			*r(regs, header) = *r(regs, pc.A)
-			fallthrough
-		case code.Ret:
-			o := *m64(regs, 0) - code.Base
-			if o-m.lo >= m.span {
-				goto slow
-			}
-			w := *m64(regs, 8)
-			if w >= m.codeLen {
-				goto slow
-			}
-			np := (*code.Instr)(unsafe.Add(m.code, w*8))
-			lim += uintptr(unsafe.Pointer(np)) - uintptr(unsafe.Pointer(pc)) - 8
-			pc = np
-			regs = unsafe.Add(base, o)
-		default:
-			if op&code.Observed != 0 {
-				m.pc = (uintptr(unsafe.Pointer(pc)) - uintptr(m.code)) >> 3
-				m.fp = uint64(uintptr(regs)-uintptr(base)) + code.Base
-				m.left = int64(lim-uintptr(unsafe.Pointer(pc))) >> 3
-				m.observe()
-				op &^= code.Observed
-				goto dispatch
-			}
+	case code.Add:
+		*r(regs, pc.A) = *r(regs, pc.B) + *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.Sub:
+		*r(regs, pc.A) = *r(regs, pc.B) - *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.Mul:
+		*r(regs, pc.A) = *r(regs, pc.B) * *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.And:
+		*r(regs, pc.A) = *r(regs, pc.B) & *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.Or:
+		*r(regs, pc.A) = *r(regs, pc.B) | *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.Xor:
+		*r(regs, pc.A) = *r(regs, pc.B) ^ *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.AndNot:
+		*r(regs, pc.A) = *r(regs, pc.B) &^ *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.Shl:
+		*r(regs, pc.A) = *r(regs, pc.B) << *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.ShrU:
+		*r(regs, pc.A) = *r(regs, pc.B) >> *r(regs, pc.C)
+		pc = by(pc, 1)
+	case code.ShrS:
+		*r(regs, pc.A) = uint64(int64(*r(regs, pc.B)) >> *r(regs, pc.C))
+		pc = by(pc, 1)
+	case code.AddI:
+		*r(regs, pc.A) = *r(regs, pc.B) + immC(pc)
+		pc = by(pc, 1)
+	case code.MulI:
+		*r(regs, pc.A) = *r(regs, pc.B) * immC(pc)
+		pc = by(pc, 1)
+	case code.AndI:
+		*r(regs, pc.A) = *r(regs, pc.B) & immC(pc)
+		pc = by(pc, 1)
+	case code.OrI:
+		*r(regs, pc.A) = *r(regs, pc.B) | immC(pc)
+		pc = by(pc, 1)
+	case code.XorI:
+		*r(regs, pc.A) = *r(regs, pc.B) ^ immC(pc)
+		pc = by(pc, 1)
+	case code.Neg:
+		*r(regs, pc.A) = -*r(regs, pc.B)
+		pc = by(pc, 1)
+	case code.Com:
+		*r(regs, pc.A) = ^*r(regs, pc.B)
+		pc = by(pc, 1)
+	case code.Not:
+		*r(regs, pc.A) = *r(regs, pc.B) ^ 1
+		pc = by(pc, 1)
+	case code.AddS32:
+		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) + *r(regs, pc.C))))
+		pc = by(pc, 1)
+	case code.SubS32:
+		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) - *r(regs, pc.C))))
+		pc = by(pc, 1)
+	case code.MulS32:
+		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) * *r(regs, pc.C))))
+		pc = by(pc, 1)
+	case code.AddU32:
+		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) + *r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.SubU32:
+		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) - *r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.MulU32:
+		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) * *r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.AddS32I:
+		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) + immC(pc))))
+		pc = by(pc, 1)
+	case code.AddU32I:
+		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) + immC(pc)))
+		pc = by(pc, 1)
+	case code.ShlU32:
+		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) << *r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.ShlU32I:
+		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) << (pc.C & 63)))
+		pc = by(pc, 1)
+	case code.RotL32I:
+		*r(regs, pc.A) = uint64(bits.RotateLeft32(uint32(*r(regs, pc.B)), int(pc.C&31)))
+		pc = by(pc, 1)
+	case code.SX8:
+		*r(regs, pc.A) = uint64(int64(int8(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.SX16:
+		*r(regs, pc.A) = uint64(int64(int16(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.SX32:
+		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.ZX8:
+		*r(regs, pc.A) = uint64(uint8(*r(regs, pc.B)))
+		pc = by(pc, 1)
+	case code.ZX16:
+		*r(regs, pc.A) = uint64(uint16(*r(regs, pc.B)))
+		pc = by(pc, 1)
+	case code.ZX32:
+		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B)))
+		pc = by(pc, 1)
+	case code.Clz64:
+		*r(regs, pc.A) = uint64(bits.LeadingZeros64(*r(regs, pc.B)))
+		pc = by(pc, 1)
+	case code.Ctz64:
+		*r(regs, pc.A) = uint64(bits.TrailingZeros64(*r(regs, pc.B)))
+		pc = by(pc, 1)
+	case code.Bswap64:
+		*r(regs, pc.A) = bits.ReverseBytes64(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.Bswap32:
+		*r(regs, pc.A) = uint64(bits.ReverseBytes32(uint32(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.RotL64:
+		*r(regs, pc.A) = bits.RotateLeft64(*r(regs, pc.B), int(*r(regs, pc.C)&63))
+		pc = by(pc, 1)
+	case code.RotL32:
+		*r(regs, pc.A) = uint64(bits.RotateLeft32(uint32(*r(regs, pc.B)), int(*r(regs, pc.C)&31)))
+		pc = by(pc, 1)
+	case code.AddF64:
+		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) + f64(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.SubF64:
+		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) - f64(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.MulF64:
+		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) * f64(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.DivF64:
+		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) / f64(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.NegF64:
+		*r(regs, pc.A) = *r(regs, pc.B) ^ 1<<63
+		pc = by(pc, 1)
+	case code.AddF32:
+		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) + f32(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.SubF32:
+		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) - f32(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.MulF32:
+		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) * f32(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.DivF32:
+		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) / f32(*r(regs, pc.C)))
+		pc = by(pc, 1)
+	case code.NegF32:
+		*r(regs, pc.A) = *r(regs, pc.B) ^ 1<<31
+		pc = by(pc, 1)
+	case code.SqrtF64:
+		*r(regs, pc.A) = u64(math.Sqrt(f64(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.AbsF64:
+		*r(regs, pc.A) = *r(regs, pc.B) &^ (1 << 63)
+		pc = by(pc, 1)
+	case code.CopysignF64:
+		*r(regs, pc.A) = *r(regs, pc.B)&^(1<<63) | *r(regs, pc.C)&(1<<63)
+		pc = by(pc, 1)
+	case code.S64ToF64:
+		*r(regs, pc.A) = u64(float64(int64(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.U64ToF64:
+		*r(regs, pc.A) = u64(float64(*r(regs, pc.B)))
+		pc = by(pc, 1)
+	case code.S64ToF32:
+		*r(regs, pc.A) = u32(float32(int64(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.U64ToF32:
+		*r(regs, pc.A) = u32(float32(*r(regs, pc.B)))
+		pc = by(pc, 1)
+	case code.F64ToF32:
+		*r(regs, pc.A) = u32(float32(f64(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.F32ToF64:
+		*r(regs, pc.A) = u64(float64(f32(*r(regs, pc.B))))
+		pc = by(pc, 1)
+	case code.ShlI:
+		*r(regs, pc.A) = *r(regs, pc.B) << (pc.C & 63)
+		pc = by(pc, 1)
+	case code.ShrUI:
+		*r(regs, pc.A) = *r(regs, pc.B) >> (pc.C & 63)
+		pc = by(pc, 1)
+	case code.ShrSI:
+		*r(regs, pc.A) = uint64(int64(*r(regs, pc.B)) >> (pc.C & 63))
+		pc = by(pc, 1)
+	case code.DivS:
+		x, y := int64(*r(regs, pc.B)), int64(*r(regs, pc.C))
+		if y == 0 {
 			goto slow
 		}
-		continue
-	jump:
-		pc = by(pc, off)
-		lim += uintptr(off*8) - 8
-		if uintptr(unsafe.Pointer(pc)) >= lim && off <= 0 {
-			goto pause
+		*r(regs, pc.A) = uint64(x / y)
+		pc = by(pc, 1)
+	case code.DivU:
+		x, y := *r(regs, pc.B), *r(regs, pc.C)
+		if y == 0 {
+			goto slow
 		}
-		continue
-	call:
-		pc = by(pc, off)
-		lim += uintptr(off*8) - 8
-		if uintptr(unsafe.Pointer(pc)) >= lim {
-			goto pause
+		*r(regs, pc.A) = x / y
+		pc = by(pc, 1)
+	case code.RemS:
+		x, y := int64(*r(regs, pc.B)), int64(*r(regs, pc.C))
+		if y == 0 {
+			goto slow
 		}
+		*r(regs, pc.A) = uint64(x % y)
+		pc = by(pc, 1)
+	case code.RemU:
+		x, y := *r(regs, pc.B), *r(regs, pc.C)
+		if y == 0 {
+			goto slow
+		}
+		*r(regs, pc.A) = x % y
+		pc = by(pc, 1)
+	case code.ShChk:
+		if int64(*r(regs, pc.A)) < 0 {
+			goto slow
+		}
+		pc = by(pc, 1)
+	case code.Mul128:
+		hi, lo := bits.Mul64(*r(regs, pc.B), *r(regs, pc.C))
+		*r(regs, pc.A), *r1(regs, pc.A) = hi, lo
+		pc = by(pc, 1)
+	case code.Add128:
+		s, c := bits.Add64(*r(regs, pc.B), *r(regs, pc.C), *r(regs, uint16(ext(pc))))
+		*r(regs, pc.A), *r1(regs, pc.A) = s, c
+		pc = by(pc, 2)
+	case code.Sub128:
+		d, b := bits.Sub64(*r(regs, pc.B), *r(regs, pc.C), *r(regs, uint16(ext(pc))))
+		*r(regs, pc.A), *r1(regs, pc.A) = d, b
+		pc = by(pc, 2)
+
+	case code.EqI:
+		v := uint64(0)
+		if *r(regs, pc.B) == *r(regs, pc.C) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.NeI:
+		v := uint64(0)
+		if *r(regs, pc.B) != *r(regs, pc.C) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LtS:
+		v := uint64(0)
+		if int64(*r(regs, pc.B)) < int64(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LeS:
+		v := uint64(0)
+		if int64(*r(regs, pc.B)) <= int64(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LtU:
+		v := uint64(0)
+		if *r(regs, pc.B) < *r(regs, pc.C) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LeU:
+		v := uint64(0)
+		if *r(regs, pc.B) <= *r(regs, pc.C) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.EqII:
+		v := uint64(0)
+		if *r(regs, pc.B) == immC(pc) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.NeII:
+		v := uint64(0)
+		if *r(regs, pc.B) != immC(pc) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LtSI:
+		v := uint64(0)
+		if int64(*r(regs, pc.B)) < int64(immC(pc)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LeSI:
+		v := uint64(0)
+		if int64(*r(regs, pc.B)) <= int64(immC(pc)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.GtSI:
+		v := uint64(0)
+		if int64(*r(regs, pc.B)) > int64(immC(pc)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.GeSI:
+		v := uint64(0)
+		if int64(*r(regs, pc.B)) >= int64(immC(pc)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.EqF64:
+		v := uint64(0)
+		if f64(*r(regs, pc.B)) == f64(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.NeF64:
+		v := uint64(0)
+		if f64(*r(regs, pc.B)) != f64(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LtF64:
+		v := uint64(0)
+		if f64(*r(regs, pc.B)) < f64(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LeF64:
+		v := uint64(0)
+		if f64(*r(regs, pc.B)) <= f64(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.EqF32:
+		v := uint64(0)
+		if f32(*r(regs, pc.B)) == f32(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.NeF32:
+		v := uint64(0)
+		if f32(*r(regs, pc.B)) != f32(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LtF32:
+		v := uint64(0)
+		if f32(*r(regs, pc.B)) < f32(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.LeF32:
+		v := uint64(0)
+		if f32(*r(regs, pc.B)) <= f32(*r(regs, pc.C)) {
+			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+	case code.Jmp:
+		off = int(imm(pc))
+		goto jump
+	case code.JT:
+		if *r(regs, pc.A) != 0 {
+			off = int(imm(pc))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JF:
+		if *r(regs, pc.A) == 0 {
+			off = int(imm(pc))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JEq:
+		if *r(regs, pc.A) == *r(regs, pc.B) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JNe:
+		if *r(regs, pc.A) != *r(regs, pc.B) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLtS:
+		if int64(*r(regs, pc.A)) < int64(*r(regs, pc.B)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLeS:
+		if int64(*r(regs, pc.A)) <= int64(*r(regs, pc.B)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLtU:
+		if *r(regs, pc.A) < *r(regs, pc.B) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLeU:
+		if *r(regs, pc.A) <= *r(regs, pc.B) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JEqI:
+		if *r(regs, pc.A) == immB(pc) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JNeI:
+		if *r(regs, pc.A) != immB(pc) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLtSI:
+		if int64(*r(regs, pc.A)) < int64(immB(pc)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLeSI:
+		if int64(*r(regs, pc.A)) <= int64(immB(pc)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JGtSI:
+		if int64(*r(regs, pc.A)) > int64(immB(pc)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JGeSI:
+		if int64(*r(regs, pc.A)) >= int64(immB(pc)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JEqF64:
+		if f64(*r(regs, pc.A)) == f64(*r(regs, pc.B)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JNeF64:
+		if f64(*r(regs, pc.A)) != f64(*r(regs, pc.B)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLtF64:
+		if f64(*r(regs, pc.A)) < f64(*r(regs, pc.B)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JLeF64:
+		if f64(*r(regs, pc.A)) <= f64(*r(regs, pc.B)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JNLtF64:
+		if !(f64(*r(regs, pc.A)) < f64(*r(regs, pc.B))) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+	case code.JNLeF64:
+		if !(f64(*r(regs, pc.A)) <= f64(*r(regs, pc.B))) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+
+	case code.LdU8:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m8(base, o))
+		pc = by(pc, 1)
+	case code.LdS8:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
+		pc = by(pc, 1)
+	case code.LdU16:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m16(base, o))
+		pc = by(pc, 1)
+	case code.LdS16:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
+		pc = by(pc, 1)
+	case code.LdU32:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m32(base, o))
+		pc = by(pc, 1)
+	case code.LdS32:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
+		pc = by(pc, 1)
+	case code.Ld64:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = *m64(base, o)
+		pc = by(pc, 1)
+	case code.Ld128:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		x, y := *m64(base, o), *m64(base, o+8)
+		*r(regs, pc.A), *r1(regs, pc.A) = x, y
+		pc = by(pc, 1)
+	case code.Ld192:
+		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
+		pc = by(pc, 1)
+	case code.St8:
+		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
+		if o >= m.size || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m8(base, o) = uint8(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.St16:
+		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
+		if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m16(base, o) = uint16(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.St32:
+		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
+		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m32(base, o) = uint32(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.St64:
+		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
+		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m64(base, o) = *r(regs, pc.B)
+		pc = by(pc, 1)
+	case code.St128:
+		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
+		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+			goto slow
+		}
+		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
+		pc = by(pc, 1)
+	case code.St192:
+		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
+		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+			goto slow
+		}
+		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
+		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = x, y, z
+		pc = by(pc, 1)
+	case code.AddM64:
+		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
+		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m64(base, o) += *r(regs, pc.B)
+		pc = by(pc, 1)
+	case code.LdXU8:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m8(base, o))
+		pc = by(pc, 1)
+	case code.LdXS8:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
+		pc = by(pc, 1)
+	case code.LdXU16:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i*2 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m16(base, o))
+		pc = by(pc, 1)
+	case code.LdXS16:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i*2 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
+		pc = by(pc, 1)
+	case code.LdXU32:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i*4 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m32(base, o))
+		pc = by(pc, 1)
+	case code.LdXS32:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i*4 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
+		pc = by(pc, 1)
+	case code.LdX64:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i*8 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = *m64(base, o)
+		pc = by(pc, 1)
+	case code.LdX128:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i*16 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		x, y := *m64(base, o), *m64(base, o+8)
+		*r(regs, pc.A), *r1(regs, pc.A) = x, y
+		pc = by(pc, 1)
+	case code.LdX192:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		o := *r(regs, pc.B) + i*24 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
+		pc = by(pc, 1)
+	case code.StX8:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.A) {
+			goto slow
+		}
+		o := *r(regs, pc.A) + i - code.Base
+		if o >= m.size || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m8(base, o) = uint8(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.StX16:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.A) {
+			goto slow
+		}
+		o := *r(regs, pc.A) + i*2 - code.Base
+		if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m16(base, o) = uint16(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.StX32:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.A) {
+			goto slow
+		}
+		o := *r(regs, pc.A) + i*4 - code.Base
+		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m32(base, o) = uint32(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.StX64:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.A) {
+			goto slow
+		}
+		o := *r(regs, pc.A) + i*8 - code.Base
+		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m64(base, o) = *r(regs, pc.B)
+		pc = by(pc, 1)
+	case code.StX128:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.A) {
+			goto slow
+		}
+		o := *r(regs, pc.A) + i*16 - code.Base
+		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+			goto slow
+		}
+		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
+		pc = by(pc, 1)
+	case code.StX192:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.A) {
+			goto slow
+		}
+		o := *r(regs, pc.A) + i*24 - code.Base
+		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+			goto slow
+		}
+		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
+		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = x, y, z
+		pc = by(pc, 1)
+	case code.LeaX:
+		i := *r(regs, pc.C)
+		if i >= *r1(regs, pc.B) {
+			goto slow
+		}
+		*r(regs, pc.A) = *r(regs, pc.B) + i*ext(pc)
+		pc = by(pc, 2)
+	case code.Bound:
+		if *r(regs, pc.A) >= uint64(imm(pc)) {
+			goto slow
+		}
+		pc = by(pc, 1)
+	case code.BoundR:
+		if *r(regs, pc.A) >= *r(regs, pc.B) {
+			goto slow
+		}
+		pc = by(pc, 1)
+	case code.LdPU8:
+		o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m8(base, o))
+		pc = by(pc, 1)
+	case code.LdPS8:
+		o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
+		pc = by(pc, 1)
+	case code.LdPU16:
+		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m16(base, o))
+		pc = by(pc, 1)
+	case code.LdPS16:
+		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
+		pc = by(pc, 1)
+	case code.LdPU32:
+		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m32(base, o))
+		pc = by(pc, 1)
+	case code.LdPS32:
+		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
+		pc = by(pc, 1)
+	case code.LdP64:
+		o := *r(regs, pc.B) + *r(regs, pc.C)*8 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = *m64(base, o)
+		pc = by(pc, 1)
+	case code.StP8:
+		o := *r(regs, pc.A) + *r(regs, pc.C) - code.Base
+		if o >= m.size || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m8(base, o) = uint8(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.StP16:
+		o := *r(regs, pc.A) + *r(regs, pc.C)*2 - code.Base
+		if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m16(base, o) = uint16(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.StP32:
+		o := *r(regs, pc.A) + *r(regs, pc.C)*4 - code.Base
+		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m32(base, o) = uint32(*r(regs, pc.B))
+		pc = by(pc, 1)
+	case code.StP64:
+		o := *r(regs, pc.A) + *r(regs, pc.C)*8 - code.Base
+		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m64(base, o) = *r(regs, pc.B)
+		pc = by(pc, 1)
+	case code.LeaP:
+		*r(regs, pc.A) = *r(regs, pc.B) + *r(regs, pc.C)*ext(pc)
+		pc = by(pc, 2)
+	case code.NilChk:
+		if *r(regs, pc.A)-code.Base >= m.size {
+			goto slow
+		}
+		pc = by(pc, 1)
+	case code.LdG64:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = *m64(base, o)
+		pc = by(pc, 1)
+	case code.LdGU32:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m32(base, o))
+		pc = by(pc, 1)
+	case code.LdGS32:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
+		pc = by(pc, 1)
+	case code.LdGU8:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A) = uint64(*m8(base, o))
+		pc = by(pc, 1)
+	case code.LdG128:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A), *r1(regs, pc.A) = *m64(base, o), *m64(base, o+8)
+		pc = by(pc, 1)
+	case code.LdG192:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size {
+			goto slow
+		}
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = *m64(base, o), *m64(base, o+8), *m64(base, o+16)
+		pc = by(pc, 1)
+	case code.StG64:
+		o := uint64(uint32(imm(pc)))
+		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m64(base, o) = *r(regs, pc.A)
+		pc = by(pc, 1)
+	case code.StG32:
+		o := uint64(uint32(imm(pc)))
+		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m32(base, o) = uint32(*r(regs, pc.A))
+		pc = by(pc, 1)
+	case code.StG8:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size || mark(m.marks, o) != m.epoch {
+			goto slow
+		}
+		*m8(base, o) = uint8(*r(regs, pc.A))
+		pc = by(pc, 1)
+	case code.StG128:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+			goto slow
+		}
+		*m64(base, o), *m64(base, o+8) = *r(regs, pc.A), *r1(regs, pc.A)
+		pc = by(pc, 1)
+	case code.StG192:
+		o := uint64(uint32(imm(pc)))
+		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+			goto slow
+		}
+		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = *r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A)
+		pc = by(pc, 1)
+	case code.TypeW:
+		t := *r(regs, pc.B)
+		if pc.C != 0 && t != 0 {
+			o := t + itabType - code.Base
+			if o >= m.size {
+				goto slow
+			}
+			t = *m64(base, o)
+		}
+		*r(regs, pc.A) = t
+		pc = by(pc, 1)
+	case code.IToE:
+		t, d := *r(regs, pc.B), *r1(regs, pc.B)
+		if t != 0 {
+			o := t + itabType - code.Base
+			if o >= m.size {
+				goto slow
+			}
+			t = *m64(base, o)
+		}
+		*r(regs, pc.A), *r1(regs, pc.A) = t, d
+		pc = by(pc, 1)
+	case code.MkIP:
+		d := *r(regs, pc.B)
+		*r(regs, pc.A), *r1(regs, pc.A) = ext(pc), d
+		pc = by(pc, 2)
+	case code.FnS:
+		*r(regs, pc.A), *r1(regs, pc.A) = uint64(imm(pc)), 0
+		pc = by(pc, 1)
+
+	case code.Call:
+		f := (*entry)(unsafe.Add(m.entries, imm(pc)*int64(unsafe.Sizeof(entry{}))))
+		w := unsafe.Pointer(r(regs, pc.A))
+		if uintptr(w)+uintptr(f.frameBytes) > m.hi {
+			goto slow
+		}
+		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
+		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
+		off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
+		regs = w
+		goto call
+	case code.CallC:
+		o := *r(regs, pc.B) - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		i := *m64(base, o)
+		if i-1 >= m.funcsLess1 {
+			goto slow
+		}
+		f := (*entry)(unsafe.Add(m.entries, i*uint64(unsafe.Sizeof(entry{}))))
+		w := unsafe.Pointer(r(regs, pc.A))
+		if uintptr(w)+uintptr(f.frameBytes) > m.hi {
+			goto slow
+		}
+		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
+		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
+		*m64(w, 16) = o + code.Base
+		off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
+		regs = w
+		goto call
+	case code.CallI:
+		o := *r(regs, pc.B) + itabFun + uint64(pc.C)*8 - code.Base
+		if o >= m.size {
+			goto slow
+		}
+		i := *m64(base, o)
+		if i-1 >= m.funcsLess1 {
+			goto slow
+		}
+		f := (*entry)(unsafe.Add(m.entries, i*uint64(unsafe.Sizeof(entry{}))))
+		w := unsafe.Pointer(r(regs, pc.A))
+		if uintptr(w)+uintptr(f.frameBytes) > m.hi {
+			goto slow
+		}
+		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
+		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
+		off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
+		regs = w
+		goto call
+	case code.Ret1:
+		*r(regs, header) = *r(regs, pc.A)
+		fallthrough
+	case code.Ret:
+		o := *m64(regs, 0) - code.Base
+		if o-m.lo >= m.span {
+			goto slow
+		}
+		w := *m64(regs, 8)
+		if w >= m.codeLen {
+			goto slow
+		}
+		np := (*code.Instr)(unsafe.Add(m.code, w*8))
+		lim += uintptr(unsafe.Pointer(np)) - uintptr(unsafe.Pointer(pc)) - 8
+		pc = np
+		regs = unsafe.Add(base, o)
+	default:
+		if op&code.Observed != 0 {
+			goto observed
+		}
+		goto slow
 	}
+	goto next
+jump:
+	pc = by(pc, off)
+	lim += uintptr(off*8) - 8
+	if uintptr(unsafe.Pointer(pc)) >= lim && off <= 0 {
+		goto pause
+	}
+	goto next
+call:
+	pc = by(pc, off)
+	lim += uintptr(off*8) - 8
+	if uintptr(unsafe.Pointer(pc)) >= lim {
+		goto pause
+	}
+	goto next
+observed:
+	// The locals are computed anew rather than kept over the call: kept, they would be spilled at every instruction.
+	m.pc = (uintptr(unsafe.Pointer(pc)) - uintptr(m.code)) >> 3
+	m.fp = uint64(uintptr(regs)-uintptr(base)) + code.Base
+	m.left = int64(lim-uintptr(unsafe.Pointer(pc))) >> 3
+	m.observe()
+	goto reload
 slow:
 	m.pc = (uintptr(unsafe.Pointer(pc)) - uintptr(m.code)) >> 3
 	m.fp = uint64(uintptr(regs)-uintptr(base)) + code.Base

@@ -90,6 +90,7 @@ type Machine struct {
 	codeLen    uint64 // code words, trampolines included
 	epoch      uint32
 	halt       bool // the loop returns
+	observed   bool // the instruction at pc was reported already
 
 	// Frames may be entered and returned to without further ado from lo (an offset) over span bytes; hi is the end as a host address.
 	lo, span uint64

@@ -29,6 +29,8 @@ func (m *Machine) slowNumber(in code.Instr) error {
 		}
 		q, r := bits.Div64(hi, lo, y)
 		*a, *m.regN(in.A, 1) = q, r
+	case code.Pop64:
+		*a = uint64(bits.OnesCount64(*m.reg(in.B)))
 	case code.FloorF64:
 		*a = u64(math.Floor(f64(*m.reg(in.B))))
 	case code.CeilF64:

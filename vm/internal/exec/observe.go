@@ -36,6 +36,7 @@ func (m *Machine) observe() {
 		s.Ext[i] = m.extAt(i)
 	}
 	m.observer.Step(&s)
+	m.observed = true
 }
 
 // Slot is the content of a slot of the frame.
