@@ -70,12 +70,10 @@ func floatToS64(f float64) uint64 {
 	return 1 << 63
 }
 
-// floatToU64 is uint64(f) of gc on amd64: below 2^63 as int64(f), else int64(f - 2^63) with the top bit flipped.
+// floatToU64 is uint64(f) of gc on amd64: x or, when its top bit is set, x with the bits of y, for x = int64(f) and y = int64(f - 2^63).
 func floatToU64(f float64) uint64 {
-	if f < 1<<63 {
-		return floatToS64(f)
-	}
-	return floatToS64(f-1<<63) ^ 1<<63
+	x, y := floatToS64(f), floatToS64(f-1<<63)
+	return x | y&uint64(int64(x)>>63)
 }
 
 // complexOp is arithmetic on complex numbers in two slots each.
