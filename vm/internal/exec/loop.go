@@ -582,42 +582,42 @@ dispatch:
 		pc = by(pc, 1)
 	case code.LdU16:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= m.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
 		pc = by(pc, 1)
 	case code.LdS16:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= m.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
 		pc = by(pc, 1)
 	case code.LdU32:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
 		pc = by(pc, 1)
 	case code.LdS32:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
 		pc = by(pc, 1)
 	case code.Ld64:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= m.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
 		pc = by(pc, 1)
 	case code.Ld128:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= m.end16 {
 			goto slow
 		}
 		x, y := *m64(base, o), *m64(base, o+8)
@@ -625,7 +625,7 @@ dispatch:
 		pc = by(pc, 1)
 	case code.Ld192:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= m.end24 {
 			goto slow
 		}
 		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
@@ -661,14 +661,14 @@ dispatch:
 		pc = by(pc, 1)
 	case code.St128:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+		if o >= m.end16 || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
 		pc = by(pc, 1)
 	case code.St192:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+		if o >= m.end24 || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
 			goto slow
 		}
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
@@ -709,7 +709,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*2 - code.Base
-		if o >= m.size {
+		if o >= m.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
@@ -720,7 +720,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*2 - code.Base
-		if o >= m.size {
+		if o >= m.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
@@ -731,7 +731,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*4 - code.Base
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
@@ -742,7 +742,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*4 - code.Base
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
@@ -753,7 +753,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*8 - code.Base
-		if o >= m.size {
+		if o >= m.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
@@ -764,7 +764,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*16 - code.Base
-		if o >= m.size {
+		if o >= m.end16 {
 			goto slow
 		}
 		x, y := *m64(base, o), *m64(base, o+8)
@@ -776,7 +776,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*24 - code.Base
-		if o >= m.size {
+		if o >= m.end24 {
 			goto slow
 		}
 		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
@@ -832,7 +832,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*16 - code.Base
-		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+		if o >= m.end16 || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
@@ -843,7 +843,7 @@ dispatch:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*24 - code.Base
-		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+		if o >= m.end24 || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
 			goto slow
 		}
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
@@ -882,35 +882,35 @@ dispatch:
 		pc = by(pc, 1)
 	case code.LdPU16:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
-		if o >= m.size {
+		if o >= m.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
 		pc = by(pc, 1)
 	case code.LdPS16:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
-		if o >= m.size {
+		if o >= m.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
 		pc = by(pc, 1)
 	case code.LdPU32:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
 		pc = by(pc, 1)
 	case code.LdPS32:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
 		pc = by(pc, 1)
 	case code.LdP64:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*8 - code.Base
-		if o >= m.size {
+		if o >= m.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
@@ -953,21 +953,21 @@ dispatch:
 		pc = by(pc, 1)
 	case code.LdG64:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size {
+		if o >= m.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
 		pc = by(pc, 1)
 	case code.LdGU32:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
 		pc = by(pc, 1)
 	case code.LdGS32:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size {
+		if o >= m.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
@@ -981,14 +981,14 @@ dispatch:
 		pc = by(pc, 1)
 	case code.LdG128:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size {
+		if o >= m.end16 {
 			goto slow
 		}
 		*r(regs, pc.A), *r1(regs, pc.A) = *m64(base, o), *m64(base, o+8)
 		pc = by(pc, 1)
 	case code.LdG192:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size {
+		if o >= m.end24 {
 			goto slow
 		}
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = *m64(base, o), *m64(base, o+8), *m64(base, o+16)
@@ -1016,14 +1016,14 @@ dispatch:
 		pc = by(pc, 1)
 	case code.StG128:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+		if o >= m.end16 || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.A), *r1(regs, pc.A)
 		pc = by(pc, 1)
 	case code.StG192:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+		if o >= m.end24 || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = *r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A)
@@ -1032,7 +1032,7 @@ dispatch:
 		t := *r(regs, pc.B)
 		if pc.C != 0 && t != 0 {
 			o := t + itabType - code.Base
-			if o >= m.size {
+			if o >= m.end8 {
 				goto slow
 			}
 			t = *m64(base, o)
@@ -1043,7 +1043,7 @@ dispatch:
 		t, d := *r(regs, pc.B), *r1(regs, pc.B)
 		if t != 0 {
 			o := t + itabType - code.Base
-			if o >= m.size {
+			if o >= m.end8 {
 				goto slow
 			}
 			t = *m64(base, o)
@@ -1071,7 +1071,7 @@ dispatch:
 		goto call
 	case code.CallC:
 		o := *r(regs, pc.B) - code.Base
-		if o >= m.size {
+		if o >= m.end8 {
 			goto slow
 		}
 		i := *m64(base, o)
@@ -1091,7 +1091,7 @@ dispatch:
 		goto call
 	case code.CallI:
 		o := *r(regs, pc.B) + itabFun + uint64(pc.C)*8 - code.Base
-		if o >= m.size {
+		if o >= m.end8 {
 			goto slow
 		}
 		i := *m64(base, o)

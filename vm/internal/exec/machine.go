@@ -86,6 +86,11 @@ type Machine struct {
 	size8      uint64         // size / 8, 4, 2
 	size4      uint64
 	size2      uint64
+	end2       uint64 // offset from which on a number of so many bytes does not fit
+	end4       uint64
+	end8       uint64
+	end16      uint64
+	end24      uint64
 	funcsLess1 uint64 // functions, less 1
 	codeLen    uint64 // code words, trampolines included
 	epoch      uint32
@@ -206,6 +211,7 @@ func or(v, otherwise uint64) uint64 {
 func (m *Machine) sync() {
 	m.size = m.mem.Size()
 	m.size8, m.size4, m.size2 = m.size/8, m.size/4, m.size/2
+	m.end2, m.end4, m.end8, m.end16, m.end24 = m.size-1, m.size-3, m.size-7, m.size-15, m.size-23
 	m.epoch = m.mem.Epoch()
 }
 
