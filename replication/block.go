@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/store"
@@ -59,6 +60,20 @@ type blocks struct {
 	s *store.Store
 	t Transport
 	m *metrics
+
+	written atomic.Int64 // bytes of blocks since the last sweep
+	mu      sync.Mutex   // held while blocks are written or swept
+	young   map[blockID]bool
+}
+
+// note remembers blocks that are written, so that a sweep that is on spares them. Called with mu held.
+func (b *blocks) note(list []block) {
+	for _, x := range list {
+		b.written.Add(int64(len(x.data)))
+		if x.id.kind == pageBlock || x.id.kind == nodeBlock {
+			b.young[x.id] = true
+		}
+	}
 }
 
 func (b *blocks) get(id blockID) ([]byte, error) {
@@ -82,6 +97,9 @@ func (b *blocks) put(list []block) error {
 	if len(list) == 0 {
 		return nil
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.note(list)
 	return b.s.Write(false, func(w store.Batch) {
 		for _, x := range list {
 			w.Put(x.id.key(), x.data)

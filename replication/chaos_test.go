@@ -26,7 +26,7 @@ func TestChaos(t *testing.T) {
 	programs := map[*program]string{}
 	tag := byte(0)
 	for _, n := range names {
-		p := start(t, c.r[n], 1+rnd.Uint64N(200))
+		p := start(t, c.r[n], 1+rnd.Uint64N(40))
 		tag++
 		p.tag = tag
 		programs[p] = n
@@ -54,8 +54,8 @@ func TestChaos(t *testing.T) {
 		programs[p] = n
 	}
 	down := ""
-	for range 250 {
-		switch x := rnd.IntN(40); {
+	for range 120 {
+		switch x := rnd.IntN(25); {
 		case x == 0:
 			c.net.Split([]string{names[rnd.IntN(3)]})
 		case x == 1:

@@ -19,13 +19,6 @@ const (
 	packCells      = 256 // capacity of the first pack slot; each next one holds twice as many
 )
 
-func (r *Replica) wakeCommitter() {
-	select {
-	case r.commitWake <- struct{}{}:
-	default:
-	}
-}
-
 // committer is the only goroutine that writes deltas. Turns that arrive while one flush is on, or within
 // FlushInterval of the last, share the next.
 func (r *Replica) committer() {

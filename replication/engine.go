@@ -97,6 +97,9 @@ func (e *engine) commit(build func() (records []record, made []block)) (*delta, 
 	if len(records) == 0 {
 		return nil, nil
 	}
+	e.f.b.mu.Lock()
+	e.f.b.note(made)
+	e.f.b.mu.Unlock()
 	for _, b := range made {
 		e.w.Add(b.id.key(), b.data)
 	}

@@ -68,10 +68,7 @@ func (m *mailbox) put(e Event, paths map[string]changes.Path) {
 		m.paths[code] = p
 	}
 	m.mu.Unlock()
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
+	wake(m.wake)
 }
 
 func (m *mailbox) take() (e Event, ok bool) {

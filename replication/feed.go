@@ -209,10 +209,7 @@ func (f *feed) enqueue(d *delta) {
 	}
 	f.ready = append(f.ready, d)
 	f.queued[d.hash] = d
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
+	wake(f.wake)
 	children := f.needed[d.hash]
 	delete(f.needed, d.hash)
 	for _, c := range children {

@@ -196,7 +196,7 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 	r.said[from] = s
 	r.leaseMu.Unlock()
 	if !before {
-		r.sendBeatSoon()
+		wake(r.beatWake)
 	}
 	if old.digest != s.digest || !before {
 		r.emit(Event{Kind: PeersChanged})
@@ -275,17 +275,10 @@ func (r *Replica) peersChanged(peers []string) {
 	r.pullMu.Unlock()
 	r.emit(Event{Kind: PeersChanged})
 	if fresh {
-		r.sendBeatSoon()
+		wake(r.beatWake)
 		for _, p := range peers {
 			r.puller(p).trigger(0)
 		}
 	}
 	r.notify()
-}
-
-func (r *Replica) sendBeatSoon() {
-	select {
-	case r.beatWake <- struct{}{}:
-	default:
-	}
 }

@@ -4,11 +4,11 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // metrics of one replica. Those named tandem_replication_zero_* should be zero in a healthy sandbox.
 type metrics struct {
-	deltasLocal, deltasRemote, deltaBytes, turns, cells    prometheus.Counter
-	gossipIn, gossipOut, beats, pulls, pulledDeltas        prometheus.Counter
-	blocksFetched, takeovers, duplicates, deferred         prometheus.Counter
-	malformed, rejected, forged, equivocations, overflowed prometheus.Counter
-	writeFailures, publishFailures, skewed, rootMismatches prometheus.Counter
+	deltasLocal, deltasRemote, deltaBytes, turns, cells         prometheus.Counter
+	gossipIn, gossipOut, beats, pulls, pulledDeltas             prometheus.Counter
+	blocksFetched, takeovers, duplicates, deferred, sweptBlocks prometheus.Counter
+	malformed, rejected, forged, equivocations, overflowed      prometheus.Counter
+	writeFailures, publishFailures, skewed, rootMismatches      prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -37,6 +37,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	add(&m.takeovers, "takeovers_total", "Epochs opened here by taking a run over.")
 	add(&m.duplicates, "duplicates_total", "Deltas received again.")
 	add(&m.deferred, "deferred_total", "Deltas that arrived before their ancestors or blobs.")
+	add(&m.sweptBlocks, "swept_blocks_total", "Pages and nodes removed because no head needs them.")
 	add(&m.overflowed, "overflowed_total", "Deltas dropped because too many were waiting; they are pulled later.")
 	add(&m.malformed, "zero_malformed_total", "Messages that do not decode.")
 	add(&m.rejected, "zero_rejected_total", "Deltas refused by the rules.")

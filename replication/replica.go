@@ -119,6 +119,7 @@ type Replica struct {
 	commitWake chan struct{}
 	warmWake   chan struct{}
 	beatWake   chan struct{}
+	sweepWake  chan struct{}
 	unsub      []func()
 	closeOnce  sync.Once
 	closeErr   error
@@ -202,10 +203,10 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(),
 		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
 		said: map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
-		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1)}
+		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.blocks = &blocks{s: s, t: r.t, m: r.m}
+	r.blocks = &blocks{s: s, t: r.t, m: r.m, young: map[blockID]bool{}}
 	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify}
 	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix), sign: r.signDelta, apply: r.apply, failed: r.fail}
 	r.table = newTable(r.blocks, r.m, r.readValue)
@@ -290,8 +291,9 @@ func (r *Replica) start() {
 	r.t.Handle(deltasProtocol, r.feed.serve)
 	r.t.Handle(blocksProtocol, r.blocks.serve)
 	r.unsub = append(r.unsub, r.t.Subscribe(r.receive), r.t.OnPeers(r.peersChanged))
-	r.wg.Add(3)
+	r.wg.Add(4)
 	go r.committer()
+	go r.sweeper()
 	go r.keepLeases()
 	go r.enter()
 	go r.mail.run(r.ctx.Done())
@@ -299,7 +301,7 @@ func (r *Replica) start() {
 		r.wg.Add(1)
 		go r.warmer()
 	}
-	r.kickWarmer()
+	wake(r.warmWake)
 	r.peersChanged(r.t.Peers())
 }
 
@@ -333,7 +335,7 @@ func (r *Replica) commitRecords(ctx context.Context, records []record, made []bl
 	}
 	r.extra = x
 	r.mu.Unlock()
-	r.wakeCommitter()
+	wake(r.commitWake)
 	select {
 	case err := <-x.done:
 		return err
@@ -445,7 +447,7 @@ func (r *Replica) apply(records []record) {
 		r.mail.put(Event{Kind: TouchedPaths}, e.paths)
 	}
 	if len(e.advanced) > 0 {
-		r.kickWarmer()
+		wake(r.warmWake)
 	}
 	r.notify()
 }
@@ -467,9 +469,9 @@ func (r *Replica) notify() {
 	r.mu.Unlock()
 }
 
-func (r *Replica) kickWarmer() {
+func wake(c chan struct{}) {
 	select {
-	case r.warmWake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -491,7 +493,8 @@ func (r *Replica) keepLeases() {
 			return
 		}
 		r.decide()
-		r.kickWarmer()
+		wake(r.warmWake)
+		wake(r.sweepWake)
 	}
 }
 

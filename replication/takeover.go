@@ -53,7 +53,7 @@ func (r *Replica) own(h Head, number uint64) *ownedRun {
 		}
 	}
 	r.owned[h.Run] = o
-	r.sendBeatSoon()
+	wake(r.beatWake)
 	return o
 }
 
@@ -328,7 +328,7 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	p.waiters = append(p.waiters, done)
 	o.pending = p
 	s.Head = o.head
-	r.wakeCommitter()
+	wake(r.commitWake)
 	return done, nil
 }
 

@@ -157,7 +157,7 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 	}
 	done := make(chan error, 1)
 	p.waiters = append(p.waiters, done)
-	r.wakeCommitter()
+	wake(r.commitWake)
 	return done, nil
 }
 

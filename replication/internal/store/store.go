@@ -96,7 +96,7 @@ func Open(dir string, o Options) (*Store, error) {
 			return nil, ErrAbsent
 		}
 	}
-	if err := o.FS.MkdirAll(path, 0o700); err != nil {
+	if err := makeDir(o.FS, path); err != nil {
 		return nil, explain(err)
 	}
 	lock, err := pebble.LockDirectory(path, o.FS)
@@ -119,6 +119,31 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, explain(err)
 	}
 	return s, nil
+}
+
+// makeDir makes the missing directories of path and syncs the one above each, or a crash could lose the
+// whole store with its name.
+func makeDir(fs vfs.FS, path string) error {
+	var above []string
+	for p := path; p != filepath.Dir(p); p = filepath.Dir(p) {
+		if _, err := fs.Stat(p); err == nil {
+			break
+		}
+		above = append(above, filepath.Dir(p))
+	}
+	if err := fs.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	for _, p := range above {
+		d, err := fs.OpenDir(p)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openDatabase turns a panic of pebble while it replays a damaged log into an error.

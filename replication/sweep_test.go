@@ -1,0 +1,56 @@
+package replication
+
+import (
+	"context"
+	"testing"
+
+	"github.com/tandemvm/tandem/replication/internal/store"
+)
+
+func (r *Replica) countBlocks(kind blockKind) (n int) {
+	low := []byte{'b', byte(kind)}
+	r.store.Scan(low, store.After(low), func(_, _ []byte) bool { n++; return true })
+	return n
+}
+
+// TestSweepKeepsWhatHeadsNeed writes many states, sweeps, and finds the newest whole and the old ones gone.
+func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	a := c.create("a")
+	b := c.join("b")
+	p := start(t, a, 300)
+	for range 10 {
+		p.step(t)
+	}
+	c.converge()
+	eventually(t, "b is warm", func() bool { return b.Runs()[0].Warm })
+	for _, r := range []*Replica{a, b} {
+		before := r.countBlocks(pageBlock)
+		_, suspects, err := r.sweep(nil)
+		if err != nil || r.countBlocks(pageBlock) != before {
+			t.Fatalf("the first sweep removes %d blocks, %v", before-r.countBlocks(pageBlock), err)
+		}
+		if _, _, err := r.sweep(suspects); err != nil {
+			t.Fatal(err)
+		}
+		r.sweep(nil) // spares what is young, forgets that it is
+		_, suspects, _ = r.sweep(nil)
+		if _, _, err := r.sweep(suspects); err != nil {
+			t.Fatal(err)
+		}
+		if pages, nodes := r.countBlocks(pageBlock), r.countBlocks(nodeBlock); pages != 300 || nodes != 4 {
+			t.Errorf("%s keeps %d pages and %d nodes, 300 and 4 are live", r.Self(), pages, nodes)
+		}
+		s, err := r.LoadState(context.Background(), p.run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkState(t, s)
+	}
+	p.step(t)
+	c.converge()
+	s, err := b.LoadState(context.Background(), p.run)
+	if err != nil || checkState(t, s) != 0 || s.Head.Turn != 11 {
+		t.Errorf("turn %d, %v", s.Head.Turn, err)
+	}
+}
