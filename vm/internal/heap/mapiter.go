@@ -1,0 +1,162 @@
+package heap
+
+import "unsafe"
+
+// mapIter lies over an iterator object. It walks the entries that were the map's when it began, as a ring from a random start. While they
+// still are the map's, that is all. Once the map has new ones (it grew, or was cleared) the old are left behind unwritten, and each key is looked up
+// in the map: deleted ones are passed over, values are current, and entries made since are not in the ring, so none comes twice.
+type mapIter struct {
+	m       uint64 // map
+	entries uint64 // its entries when the iterator was made
+	clears  uint64 // its clears then
+	start   uint32 // entry the ring starts with
+	next    uint32 // entry to look at next
+	wrapped bool   // the ring is past its end
+	done    bool
+}
+
+const mapIterBytes = uint64(unsafe.Sizeof(mapIter{}))
+
+func (h *Heap) iterAt(iter uint64) *mapIter {
+	if iter%8 != 0 || !h.m.InRange(iter, mapIterBytes) {
+		return nil
+	}
+	return (*mapIter)(h.m.Pointer(iter))
+}
+
+// NewMapIter is a new iterator over m (nil allowed), an object of KindMapIter.
+func (h *Heap) NewMapIter(typ, m uint64) (uint64, error) {
+	x := h.mapAt(m)
+	if x == nil && m != 0 {
+		return 0, ErrFault
+	}
+	at, err := h.AllocKind(KindMapIter, mapIterBytes, 0)
+	if err != nil {
+		return 0, err
+	}
+	h.m.Touch(at, mapIterBytes)
+	it := h.iterAt(at)
+	if m == 0 || x.entries == 0 {
+		it.done = true
+		return at, nil
+	}
+	x = h.mapW(m)
+	x.iterated = true
+	it.m, it.entries, it.clears = m, x.entries, x.clears
+	if used := h.table(x.entries, uint64(x.stride)).used; used > 0 {
+		it.start = uint32(h.Rand64() % used)
+		it.next = it.start
+	}
+	return at, nil
+}
+
+// MapNext is the next entry's key and value addresses, 0 and 0 at the end. They are valid until the next operation on the heap.
+func (h *Heap) MapNext(iter uint64) (key, value uint64, err error) {
+	it := h.iterAt(iter)
+	if it == nil {
+		return 0, 0, ErrFault
+	}
+	if it.done {
+		return 0, 0, nil
+	}
+	x := h.mapAt(it.m)
+	if x == nil {
+		return 0, 0, ErrFault
+	}
+	h.m.Touch(iter, mapIterBytes)
+	t := h.table(it.entries, uint64(x.stride))
+	for {
+		end := t.used
+		if it.wrapped {
+			end = min(end, uint64(it.start))
+		}
+		if uint64(it.next) >= end {
+			if it.wrapped {
+				it.done = true
+				return 0, 0, nil
+			}
+			it.wrapped, it.next = true, 0
+			continue
+		}
+		i := uint64(it.next)
+		it.next++
+		if h.m.Load32(t.mark(i)) == 0 {
+			continue
+		}
+		if e := h.current(x, it, t.entry(i)); e != 0 {
+			return e, e + uint64(x.valueOff), nil
+		}
+	}
+}
+
+// current is the entry of the map now for the entry e of the iterator, 0 when it was deleted.
+func (h *Heap) current(x *mapHeader, it *mapIter, e uint64) uint64 {
+	if it.entries == x.entries {
+		return e
+	}
+	if x.mode == modeAny {
+		if same, err := h.Equal(x.keyType(h), e, e); err == nil && !same { // NaN: it can be neither found nor deleted, but by clear
+			if it.clears == x.clears {
+				return e
+			}
+			return 0
+		}
+	}
+	value, err := h.MapGet(x.typ, it.m, e)
+	if err != nil || value == 0 {
+		return 0
+	}
+	return value - uint64(x.valueOff)
+}
+
+// MapEntries calls fn for each live entry of m whose bytes overlap the n bytes from addr (n 0: all), in order of insertion, until fn returns false.
+func (h *Heap) MapEntries(m, addr, n uint64, fn func(key, value uint64) bool) {
+	x := h.mapAt(m)
+	if x == nil || x.entries == 0 {
+		return
+	}
+	h.EntriesIn(x.entries, uint64(x.stride), addr, n, func(e uint64) bool { return fn(e, e+uint64(x.valueOff)) })
+}
+
+// EntriesIn calls fn for the live entries in the entries object at entries that overlap the n bytes from addr (n 0: all).
+func (h *Heap) EntriesIn(entries, stride, addr, n uint64, fn func(entry uint64) bool) {
+	t := h.table(entries, stride)
+	if stride == 0 || !h.m.InRange(t.first, 0) && t.used > 0 {
+		return
+	}
+	i, end := uint64(0), min(t.used, h.m.Size()/4)
+	if n > 0 {
+		if addr > t.first {
+			i = (addr - t.first) / stride
+		}
+		if last := addr + n; last < t.first {
+			return
+		} else if k := (last - t.first + stride - 1) / stride; k < end {
+			end = k
+		}
+	}
+	for ; i < end; i++ {
+		if h.m.Load32(t.mark(i)) != 0 && !fn(t.entry(i)) {
+			return
+		}
+	}
+}
+
+// scanEntries marks what live entries refer to; size is that of the object.
+func (h *Heap) scanEntries(addr, typ, size uint64) {
+	key, elem := h.m.Load64(typ+typeElem), h.m.Load64(typ+mapElem)
+	valueOff, stride := h.entryLayout(typ)
+	t := h.table(addr, stride)
+	t.used = min(t.used, size/4)
+	for i := range t.used {
+		if h.m.Load32(t.mark(i)) == 0 {
+			continue
+		}
+		e := t.entry(i) // t.first and stride are the object's and the type's: they may not fit
+		if e < addr || e+stride > addr+size {
+			return
+		}
+		h.scanValues(e, key, 1)
+		h.scanValues(e+valueOff, elem, 1)
+	}
+}
