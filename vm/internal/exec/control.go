@@ -37,7 +37,7 @@ func (m *Machine) controlOp(in code.Instr) error {
 		m.advance(1)
 	case code.Go:
 		return m.goOp(in)
-	case code.Defer:
+	case code.Defer, code.DeferF:
 		return m.deferOp(in)
 	case code.RunDefers:
 		return m.runDefers(in)

@@ -56,3 +56,38 @@ const (
 	panicGoexit     = 25
 	panicRepanicked = 26
 )
+
+// KnownSymbols are all of the above, for whoever compiles: the image must tell those of them that the program's runtime has.
+var KnownSymbols = []string{
+	KnownPanicIndex,
+	KnownPanicIndexU,
+	KnownPanicSliceAlen,
+	KnownPanicSliceAcap,
+	KnownPanicSliceB,
+	KnownPanicSlice3Alen,
+	KnownPanicSlice3Acap,
+	KnownPanicSlice3B,
+	KnownPanicSlice3C,
+	KnownPanicSliceConv,
+	KnownPanicDivide,
+	KnownPanicOverflow,
+	KnownPanicShift,
+	KnownPanicMem,
+	KnownPanicDottypeE,
+	KnownPanicDottypeI,
+	KnownPanicAssertI,
+	KnownPanicMakeLen,
+	KnownPanicMakeCap,
+	KnownPanicMakeChan,
+	KnownPanicUnhashable,
+	KnownPanicUncomparable,
+	KnownPanicNilMapWrite,
+	KnownPanicClosedSend,
+	KnownPanicCloseNil,
+	KnownPanicCloseClosed,
+	KnownPanicNil,
+	KnownPanicText,
+	KnownUnsupported,
+	KnownFatalPanic,
+	KnownTypeUint8,
+}

@@ -11,7 +11,7 @@ import (
 // the old one would have taken, the old one is aborted, and forgotten when the new one is recovered. Goexit is a panic that cannot be recovered
 // and outlives being aborted.
 
-// deferOp pushes a deferred call.
+// deferOp pushes a deferred call, Defer for the running frame, DeferF for the frame whose address is in the third slot of the reference.
 func (m *Machine) deferOp(in code.Instr) error {
 	fn, closure, err := m.reference(in.B)
 	if err != nil {
@@ -25,14 +25,45 @@ func (m *Machine) deferOp(in code.Instr) error {
 	if err != nil {
 		return err
 	}
-	m.store(d+dLink, m.load(m.g+gDefer))
-	m.store(d+dFP, m.fp)
-	m.store(d+dOwner, uint64(m.prog.FuncAt(uint64(m.pc))))
 	m.store(d+dFunc, fn)
 	m.store(d+dClosure, closure)
 	m.store(d+dArgc, n)
 	m.mem.Copy(d+dArgs, m.argAt(in.A, fn), n*8)
+	if owner := *m.regN(in.B, 2); in.Op == code.DeferF && owner != m.fp {
+		return m.deferFor(owner, d)
+	}
+	m.store(d+dLink, m.load(m.g+gDefer))
+	m.store(d+dFP, m.fp)
+	m.store(d+dOwner, uint64(m.prog.FuncAt(uint64(m.pc))))
 	m.store(m.g+gDefer, d)
+	m.advance(1)
+	return nil
+}
+
+// deferFor puts deferred call d where it belongs: after those of all frames between the running one and its owner.
+func (m *Machine) deferFor(owner, d uint64) error {
+	younger := map[uint64]bool{}
+	function := int32(0)
+	m.Callers(m.g, func(f CallerFrame) bool {
+		if f.Frame == owner && f.Func != 0 {
+			function = f.Func
+		} else if f.Func != 0 {
+			younger[f.Frame] = true
+		}
+		return function == 0
+	})
+	if function == 0 {
+		m.throw("defer for a function that has returned")
+		return nil
+	}
+	at := m.g + gDefer
+	for n := 0; younger[m.load(m.load(at)+dFP)] && n < chainMax; n++ {
+		at = m.load(at) + dLink
+	}
+	m.store(d+dLink, m.load(at))
+	m.store(d+dFP, owner)
+	m.store(d+dOwner, uint64(function))
+	m.store(at, d)
 	m.advance(1)
 	return nil
 }
