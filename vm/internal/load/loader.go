@@ -32,6 +32,7 @@ type loader struct {
 	userCtxt  build.Context
 	stdCtxt   build.Context
 	command   *source
+	whole     map[string]bool // packages that pruning leaves whole
 	phases    []Phase
 	phaseFrom time.Time
 

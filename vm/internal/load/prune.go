@@ -51,7 +51,7 @@ func (l *loader) prune() {
 		p.index(s)
 	}
 	for _, s := range l.everything() {
-		if !s.std || s.path == "runtime" {
+		if p.whole(s) {
 			p.reach(s)
 		}
 	}
@@ -65,11 +65,14 @@ func (l *loader) prune() {
 			delete(l.sources, path)
 			continue
 		}
-		if s.std {
+		if !p.whole(s) {
 			p.cut(s)
 		}
 	}
 }
+
+// whole says that nothing of s is left out.
+func (p *pruner) whole(s *source) bool { return !s.std || s.path == "runtime" || p.l.whole[s.path] }
 
 // index enters the declarations of s.
 func (p *pruner) index(s *source) {
@@ -193,11 +196,11 @@ func (p *pruner) reach(s *source) {
 	}
 	for _, f := range s.files {
 		for _, i := range f.ast.Imports {
-			if path, _ := strconv.Unquote(i.Path.Value); !s.std || i.Name != nil && (i.Name.Name == "." || i.Name.Name == "_") {
+			if path, _ := strconv.Unquote(i.Path.Value); p.whole(s) || i.Name != nil && (i.Name.Name == "." || i.Name.Name == "_") {
 				p.use(f, s, path)
 			}
 		}
-		if s.std && s.path != "runtime" {
+		if !p.whole(s) {
 			continue
 		}
 		for _, d := range f.ast.Decls {
@@ -339,11 +342,11 @@ func (p *pruner) cut(s *source) {
 				decls = append(decls, d)
 				continue
 			} else if ok && g.Tok != token.CONST {
-				g.Specs = p.cutSpecs(s, g)
+				g.Specs = p.cutSpecs(g)
 				if len(g.Specs) == 0 {
 					continue
 				}
-			} else if x := p.nodes[d]; s.path != "runtime" && x != nil && !x.live {
+			} else if x := p.nodes[d]; x != nil && !x.live {
 				continue
 			}
 			decls = append(decls, d)
@@ -362,10 +365,10 @@ func (p *pruner) cut(s *source) {
 	s.imports = imports
 }
 
-func (p *pruner) cutSpecs(s *source, g *ast.GenDecl) []ast.Spec {
+func (p *pruner) cutSpecs(g *ast.GenDecl) []ast.Spec {
 	var kept []ast.Spec
 	for _, spec := range g.Specs {
-		if x := p.nodes[spec]; s.path == "runtime" || x == nil || x.live {
+		if x := p.nodes[spec]; x == nil || x.live {
 			kept = append(kept, spec)
 		}
 	}

@@ -136,60 +136,11 @@ func ifaceE2I(inter *_type, e eface, dst *iface) {
 	*dst = iface{tab, e.data}
 }
 
-//go:linkname reflect_makechan reflect.makechan
-func reflect_makechan(t *_type, size int) unsafe.Pointer { return makechan(t, size) }
-
-//go:linkname reflect_chansend reflect.chansend0
-func reflect_chansend(ch, val unsafe.Pointer, nb bool) bool { return chansend(ch, val, nb) }
-
-//go:linkname reflect_chanrecv reflect.chanrecv
-func reflect_chanrecv(ch unsafe.Pointer, nb bool, val unsafe.Pointer) (selected, received bool) {
-	return chanrecv(ch, val, nb)
-}
-
-//go:linkname reflect_chanclose reflect.chanclose
-func reflect_chanclose(ch unsafe.Pointer) { chanclose(ch) }
-
-//go:linkname reflect_chanlen reflect.chanlen
-func reflect_chanlen(ch unsafe.Pointer) int { return chanlen(ch) }
+//go:linkname chanlen reflect.chanlen
+func chanlen(ch unsafe.Pointer) int
 
 //go:linkname reflectlite_chanlen internal/reflectlite.chanlen
 func reflectlite_chanlen(ch unsafe.Pointer) int { return chanlen(ch) }
-
-//go:linkname reflect_chancap reflect.chancap
-func reflect_chancap(ch unsafe.Pointer) int { return chancap(ch) }
-
-// runtimeSelect is reflect's.
-type runtimeSelect struct {
-	dir uintptr // 1 send, 2 receive, 3 default
-	typ unsafe.Pointer
-	ch  unsafe.Pointer
-	val unsafe.Pointer
-}
-
-//go:linkname reflect_rselect reflect.rselect
-func reflect_rselect(cases []runtimeSelect) (chosen int, received bool) {
-	words := make([]uintptr, 0, 3*len(cases))
-	index := make([]int, 0, len(cases))
-	otherwise := -1
-	for i, c := range cases {
-		switch c.dir {
-		case 1:
-			words = append(words, uintptr(c.ch), 0, uintptr(c.val))
-		case 2:
-			words = append(words, uintptr(c.ch), 1, uintptr(c.val))
-		case 3:
-			otherwise = i
-			continue
-		}
-		index = append(index, i)
-	}
-	chosen, received = selectgo(unsafe.Pointer(unsafe.SliceData(words)), len(index), otherwise < 0)
-	if chosen < 0 {
-		return otherwise, false
-	}
-	return index[chosen], received
-}
 
 //go:linkname reflect_makemap reflect.makemap
 func reflect_makemap(t *_type, hint int) unsafe.Pointer { return makemap(t, hint) }
@@ -349,7 +300,7 @@ func getStaticuint64s() *[256]uint64 {
 func debug_setGCPercent(percent int32) int32 { return setGCPercent(percent) }
 
 //go:linkname debug_freeOSMemory runtime/debug.freeOSMemory
-func debug_freeOSMemory() { GC() }
+func debug_freeOSMemory() { collect() }
 
 var maxStackBytes, maxThreads = 1000000000, 10000
 var memoryLimitBytes int64 = 1<<63 - 1
@@ -384,11 +335,3 @@ func debug_setPanicOnFault(on bool) (old bool) {
 
 //go:linkname debug_modinfo runtime/debug.modinfo
 func debug_modinfo() string { return "" }
-
-// os and syscall.
-
-//go:linkname os_exit os.runtime_exit
-func os_exit(status int) { exit(int32(status)) }
-
-//go:linkname syscall_Exit syscall.Exit
-func syscall_Exit(status int) { exit(int32(status)) }

@@ -4,8 +4,9 @@ import "internal/abi"
 
 //tandem:from mstats.go MemStats
 
-// GC collects now.
-func GC()
+func GC() { collect() }
+
+func collect()
 
 // heapStats are the heap's numbers: live bytes, bytes ever allocated, objects allocated, objects freed, bytes of
 // pages given to objects, bytes of memory, live bytes at the next collection, collections.

@@ -30,17 +30,6 @@ func mapclear(t *_type, m unsafe.Pointer)
 func mapiterinit(t *_type, m unsafe.Pointer) unsafe.Pointer
 func mapiternext(it, key, elem unsafe.Pointer) bool
 
-// Channels: t is the channel type, nb means do not wait.
-func makechan(t *_type, size int) unsafe.Pointer
-func chansend(ch, val unsafe.Pointer, nb bool) bool
-func chanrecv(ch, val unsafe.Pointer, nb bool) (selected, received bool)
-func chanclose(ch unsafe.Pointer)
-func chanlen(ch unsafe.Pointer) int
-func chancap(ch unsafe.Pointer) int
-
-// selectgo is a select over n cases at cases, three words each: channel, 0 send or 1 receive, address of the value.
-func selectgo(cases unsafe.Pointer, n int, block bool) (chosen int, received bool)
-
 // rand64 is the next number of the run's random state.
 func rand64() uint64
 

@@ -131,19 +131,13 @@ func Goexit()
 // exit ends the run.
 func exit(status int32)
 
-// throw is a fatal error of the machine or of a package that calls itself broken; nothing recovers it.
-func throw(s string) { fatal(s) }
+// throw and fatal end the run with a fatal error, which nothing recovers.
+func throw(s string)
+func fatal(s string)
 
-func fatal(s string) {
-	print("fatal error: ")
-	printindented(s)
-	print("\n")
-	traceback()
-	exit(2)
-}
-
-// traceback prints an empty line and the running goroutine as Go does.
-func traceback()
+// traceback is the running goroutine's, as Go prints it after a panic; tracebackAll is every goroutine's.
+func traceback() string
+func tracebackAll() string
 
 // typeEqual is what Equal of every type descriptor calls, as a closure whose one captured word is the type.
 func typeEqual(a, b unsafe.Pointer) bool { return valuesEqual(captured(sys.GetClosurePtr()), a, b) }

@@ -7,9 +7,6 @@ func symbol(pc uintptr) (name, file string, line int, entry uintptr)
 // returns how many. Wrappers are left out.
 func callers(skip int, pcs []uintptr) int
 
-// stackText writes a traceback of the running goroutine, or of all, and returns its length.
-func stackText(buf []byte, all bool) int
-
 func Callers(skip int, pc []uintptr) int {
 	if len(pc) == 0 {
 		return 0
@@ -26,7 +23,18 @@ func Caller(skip int) (pc uintptr, file string, line int, ok bool) {
 	return pcs[0], file, line, true
 }
 
-func Stack(buf []byte, all bool) int { return stackText(buf, all) }
+func Stack(buf []byte, all bool) int {
+	text := ""
+	if all {
+		text = tracebackAll()
+	} else {
+		text = traceback()
+	}
+	for len(text) > 0 && text[0] == '\n' {
+		text = text[1:]
+	}
+	return copy(buf, text)
+}
 
 type Func struct {
 	name  string

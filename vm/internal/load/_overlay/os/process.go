@@ -1,0 +1,49 @@
+package os
+
+import "syscall"
+
+// Args are the program's name and arguments.
+var Args = runtime_args()
+
+func runtime_args() []string
+
+//go:linkname exit runtime.exit
+func exit(status int32)
+
+func Exit(code int) { exit(int32(code)) }
+
+// Signal is what programs pass to os/signal.
+type Signal interface {
+	String() string
+	Signal()
+}
+
+var (
+	Interrupt Signal = syscall.SIGINT
+	Kill      Signal = syscall.SIGKILL
+)
+
+func Getpid() int  { return syscall.Getpid() }
+func Getppid() int { return syscall.Getppid() }
+func Getuid() int  { return syscall.Getuid() }
+func Geteuid() int { return syscall.Geteuid() }
+func Getgid() int  { return syscall.Getgid() }
+func Getegid() int { return syscall.Getegid() }
+
+func Getgroups() ([]int, error) { return nil, nil }
+
+func Hostname() (string, error) { return "tandem", nil }
+
+func Executable() (string, error) { return Args[0], nil }
+
+// hostGetwd is the directory that relative names are looked up in.
+func hostGetwd() string
+
+func Getwd() (string, error) { return hostGetwd(), nil }
+
+func tempDir() string {
+	if dir := Getenv("TMPDIR"); dir != "" {
+		return dir
+	}
+	return "/tmp"
+}

@@ -1,0 +1,61 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// supported are the packages that programs may import.
+var supported = strings.Fields(`
+fmt errors strings bytes strconv sort slices maps math math/bits math/cmplx math/rand math/rand/v2 unicode unicode/utf8 unicode/utf16
+container/heap container/list container/ring bufio io io/fs io/ioutil os sync sync/atomic time context
+path path/filepath log flag regexp regexp/syntax encoding encoding/json encoding/hex encoding/base64 encoding/base32 encoding/binary encoding/csv
+encoding/gob encoding/xml encoding/ascii85 encoding/pem text/tabwriter text/template text/template/parse text/scanner html html/template
+hash hash/crc32 hash/crc64 hash/adler32 hash/fnv hash/maphash crypto crypto/sha256 crypto/sha512 crypto/sha1 crypto/md5 crypto/hmac crypto/subtle
+math/big iter unique weak runtime runtime/debug reflect cmp embed index/suffixarray
+compress/flate compress/gzip compress/zlib compress/bzip2 compress/lzw archive/tar archive/zip
+go/ast go/token go/scanner go/parser go/printer go/format go/constant image image/color image/png image/draw image/gif image/jpeg
+log/slog mime net/url net/netip expvar structs testing/fstest testing/iotest testing/quick unicode/utf8 time/tzdata database/sql/driver
+`)
+
+// loadWhole loads a program that imports pkg with every declaration of it.
+func loadWhole(t *testing.T, pkgs ...string) (*Program, error) {
+	t.Helper()
+	dir := t.TempDir()
+	var b strings.Builder
+	b.WriteString("package main\n")
+	for _, p := range pkgs {
+		fmt.Fprintf(&b, "import _ %q\n", p)
+	}
+	b.WriteString("func main() {}\n")
+	file := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Paths: []string{file}, Dir: dir, Env: os.Getenv}
+	root, err := FindGOROOT("", os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLoader(context.Background(), cfg, root)
+	l.whole = map[string]bool{}
+	for _, p := range pkgs {
+		l.whole[p] = true
+	}
+	return l.load(true)
+}
+
+// TestSupported holds that every supported package compiles with its overlay, all of it.
+func TestSupported(t *testing.T) {
+	for _, p := range supported {
+		t.Run(p, func(t *testing.T) {
+			if _, err := loadWhole(t, p); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
