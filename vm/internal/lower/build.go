@@ -1,0 +1,255 @@
+// Package lower turns go/ssa into code: instruction selection into a machine form over registers of one or more slots,
+// placement of those registers in frames, encoding; and it decides what of a program is reachable at all. It is not the
+// loader (package load), the look of types and data (package layout), nor the interpreter.
+//
+// The same program gives the same image, byte for byte. Costs: about linear in the reachable code; the placement of one
+// function is quadratic in its registers at worst.
+package lower
+
+import (
+	"errors"
+	"fmt"
+	"go/types"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/layout"
+	"github.com/tandemvm/tandem/vm/internal/load"
+)
+
+// Config is what the lowering has to know of the machine that will run the image.
+type Config struct {
+	// Native says whether the machine has a native of that symbol; nil: every function without a body is a native.
+	Native func(symbol string) bool
+	// Known are the symbols the machine wants in Image.Known: functions by symbol, types with "type:" before the name. A symbol the
+	// program does not have is left out.
+	Known []string
+}
+
+// ErrTooBig is returned for functions that do not fit the instruction format.
+var ErrTooBig = errors.New("lower: function too big")
+
+// Known code words, in every image: where a goroutine's function and a deferred call run by a panic return to.
+const (
+	KnownHalt      = "pc:halt"
+	KnownGoExit    = "pc:goexit"
+	KnownPanicNext = "pc:panicnext"
+)
+
+// Build lowers what is reachable of p.
+func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
+	defer func() {
+		switch x := recover().(type) {
+		case nil:
+		case tooBig:
+			err = fmt.Errorf("%w: %s: split it, or make its variables smaller", ErrTooBig, string(x))
+		default:
+			panic(x)
+		}
+	}()
+	u := &unit{
+		prog:    p,
+		cfg:     cfg,
+		data:    layout.NewBuilder(),
+		funcs:   []*function{nil},
+		index:   map[*ssa.Function]int32{},
+		synth:   map[string]int32{},
+		natives: map[string]int32{},
+		globals: map[*ssa.Global]uint64{},
+		traits:  map[types.Type]*trait{},
+		reach:   newReach(),
+		known:   map[string]uint64{},
+	}
+	entry := u.synthetic("entry", "runtime.main", shape{}, (*sel).entry)
+	u.knownSymbols()
+	u.work()
+	return u.finish(entry)
+}
+
+// work lowers functions until nothing new is reached.
+func (u *unit) work() {
+	for {
+		for ; u.done < len(u.funcs)-1; u.done++ {
+			u.lower(u.funcs[u.done+1])
+		}
+		if !u.reach.methods(u) {
+			return
+		}
+	}
+}
+
+// entry runs the initialisers of all packages in order, then main.main.
+func (s *sel) entry() {
+	for _, p := range s.u.prog.Packages {
+		if f := p.Func("init"); f != nil && !s.u.inert(f) {
+			in := blank(code.Call)
+			in.imm = int64(s.u.funcIndex(f))
+			s.callWith(in, nil, nil)
+		}
+	}
+	if f := s.u.prog.Main.Func("main"); f != nil {
+		in := blank(code.Call)
+		in.imm = int64(s.u.funcIndex(f))
+		s.callWith(in, nil, nil)
+	}
+	s.end(blank(code.Halt))
+}
+
+// inert says whether a package initialiser does nothing but call others.
+func (u *unit) inert(f *ssa.Function) bool {
+	for _, b := range f.Blocks {
+		for _, i := range b.Instrs {
+			if !u.plumbing(i) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// plumbing says whether i is go/ssa's own part of an initialiser: the guard, and the calls of other packages'
+// initialisers, which entry makes in order.
+func (u *unit) plumbing(i ssa.Instruction) bool {
+	switch i := i.(type) {
+	case *ssa.If, *ssa.Jump, *ssa.Return:
+		return true
+	case *ssa.UnOp:
+		return isGuard(i.X)
+	case *ssa.Store:
+		return isGuard(i.Addr)
+	case *ssa.Call:
+		f, ok := i.Call.Value.(*ssa.Function)
+		return ok && f.Synthetic == "package initializer"
+	}
+	return false
+}
+
+// knownSymbols resolves what the machine asked for.
+func (u *unit) knownSymbols() {
+	for _, sym := range u.cfg.Known {
+		if name, ok := strings.CutPrefix(sym, "type:"); ok {
+			if t := u.namedType(name); t != nil {
+				u.known[sym] = u.typeAddr(t)
+			}
+			continue
+		}
+		if f := u.prog.Body(sym); f != nil {
+			u.known[sym] = uint64(u.funcIndex(f))
+		}
+	}
+	for _, sym := range []string{"runtime.typeEqual", "runtime.typeHash"} {
+		if f := u.prog.Body(sym); f != nil {
+			u.known[sym] = uint64(u.funcIndex(f))
+		}
+	}
+}
+
+// namedType is the type "pkg.Name", a pointer to it with a star before.
+func (u *unit) namedType(name string) types.Type {
+	star := strings.HasPrefix(name, "*")
+	name = strings.TrimPrefix(name, "*")
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		if o := types.Universe.Lookup(name); o != nil {
+			return o.Type()
+		}
+		return nil
+	}
+	p := u.prog.SSA.ImportedPackage(name[:i])
+	if p == nil || p.Type(name[i+1:]) == nil {
+		return nil
+	}
+	t := p.Type(name[i+1:]).Type()
+	if star {
+		return types.NewPointer(t)
+	}
+	return t
+}
+
+// finish puts the pieces together.
+func (u *unit) finish(entry int32) (*code.Image, error) {
+	m := &code.Image{GoVersion: u.prog.GoVersion, Entry: entry, Known: u.known, Natives: u.symbols}
+	m.Funcs = make([]code.Func, len(u.funcs))
+	// Three words that frames return to when there is no caller.
+	m.Code = append(m.Code, code.Instr{Op: code.Halt}, code.Instr{Op: code.GoExit}, code.Instr{Op: code.PanicNext})
+	u.known[KnownHalt], u.known[KnownGoExit], u.known[KnownPanicNext] = 0, 1, 2
+	files := fileTable{index: map[string]int32{}}
+	files.add("")
+	for i, x := range u.funcs {
+		if x != nil {
+			u.placeFunc(m, i, x, &files)
+		}
+	}
+	m.Files = files.names
+	data, err := u.data.Finish(layout.Funcs{
+		Method:    u.method,
+		TypeEqual: int32(u.known["runtime.typeEqual"]),
+		TypeHash:  int32(u.known["runtime.typeHash"]),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range u.funcs {
+		if x == nil {
+			continue
+		}
+		words := m.Code[m.Funcs[i].Entry:]
+		for _, w := range x.chunk.refs {
+			words[w] = words[w].WithImm32(data.FinalOffset(words[w].Imm32()))
+		}
+		for _, w := range x.chunk.exts {
+			words[w] = code.ExtWord(data.Final(words[w].Ext()))
+		}
+	}
+	m.Data, m.ROBytes, m.Globals, m.TypeLinks, m.Itabs = data.Bytes, data.ROBytes, data.Globals, data.TypeLinks, data.Itabs
+	return m, nil
+}
+
+// placeFunc appends the code of function i.
+func (u *unit) placeFunc(m *code.Image, i int, x *function, files *fileTable) {
+	at := int32(len(m.Code))
+	c := x.chunk
+	m.Code = append(m.Code, c.words...)
+	f := &m.Funcs[i]
+	*f = code.Func{
+		Name: x.name, Entry: at, End: int32(len(m.Code)), FrameSlots: c.frame,
+		ResSlots: int32(sum(x.sig.res)), ArgSlots: int32(sum(x.sig.args)),
+		Flags: x.flags, File: files.add(x.file), Line: x.line,
+	}
+	if c.recover >= 0 {
+		f.Recover = at + c.recover
+	}
+	if len(c.words) > 0 && (len(c.lines) == 0 || c.lines[0].word > 0) {
+		m.Lines = append(m.Lines, code.Line{PC: at, File: f.File, Line: f.Line})
+	}
+	for _, l := range c.lines {
+		p := x.lines[l.pos]
+		m.Lines = append(m.Lines, code.Line{PC: at + l.word, File: files.add(p.file), Line: p.line})
+	}
+}
+
+// fileTable numbers file names in order of first use.
+type fileTable struct {
+	names []string
+	index map[string]int32
+}
+
+func (t *fileTable) add(name string) int32 {
+	if i, ok := t.index[name]; ok {
+		return i
+	}
+	i := int32(len(t.names))
+	t.names = append(t.names, name)
+	t.index[name] = i
+	return i
+}
+
+// method is layout.Funcs.Method.
+func (u *unit) method(recv types.Type, sel *types.Selection) (ifn, tfn int32) {
+	if _, ok := u.reach.types.Get(recv); !ok || !u.reach.wants(sel) {
+		return 0, 0
+	}
+	return u.methodFuncs(recv, sel)
+}

@@ -1,0 +1,338 @@
+package lower
+
+import (
+	"fmt"
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// builtin selects a call of a builtin with result type t; ok says that there is a result. i is the call in go/ssa, nil
+// when a wrapper for go and defer is being made.
+func (s *sel) builtin(name string, args []arg, t types.Type, i *ssa.Call) (l loc, ok bool) {
+	switch name {
+	case "append":
+		return s.appendTo(args, i), true
+	case "cap", "len":
+		return s.length(name, args[0]), true
+	case "clear":
+		s.clearAll(args[0])
+	case "close":
+		in := blank(code.ChanClose)
+		in.a = s.argVal(args[0])
+		s.put(in)
+	case "complex":
+		return s.makeComplex(args, t), true
+	case "copy":
+		d := s.new1()
+		elem := args[0].t.Underlying().(*types.Slice).Elem()
+		s.opX(code.Copy, 1, d, s.argVal(args[0]), s.argVal(args[1]), uint64(sizeof(elem)))
+		return d, true
+	case "delete":
+		s.opX(code.MapDel, 1, s.argVal(args[0]), s.argVal(args[1]), noLoc, s.u.typeAddr(args[0].t))
+	case "imag", "real":
+		return s.complexPart(name, args[0]), true
+	case "max", "min":
+		return s.extreme(name, args, t), true
+	case "panic":
+		in := blank(code.Panic)
+		in.a = s.argVal(args[0])
+		s.put(in)
+	case "print", "println":
+		s.print(name == "println", args)
+	case "recover":
+		d := s.f.newLoc(2)
+		in := blank(code.Recover)
+		in.a, in.n = d, 2
+		s.put(in)
+		return d, true
+	case "ssa:wrapnilchk":
+		return s.wrapNilCheck(args), true
+	case "ssa:deferstack":
+		d := s.new1()
+		s.op3(code.LeaF, d, loc{s.f.frameMember(0, 1), 0}, noLoc)
+		return d, true
+	default:
+		return s.unsafeBuiltin(name, args)
+	}
+	return noLoc, false
+}
+
+func (s *sel) unsafeBuiltin(name string, args []arg) (loc, bool) {
+	switch name {
+	case "Add":
+		d := s.new1()
+		s.op3(code.Add, d, s.argVal(args[0]), s.argVal(args[1]))
+		return d, true
+	case "Slice", "String":
+		p, n := s.argVal(args[0]), s.argVal(args[1])
+		s.checkUnsafe(name, p, n, args[0].t)
+		slots := int64(2)
+		if name == "Slice" {
+			slots = 3
+		}
+		d := s.f.newLoc(slots)
+		s.copy(d, p, 1)
+		s.last().fresh = true
+		s.copy(d.plus(1), n, 1)
+		if slots == 3 {
+			s.copy(d.plus(2), n, 1)
+		}
+		return d, true
+	case "SliceData", "StringData":
+		return s.argVal(args[0]), true
+	}
+	panic(fmt.Sprintf("BUG: lower: unknown builtin %s", name))
+}
+
+// checkUnsafe panics as gc does when a slice or string from a pointer cannot be.
+func (s *sel) checkUnsafe(name string, p, n loc, t types.Type) {
+	sym := "runtime.unsafe" + map[string]string{"Slice": "slice", "String": "string"}[name] + "check"
+	f := s.u.prog.Body(sym)
+	if f == nil {
+		return
+	}
+	bad, good := s.newBlock(), s.newBlock()
+	rest := s.newBlock()
+	s.branch(code.JLtSI, n, noLoc, 0, bad, rest)
+	s.begin(rest)
+	empty := s.newBlock()
+	s.branch(code.JEqI, p, noLoc, 0, empty, good)
+	s.begin(empty)
+	s.branch(code.JEqI, n, noLoc, 0, good, bad)
+	s.begin(bad)
+	in := blank(code.Call)
+	in.imm = int64(s.u.funcIndex(f))
+	s.callWith(in, nil, []arg{{l: p, n: 1}, {l: n, n: 1}})
+	s.jumpTo(good)
+	s.begin(good)
+}
+
+func (s *sel) appendTo(args []arg, i *ssa.Call) loc {
+	d := s.f.newLoc(3)
+	elem := s.u.typeAddr(args[0].t.Underlying().(*types.Slice).Elem())
+	x := s.argVal(args[0])
+	if v, ok := s.appended[i]; ok && i != nil {
+		s.opX(code.Append1, 3, d, x, s.val(v), elem)
+		return d
+	}
+	if isString(args[1].t) {
+		s.op3(code.AppendStr, d, x, s.argVal(args[1])).wide(3)
+		return d
+	}
+	s.opX(code.Append, 3, d, x, s.argVal(args[1]), elem)
+	return d
+}
+
+func (s *sel) length(name string, a arg) loc {
+	op := map[string]code.Op{"len": code.ChanLen, "cap": code.ChanCap}[name]
+	switch t := a.t.Underlying().(type) {
+	case *types.Basic:
+		return s.argVal(a).plus(1)
+	case *types.Slice:
+		if name == "cap" {
+			return s.argVal(a).plus(2)
+		}
+		return s.argVal(a).plus(1)
+	case *types.Array:
+		return s.word(uint64(t.Len()))
+	case *types.Pointer:
+		return s.word(uint64(arrayOf(t.Elem()).Len()))
+	case *types.Map:
+		op = code.MapLen
+	}
+	d := s.new1()
+	s.opI(op, d, s.argVal(a), 0)
+	return d
+}
+
+func (s *sel) clearAll(a arg) {
+	switch t := a.t.Underlying().(type) {
+	case *types.Map:
+		s.opX(code.MapClear, 1, s.argVal(a), noLoc, noLoc, s.u.typeAddr(a.t))
+	case *types.Slice:
+		x, n := s.argVal(a), s.new1()
+		s.op3(code.Mul, n, x.plus(1), s.word(uint64(sizeof(t.Elem()))))
+		s.callNative("runtime.memclr", nil, arg{l: x, n: 1}, arg{l: n, n: 1})
+	}
+}
+
+func (s *sel) makeComplex(args []arg, t types.Type) loc {
+	re, im := s.argVal(args[0]), s.argVal(args[1])
+	if s.u.size(t) == 16 {
+		d := s.f.newLoc(2)
+		s.copy(d, re, 1)
+		s.last().fresh = true
+		s.copy(d.plus(1), im, 1)
+		return d
+	}
+	hi, d := s.new1(), s.new1()
+	s.opI(code.ShlI, hi, im, 32)
+	s.op3(code.Or, d, re, hi)
+	return d
+}
+
+func (s *sel) complexPart(name string, a arg) loc {
+	x := s.argVal(a)
+	if s.u.size(a.t) == 16 {
+		if name == "imag" {
+			return x.plus(1)
+		}
+		return x
+	}
+	d := s.new1()
+	if name == "imag" {
+		s.opI(code.ShrUI, d, x, 32)
+	} else {
+		s.opI(code.ZX32, d, x, 0)
+	}
+	return d
+}
+
+// extreme is min or max.
+func (s *sel) extreme(name string, args []arg, t types.Type) loc {
+	best := s.argVal(args[0])
+	n := s.u.slots(t)
+	for _, a := range args[1:] {
+		y, d := s.argVal(a), s.f.newLoc(n)
+		if isFloat(t) {
+			op := map[string]code.Op{"min": code.MinF64, "max": code.MaxF64}[name]
+			if s.u.size(t) == 4 {
+				op += code.MinF32 - code.MinF64
+			}
+			s.op3(op, d, best, y)
+			best = d
+			continue
+		}
+		// d = best; if y is beyond best, d = y
+		take, done := s.newBlock(), s.newBlock()
+		s.copy(d, best, n)
+		lo, hi := y, best
+		if name == "max" {
+			lo, hi = best, y
+		}
+		switch {
+		case isString(t):
+			c := s.new1()
+			s.op3(code.CmpStr, c, lo, hi)
+			s.branch(code.JLtSI, c, noLoc, 0, take, done)
+		case signed(t):
+			s.branch(code.JLtS, lo, hi, 0, take, done)
+		default:
+			s.branch(code.JLtU, lo, hi, 0, take, done)
+		}
+		s.begin(take)
+		s.copy(d, y, n)
+		s.jumpTo(done)
+		s.begin(done)
+		best = d
+	}
+	return best
+}
+
+func (s *sel) print(line bool, args []arg) {
+	s.callNative("runtime.printlock", nil)
+	for k, a := range args {
+		if line && k > 0 {
+			s.callNative("runtime.printsp", nil)
+		}
+		s.printValue(a)
+	}
+	if line {
+		s.callNative("runtime.printnl", nil)
+	}
+	s.callNative("runtime.printunlock", nil)
+}
+
+func (s *sel) printValue(a arg) {
+	l := s.argVal(a)
+	one := arg{l: l, n: a.n}
+	sym := "runtime.printpointer"
+	switch u := a.t.Underlying().(type) {
+	case *types.Basic:
+		switch info := u.Info(); {
+		case info&types.IsBoolean != 0:
+			sym = "runtime.printbool"
+		case isHex(a.t):
+			sym = "runtime.printhex"
+		case info&types.IsUnsigned != 0:
+			sym = "runtime.printuint"
+		case info&types.IsInteger != 0:
+			sym = "runtime.printint"
+		case info&types.IsFloat != 0:
+			sym = "runtime.printfloat"
+			if s.u.size(a.t) == 4 {
+				one.l = s.new1()
+				s.opI(code.F32ToF64, one.l, l, 0)
+			}
+		case info&types.IsComplex != 0:
+			sym = "runtime.printcomplex"
+			if s.u.size(a.t) == 8 {
+				one = arg{l: s.f.newLoc(2), n: 2}
+				s.opI(code.C64ToC128, one.l, l, 0).wide(2)
+			}
+		case info&types.IsString != 0:
+			sym = "runtime.printstring"
+		}
+	case *types.Slice:
+		sym = "runtime.printslice"
+	case *types.Interface:
+		sym = "runtime.printeface"
+	}
+	s.callNative(sym, nil, one)
+}
+
+// isHex says whether t is package runtime's hex, which print shows in base 16.
+func isHex(t types.Type) bool {
+	n, ok := t.(*types.Named)
+	return ok && n.Obj().Name() == "hex" && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == "runtime"
+}
+
+// wrapNilCheck panics when the pointer a value method's wrapper was called with is nil.
+func (s *sel) wrapNilCheck(args []arg) loc {
+	p := s.argVal(args[0])
+	f := s.u.prog.Body("runtime.panicwrap")
+	if f == nil || len(f.Params) != 2 {
+		s.check(p)
+		return p
+	}
+	bad, good := s.newBlock(), s.newBlock()
+	s.branch(code.JEqI, p, noLoc, 0, bad, good)
+	s.begin(bad)
+	in := blank(code.Call)
+	in.imm = int64(s.u.funcIndex(f))
+	s.callWith(in, nil, args[1:])
+	s.put(blank(code.Trap))
+	s.begin(good)
+	return p
+}
+
+// builtinFunc is a function that calls a builtin, for go and defer statements.
+func (u *unit) builtinFunc(name string, c *ssa.CallCommon) int32 {
+	var sh shape
+	var ts []types.Type
+	key := "builtin:" + name
+	for _, a := range c.Args {
+		ts = append(ts, a.Type())
+		sh.args = append(sh.args, u.slots(a.Type()))
+		key += "|" + types.TypeString(a.Type(), nil)
+	}
+	result := types.Type(types.NewTuple())
+	if sig, ok := c.Value.Type().Underlying().(*types.Signature); ok && sig.Results().Len() == 1 {
+		result = sig.Results().At(0).Type()
+	}
+	return u.synthetic(key, "runtime."+name, sh, func(s *sel) {
+		var as []arg
+		for k, t := range ts {
+			a := arg{n: u.slots(t), t: t, l: noLoc}
+			if s.params[k] != noReg {
+				a.l = loc{s.params[k], 0}
+			}
+			as = append(as, a)
+		}
+		s.builtin(name, as, result, nil)
+		s.end(blank(code.Ret))
+	})
+}

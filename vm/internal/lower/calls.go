@@ -1,0 +1,368 @@
+package lower
+
+import (
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/layout"
+)
+
+// arg is an argument: a value of go/ssa, or one that stands in slots already.
+type arg struct {
+	v ssa.Value
+	l loc
+	n int64 // slots
+	t types.Type
+}
+
+func (s *sel) args(vs []ssa.Value) []arg {
+	as := make([]arg, len(vs))
+	for i, v := range vs {
+		as[i] = arg{v: v, n: s.u.slots(v.Type()), t: v.Type()}
+	}
+	return as
+}
+
+func (s *sel) argVal(a arg) loc {
+	if a.v != nil {
+		return s.val(a.v)
+	}
+	return a.l
+}
+
+func (s *sel) argInto(dst loc, a arg) {
+	if a.v != nil {
+		s.into(dst, a.v)
+		return
+	}
+	s.copy(dst, a.l, a.n)
+}
+
+// window makes a window with the arguments in it.
+func (s *sel) window(res []int64, args []arg) (win int32, rs, as []reg) {
+	for _, a := range args {
+		if a.v != nil {
+			if _, ok := a.v.(*ssa.Const); !ok {
+				s.val(a.v) // what has to be computed comes before the arguments are put in place
+			}
+		}
+	}
+	sizes := make([]int64, len(args))
+	for i, a := range args {
+		sizes[i] = a.n
+	}
+	win, rs, as = s.f.newWindow(res, sizes)
+	for i, a := range args {
+		if as[i] != noReg {
+			s.argInto(loc{as[i], 0}, a)
+		}
+	}
+	return win, rs, as
+}
+
+// callWith appends a call op and copies the results out of its window.
+func (s *sel) callWith(in inst, res []int64, args []arg) []loc {
+	win, rs, as := s.window(res, args)
+	in.win, in.reads, in.writes = win, as, rs
+	s.put(in)
+	out := make([]loc, len(rs))
+	for i, r := range rs {
+		out[i] = noLoc
+		if r != noReg {
+			out[i] = s.f.newLoc(res[i])
+			s.copy(out[i], loc{r, 0}, res[i])
+		}
+	}
+	return out
+}
+
+// setResults makes rs the value of call i.
+func (s *sel) setResults(i ssa.Value, rs []loc) {
+	if t, ok := i.Type().(*types.Tuple); ok {
+		if t.Len() > 0 {
+			s.tuples[i] = rs
+		}
+		return
+	}
+	s.vals[i] = rs[0]
+}
+
+func (s *sel) call(i *ssa.Call) {
+	c := &i.Call
+	if b, ok := c.Value.(*ssa.Builtin); ok {
+		if l, ok := s.builtin(b.Name(), s.args(c.Args), i.Type(), i); ok {
+			s.vals[i] = l
+		}
+		return
+	}
+	res := s.u.shapeOf(c.Signature()).res
+	if c.IsInvoke() {
+		s.setResults(i, s.callMethod(c, res))
+		return
+	}
+	fn, ok := c.Value.(*ssa.Function)
+	if !ok {
+		in := blank(code.CallC)
+		in.b = s.val(c.Value)
+		s.setResults(i, s.callWith(in, res, s.args(c.Args)))
+		return
+	}
+	s.setResults(i, s.callFunction(fn, res, s.args(c.Args)))
+}
+
+// callMethod calls a method of an interface value.
+func (s *sel) callMethod(c *ssa.CallCommon, res []int64) []loc {
+	t := c.Value.Type()
+	s.u.reach.calls(c.Method)
+	x := s.val(c.Value)
+	in := blank(code.CallI)
+	in.b, in.imm = x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))
+	args := append([]arg{{l: x.plus(1), n: 1}}, s.args(c.Args)...)
+	return s.callWith(in, res, args)
+}
+
+// callFunction calls fn: by ops of its own, by its Go body, by a native.
+func (s *sel) callFunction(fn *ssa.Function, res []int64, args []arg) []loc {
+	if fn.Synthetic == "package initializer" {
+		return nil // entry calls those in order
+	}
+	u := s.u
+	sym := u.prog.Symbol(fn)
+	if x, ok := intrinsics[sym]; ok {
+		if out, ok := x(s, fn, args); ok {
+			return out
+		}
+	}
+	u.reach.function(u, sym)
+	body := u.body(fn)
+	switch {
+	case body != nil:
+		if s.inlinable(body) {
+			return s.inline(body, res, args)
+		}
+		in := blank(code.Call)
+		in.imm = int64(u.funcIndex(body))
+		return s.callWith(in, res, args)
+	case u.cfg.Native == nil || u.cfg.Native(sym):
+		in := blank(code.Native)
+		in.imm = int64(u.native(sym))
+		return s.callWith(in, res, args)
+	}
+	s.unsupported(sym)
+	out := make([]loc, len(res))
+	for i, n := range res {
+		out[i] = noLoc
+		if n > 0 {
+			out[i] = s.f.newLoc(n)
+			s.opI(code.Zero, out[i], noLoc, n).wide(n)
+		}
+	}
+	return out
+}
+
+// unsupported panics, naming a symbol that nobody implements.
+func (s *sel) unsupported(sym string) {
+	f := s.u.prog.Body("runtime.unsupported")
+	if f == nil {
+		in := blank(code.Trap)
+		s.put(in)
+		return
+	}
+	in := blank(code.Call)
+	in.imm = int64(s.u.funcIndex(f))
+	l := s.cached(constKey{kind: 's', str: sym})
+	s.callWith(in, nil, []arg{{l: l, n: 2}})
+}
+
+// callNative calls a native by symbol.
+func (s *sel) callNative(sym string, res []int64, args ...arg) []loc {
+	in := blank(code.Native)
+	in.imm = int64(s.u.native(sym))
+	return s.callWith(in, res, args)
+}
+
+// bodyless is the body of a function that has none in Go: it calls the intrinsic or native with its own parameters.
+func (s *sel) bodyless(fn *ssa.Function) {
+	if isStub(s.u.prog.Symbol(fn)) {
+		intrinsics[s.u.prog.Symbol(fn)](s, fn, nil)
+		s.end(blank(code.Ret))
+		return
+	}
+	res := s.u.shapeOf(fn.Signature).res
+	out := s.callFunction(fn, res, s.ownArgs(fn.Signature))
+	s.returnLocs(out, res)
+}
+
+// ownArgs are the parameters of the function being made, as arguments.
+func (s *sel) ownArgs(sig *types.Signature) []arg {
+	var as []arg
+	add := func(t types.Type) {
+		k := len(as)
+		a := arg{n: s.u.slots(t), t: t, l: noLoc}
+		if s.params[k] != noReg {
+			a.l = loc{s.params[k], 0}
+		}
+		as = append(as, a)
+	}
+	if r := sig.Recv(); r != nil {
+		add(r.Type())
+	}
+	for v := range sig.Params().Variables() {
+		add(v.Type())
+	}
+	return as
+}
+
+func (s *sel) returnLocs(out []loc, res []int64) {
+	in := blank(code.Ret)
+	for i, l := range out {
+		if l != noLoc && s.res[i] != noReg {
+			s.copy(loc{s.res[i], 0}, l, res[i])
+			in.reads = append(in.reads, s.res[i])
+		}
+	}
+	s.end(in)
+}
+
+// spawn is a go or defer statement; owner is the frame a defer belongs to when it is not the running one.
+func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner loc) {
+	slots := int64(2)
+	if owner != noLoc {
+		op, slots = code.DeferF, 3
+	}
+	ref := s.f.newLoc(slots)
+	var shape shape
+	var args []arg
+	switch v := c.Value.(type) {
+	case *ssa.Builtin:
+		args = s.args(c.Args)
+		s.opI(code.FnS, ref, noLoc, int64(s.u.builtinFunc(v.Name(), c))).wide(2)
+	case *ssa.Function:
+		args = s.args(c.Args)
+		shape = s.u.shapeOf(c.Signature())
+		s.opI(code.FnS, ref, noLoc, int64(s.u.funcIndex(v))).wide(2)
+	default:
+		shape = s.u.shapeOf(c.Signature())
+		if !c.IsInvoke() {
+			args = s.args(c.Args)
+			s.opI(code.FnC, ref, s.val(c.Value), 0).wide(2)
+			break
+		}
+		t := c.Value.Type()
+		s.u.reach.calls(c.Method)
+		x := s.val(c.Value)
+		s.opI(code.FnI, ref, x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))).wide(2)
+		args = append([]arg{{l: x.plus(1), n: 1}}, s.args(c.Args)...)
+	}
+	if slots == 3 {
+		s.last().fresh = true
+		s.copy(ref.plus(2), owner, 1)
+	}
+	n := int64(0)
+	for _, a := range args {
+		n += a.n
+	}
+	win, _, as := s.window(shape.res, args)
+	in := blank(op)
+	in.b, in.imm, in.win, in.reads = ref, n, win, as
+	s.put(in)
+}
+
+func (s *sel) makeClosure(i *ssa.MakeClosure) {
+	fn := i.Fn.(*ssa.Function)
+	idx := s.u.funcIndex(fn)
+	var sizes []int64
+	for _, b := range i.Bindings {
+		sizes = append(sizes, s.u.slots(b.Type()))
+		s.val(b)
+	}
+	d := s.define(i)
+	if sum(sizes) == 0 {
+		s.makeConst(d, constKey{kind: 'r', val: s.u.closure(idx)})
+		return
+	}
+	pack := s.f.newPack(sizes...)
+	in := blank(code.MkClo)
+	for k, b := range i.Bindings {
+		if pack[k] == noReg {
+			continue
+		}
+		if in.b == noLoc {
+			in.b = loc{pack[k], 0}
+		}
+		s.into(loc{pack[k], 0}, b)
+	}
+	in.a, in.imm, in.ext, in.reads = d, sum(sizes), uint64(idx), pack
+	s.put(in)
+}
+
+// selectStmt: three words a case, values through memory of the frame.
+func (s *sel) selectStmt(i *ssa.Select) {
+	n := len(i.States)
+	in := blank(code.Select)
+	in.a, in.n, in.imm = s.f.newLoc(2), 2, int64(n)
+	if i.Blocking {
+		in.ext = 1
+	}
+	sizes := make([]int64, 3*n)
+	chans, places := make([]loc, n), make([]loc, n)
+	recv := map[int]*local{}
+	for k, st := range i.States {
+		sizes[3*k], sizes[3*k+1], sizes[3*k+2] = 1, 1, 1
+		chans[k] = s.val(st.Chan)
+		elem := st.Chan.Type().Underlying().(*types.Chan).Elem()
+		x := s.u.trait(elem)
+		if st.Dir == types.SendOnly {
+			v := s.val(st.Send)
+			if x.boxed {
+				places[k] = v
+			} else {
+				places[k] = s.spill(v, x.slots)
+			}
+			continue
+		}
+		l := &local{reg: s.f.newReg(max((x.size+7)/8, 1)), size: x.size, typ: elem}
+		s.f.pinned[l.reg] = true
+		recv[k] = l
+		places[k] = s.frameAddr(l)
+	}
+	if n > 0 {
+		pack := s.f.newPack(sizes...)
+		for k, st := range i.States {
+			s.copy(loc{pack[3*k], 0}, chans[k], 1)
+			dir := uint64(1)
+			if st.Dir == types.SendOnly {
+				dir = 0
+			}
+			s.loadWord(loc{pack[3*k+1], 0}, dir)
+			s.copy(loc{pack[3*k+2], 0}, places[k], 1)
+		}
+		in.b, in.reads = loc{pack[0], 0}, pack
+	}
+	s.put(in)
+	out := []loc{in.a, in.a.plus(1)}
+	for k, st := range i.States {
+		if st.Dir == types.SendOnly {
+			continue
+		}
+		elem := st.Chan.Type().Underlying().(*types.Chan).Elem()
+		if s.u.slots(elem) == 0 {
+			out = append(out, noLoc)
+			continue
+		}
+		d := s.f.newLoc(s.u.slots(elem))
+		if signed(elem) && s.u.size(elem) < 8 {
+			s.opI(signExtend(s.u.size(elem)), d, loc{recv[k].reg, 0}, 0)
+		} else if s.u.trait(elem).boxed {
+			s.load(d, addr{kind: addrPtr, base: places[k]}, elem)
+		} else if sz := s.u.size(elem); sz%8 != 0 { // the tail of the last slot is not written by the receive
+			s.extract(d, loc{recv[k].reg, 0}, 0, sz, elem)
+		} else {
+			s.copy(d, loc{recv[k].reg, 0}, s.u.slots(elem))
+		}
+		out = append(out, d)
+	}
+	s.tuples[i] = out
+}

@@ -1,0 +1,115 @@
+package lower
+
+import (
+	"encoding/binary"
+	"go/constant"
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// typeAddr is the address of the descriptor of t.
+func (u *unit) typeAddr(t types.Type) uint64 { return u.data.TypeAddr(t) }
+
+// zeros is the address of size zero bytes that nothing writes.
+func (u *unit) zeros(size int64) uint64 { return u.data.ReadOnly(make([]byte, size), 8) }
+
+// ifaceWord is the first word of an interface value of type iface with dynamic type t.
+func (u *unit) ifaceWord(iface, t types.Type) (word uint64, isItab bool) {
+	u.reach.converted(u, t)
+	if isEmptyInterface(iface) {
+		return u.typeAddr(t), false
+	}
+	return u.data.ItabAddr(iface, t), true
+}
+
+// makeInterface writes the interface value of x to d.
+func (s *sel) makeInterface(d loc, iface types.Type, x ssa.Value) {
+	t := x.Type()
+	word, isItab := s.u.ifaceWord(iface, t)
+	tr := s.u.trait(t)
+	if c, ok := x.(*ssa.Const); ok && !tr.ptr {
+		if p, ok := s.u.constData(s, c); ok {
+			s.opI(code.LdG128, d, noLoc, int64(s.u.words(word, p)-code.Base)).wide(2)
+			return
+		}
+	}
+	switch {
+	case tr.slots == 0:
+		s.opI(code.LdG128, d, noLoc, int64(s.u.words(word, s.u.zeros(8))-code.Base)).wide(2)
+	case tr.ptr || tr.boxed:
+		s.opX(code.MkIP, 2, d, s.val(x), noLoc, word)
+	default:
+		in := s.opX(code.MkIB, 2, d, s.val(x), noLoc, word)
+		if isItab {
+			in.imm = 1
+		}
+	}
+}
+
+// constData is the address of the constant as it stands in memory.
+func (u *unit) constData(s *sel, c *ssa.Const) (uint64, bool) {
+	size := u.size(c.Type())
+	if c.Value == nil {
+		return u.zeros(size), true
+	}
+	if w, ok := s.constWord(c); ok {
+		b := binary.LittleEndian.AppendUint64(nil, w)
+		return u.data.ReadOnly(b[:size], 8), true
+	}
+	if c.Value.Kind() == constant.String {
+		return u.stringHeader(constant.StringVal(c.Value)), true
+	}
+	return 0, false
+}
+
+func (s *sel) changeInterface(i *ssa.ChangeInterface) {
+	from, to := i.X.Type(), i.Type()
+	switch {
+	case isEmptyInterface(from) && isEmptyInterface(to), types.Identical(from.Underlying(), to.Underlying()):
+		s.vals[i] = s.val(i.X)
+	case isEmptyInterface(to):
+		s.opI(code.IToE, s.define(i), s.val(i.X), 0).wide(2)
+	default:
+		e := s.val(i.X)
+		if !isEmptyInterface(from) {
+			w := s.f.newLoc(2)
+			s.opI(code.IToE, w, e, 0).wide(2)
+			e = w
+		}
+		s.opX(code.ConvI, 2, s.define(i), e, noLoc, s.u.typeAddr(to))
+	}
+}
+
+func (s *sel) typeAssert(i *ssa.TypeAssert) {
+	in := blank(code.AssertT)
+	in.b = s.val(i.X)
+	if !isEmptyInterface(i.X.Type()) {
+		in.imm |= 2
+	}
+	t := i.AssertedType
+	n := s.u.slots(t)
+	in.ext = s.u.typeAddr(t)
+	if isInterface(t) {
+		in.op = code.AssertI
+	} else {
+		s.u.reach.asserted(s.u, t)
+		if s.u.trait(t).boxed {
+			in.imm |= 4
+		}
+	}
+	if i.CommaOk {
+		in.imm |= 1
+		d := s.f.newLoc(n + 1)
+		s.tuples[i] = []loc{part(d, 0, n), d.plus(n)}
+		in.a, in.n = d, int32(n+1)
+	} else {
+		in.n = int32(n)
+		if in.a = s.define(i); n == 0 {
+			in.a = s.new1()
+		}
+	}
+	s.put(in)
+}

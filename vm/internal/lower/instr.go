@@ -1,0 +1,555 @@
+package lower
+
+import (
+	"fmt"
+	"go/token"
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// instr selects one instruction of the current scope.
+func (s *sel) instr(i ssa.Instruction) {
+	if v, ok := i.(ssa.Value); ok && s.fused[v] {
+		if x, ok := i.(*ssa.IndexAddr); ok {
+			s.foldIndex(x)
+		}
+		return
+	}
+	switch i := i.(type) {
+	case *ssa.Phi, *ssa.DebugRef:
+	case *ssa.Alloc:
+		s.alloc(i)
+	case *ssa.BinOp:
+		s.binOp(i)
+	case *ssa.UnOp:
+		s.unOp(i)
+	case *ssa.ChangeType:
+		s.vals[i] = s.val(i.X)
+	case *ssa.Convert:
+		s.convert(i, i.X, i.Type())
+	case *ssa.MultiConvert:
+		s.convert(i, i.X, i.Type())
+	case *ssa.ChangeInterface:
+		s.changeInterface(i)
+	case *ssa.SliceToArrayPointer:
+		s.opX(code.SliceToArr, 1, s.define(i), s.val(i.X), noLoc, uint64(arrayOf(deref(i.Type())).Len()))
+	case *ssa.MakeInterface:
+		s.makeInterface(s.define(i), i.Type(), i.X)
+	case *ssa.MakeClosure:
+		s.makeClosure(i)
+	case *ssa.MakeMap:
+		n := loc{}
+		if i.Reserve != nil {
+			n = s.val(i.Reserve)
+		} else {
+			n = s.word(0)
+		}
+		s.opX(code.MapNew, 1, s.define(i), n, noLoc, s.u.typeAddr(i.Type()))
+	case *ssa.MakeChan:
+		s.opX(code.ChanNew, 1, s.define(i), s.val(i.Size), noLoc, s.u.typeAddr(i.Type()))
+	case *ssa.MakeSlice:
+		elem := i.Type().Underlying().(*types.Slice).Elem()
+		n := s.val(i.Len)
+		c := n
+		if i.Cap != i.Len {
+			c = s.val(i.Cap)
+		}
+		s.opX(code.MakeSlice, 3, s.define(i), n, c, s.u.typeAddr(elem))
+	case *ssa.Slice:
+		s.slice(i)
+	case *ssa.FieldAddr:
+		s.fieldAddr(i)
+	case *ssa.IndexAddr:
+		s.indexAddr(i)
+	case *ssa.Field:
+		s.field(i)
+	case *ssa.Index:
+		s.indexValue(i)
+	case *ssa.Lookup:
+		s.lookup(i)
+	case *ssa.Select:
+		s.selectStmt(i)
+	case *ssa.Range:
+		s.rangeOver(i)
+	case *ssa.Next:
+		s.next(i)
+	case *ssa.TypeAssert:
+		s.typeAssert(i)
+	case *ssa.Extract:
+		s.vals[i] = s.tuples[i.Tuple][i.Index]
+	case *ssa.Call:
+		s.call(i)
+	case *ssa.Go:
+		s.spawn(code.Go, &i.Call, noLoc)
+	case *ssa.Defer:
+		owner := noLoc
+		if i.DeferStack != nil {
+			owner = s.val(i.DeferStack)
+		}
+		s.spawn(code.Defer, &i.Call, owner)
+	case *ssa.RunDefers:
+		in := blank(code.RunDefers)
+		in.win, _, _ = s.f.newWindow(nil, nil)
+		s.put(in)
+	case *ssa.Panic:
+		in := blank(code.Panic)
+		in.a = s.val(i.X)
+		s.end(in)
+	case *ssa.Send:
+		elem := i.Chan.Type().Underlying().(*types.Chan).Elem()
+		s.opX(code.Send, 1, s.val(i.Chan), s.operand(i.X), noLoc, s.u.typeAddr(elem))
+	case *ssa.Store:
+		if isGuard(i.Addr) {
+			return
+		}
+		s.store(s.addrOf(i.Addr), i.Val)
+	case *ssa.MapUpdate:
+		in := s.opX(code.MapSet, 1, s.val(i.Map), s.operand(i.Key), s.operand(i.Value), s.u.typeAddr(i.Map.Type()))
+		_ = in
+	case *ssa.Return:
+		s.ret(i.Results)
+	case *ssa.Jump:
+		s.jumpTo(s.heads[i.Block().Succs[0]])
+	case *ssa.If:
+		s.ifInstr(i)
+	default:
+		panic(fmt.Sprintf("BUG: lower: %s: unknown instruction %T", s.fn, i))
+	}
+}
+
+// operand is val, with a place for values of no slots too, since some ops want one.
+func (s *sel) operand(v ssa.Value) loc {
+	return s.val(v)
+}
+
+func (s *sel) alloc(i *ssa.Alloc) {
+	t := deref(i.Type())
+	if l := s.locals[i]; l != nil {
+		if n := s.f.slots[l.reg]; n == 1 {
+			s.opI(code.LdI, loc{l.reg, 0}, noLoc, 0)
+		} else if n > 1 {
+			s.opI(code.Zero, loc{l.reg, 0}, noLoc, int64(n)).wide(int64(n))
+		}
+		return
+	}
+	s.opX(code.New, 1, s.define(i), noLoc, noLoc, s.u.typeAddr(t))
+}
+
+func (s *sel) unOp(i *ssa.UnOp) {
+	switch i.Op {
+	case token.MUL:
+		s.loadInstr(i)
+	case token.NOT:
+		s.opI(code.Not, s.define(i), s.val(i.X), 0)
+	case token.SUB:
+		s.negate(i)
+	case token.XOR:
+		d := s.define(i)
+		if size := s.u.size(i.Type()); !signed(i.Type()) && size < 8 {
+			w := s.new1()
+			s.opI(code.Com, w, s.val(i.X), 0)
+			s.opI(zeroExtend(size), d, w, 0)
+			return
+		}
+		s.opI(code.Com, d, s.val(i.X), 0)
+	case token.ARROW:
+		elem := i.X.Type().Underlying().(*types.Chan).Elem()
+		n := s.u.slots(elem)
+		in := blank(code.Recv)
+		in.b, in.ext = s.val(i.X), s.u.typeAddr(elem)
+		if i.CommaOk {
+			d := s.f.newLoc(n + 1)
+			s.tuples[i] = []loc{part(d, 0, n), d.plus(n)}
+			in.a, in.n, in.imm = d, int32(n+1), 1
+		} else {
+			in.n = int32(n)
+			if in.a = s.define(i); n == 0 {
+				in.a = s.new1() // nothing is written there
+			}
+		}
+		s.put(in)
+	default:
+		panic(fmt.Sprintf("BUG: lower: unary %s", i.Op))
+	}
+}
+
+// part is the n slots of d from slot off on.
+func part(d loc, off, n int64) loc {
+	if n == 0 {
+		return noLoc
+	}
+	return d.plus(off)
+}
+
+// loadInstr is *p. What is read from a variable of the frame that is not written again in the block needs no copy.
+func (s *sel) loadInstr(i *ssa.UnOp) {
+	if isGuard(i.X) {
+		return
+	}
+	a := s.addrOf(i.X)
+	x := s.u.trait(i.Type())
+	if a.kind == addrLocal && a.wholeSlots(x.size) && !x.boxed && !(x.size < 8 && signed(i.Type()) && aggregate(a.loc.typ)) && s.settled(i) {
+		s.vals[i] = loc{a.loc.reg, int32(a.off / 8)}
+		return
+	}
+	if x.slots == 0 {
+		s.vals[i] = noLoc
+		s.load(noLoc, a, i.Type())
+		return
+	}
+	s.load(s.define(i), a, i.Type())
+}
+
+// settled says whether all users of the load i come in its block before the variable it reads can change.
+func (s *sel) settled(i *ssa.UnOp) bool {
+	b := i.Block()
+	for _, r := range *i.Referrers() {
+		if r.Block() != b {
+			return false
+		}
+		switch r := r.(type) {
+		case *ssa.BinOp, *ssa.Store, *ssa.Return, *ssa.DebugRef, *ssa.MapUpdate:
+		case *ssa.Call:
+			if _, ok := r.Call.Value.(*ssa.Builtin); ok {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	root := rootAlloc(i.X)
+	after := false
+	for _, x := range b.Instrs {
+		switch x := x.(type) {
+		case *ssa.UnOp:
+			after = after || x == i
+		case *ssa.Store:
+			if after && rootAlloc(x.Addr) == root {
+				return false
+			}
+		case *ssa.Alloc:
+			if after && x == root {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rootAlloc is the variable that the address v is in, nil if none is known.
+func rootAlloc(v ssa.Value) *ssa.Alloc {
+	for {
+		switch x := v.(type) {
+		case *ssa.Alloc:
+			return x
+		case *ssa.FieldAddr:
+			v = x.X
+		case *ssa.IndexAddr:
+			v = x.X
+		default:
+			return nil
+		}
+	}
+}
+
+// --- addresses
+
+func (s *sel) fieldAddr(i *ssa.FieldAddr) {
+	st := structOf(deref(i.X.Type()))
+	a := s.addrOf(i.X)
+	a.off += offsets(st)[i.Field]
+	s.addrs[i] = a
+	if a.kind != addrPtr || nonNil(i.X) || s.accessedHere(i, i.Block()) {
+		return
+	}
+	s.check(a.base)
+}
+
+// accessedHere says whether address v is only read and written, in block b: then the access itself finds nil.
+func (s *sel) accessedHere(v ssa.Value, b *ssa.BasicBlock) bool {
+	some := false
+	for _, r := range *v.Referrers() {
+		switch r := r.(type) {
+		case *ssa.Store:
+			if r.Val == v || r.Block() != b {
+				return false
+			}
+			some = true
+		case *ssa.UnOp:
+			if r.Block() != b {
+				return false
+			}
+			some = true
+		case *ssa.FieldAddr:
+			if r.Block() != b || !s.accessedHere(r, b) {
+				return false
+			}
+			some = true
+		case *ssa.DebugRef:
+		default:
+			return false
+		}
+	}
+	return some
+}
+
+func (s *sel) foldIndex(i *ssa.IndexAddr) {
+	a := addr{kind: addrIndex, idx: s.val(i.Index)}
+	if _, ok := i.X.Type().Underlying().(*types.Slice); ok {
+		a.base = s.val(i.X)
+	} else {
+		arr := arrayOf(deref(i.X.Type()))
+		s.bound(a.idx, arr.Len())
+		a.kind, a.base = addrScaled, s.pointer(s.addrOf(i.X))
+	}
+	s.addrs[i] = a
+}
+
+// bound panics unless idx < n.
+func (s *sel) bound(idx loc, n int64) {
+	if n > 1<<31-1 {
+		s.op3(code.BoundR, idx, s.word(uint64(n)), noLoc)
+		return
+	}
+	s.opI(code.Bound, idx, noLoc, n)
+}
+
+func (s *sel) indexAddr(i *ssa.IndexAddr) {
+	if sl, ok := i.X.Type().Underlying().(*types.Slice); ok {
+		s.opX(code.LeaX, 1, s.define(i), s.val(i.X), s.val(i.Index), uint64(sizeof(sl.Elem())))
+		return
+	}
+	arr := arrayOf(deref(i.X.Type()))
+	size := sizeof(arr.Elem())
+	a := s.addrOf(i.X)
+	if c, ok := i.Index.(*ssa.Const); ok {
+		if k, ok := s.constWord(c); ok && k < uint64(arr.Len()) {
+			a.off += int64(k) * size
+			s.addrs[i] = a
+			if a.kind == addrPtr && !nonNil(i.X) && !s.accessedHere(i, i.Block()) {
+				s.check(a.base)
+			}
+			return
+		}
+	}
+	idx := s.val(i.Index)
+	if a.kind == addrPtr && !nonNil(i.X) {
+		s.check(a.base)
+	}
+	s.bound(idx, arr.Len())
+	s.opX(code.LeaP, 1, s.define(i), s.pointer(a), idx, uint64(size))
+}
+
+// --- parts of values
+
+func (s *sel) field(i *ssa.Field) {
+	st := structOf(i.X.Type())
+	off, t := offsets(st)[i.Field], st.Field(i.Field).Type()
+	s.partOf(i, s.val(i.X), s.u.trait(i.X.Type()).boxed, off, t)
+}
+
+// partOf defines v as the part of type t at byte off of the value at src.
+func (s *sel) partOf(v ssa.Value, src loc, boxed bool, off int64, t types.Type) {
+	x := s.u.trait(t)
+	switch {
+	case x.slots == 0:
+		s.vals[v] = noLoc
+	case boxed && x.boxed:
+		s.vals[v] = s.offset(src, off) // part of an immutable copy
+	case boxed:
+		s.load(s.define(v), addr{kind: addrPtr, base: src, off: off}, t)
+	case off%8 == 0 && x.size%8 == 0:
+		s.vals[v] = src.plus(off / 8)
+	default:
+		s.extract(s.define(v), src, off, x.size, t)
+	}
+}
+
+// indexValue is an element of an array value or a byte of a string.
+func (s *sel) indexValue(i *ssa.Index) {
+	if isString(i.X.Type()) {
+		s.op3(code.LdXU8, s.define(i), s.val(i.X), s.val(i.Index))
+		return
+	}
+	arr := arrayOf(i.X.Type())
+	size, x := sizeof(arr.Elem()), s.u.trait(i.X.Type())
+	if c, ok := i.Index.(*ssa.Const); ok {
+		if k, ok := s.constWord(c); ok && k < uint64(arr.Len()) {
+			s.partOf(i, s.val(i.X), x.boxed, int64(k)*size, arr.Elem())
+			return
+		}
+	}
+	idx := s.val(i.Index)
+	s.bound(idx, arr.Len())
+	p := s.val(i.X)
+	if !x.boxed {
+		p = s.spill(p, x.slots)
+	}
+	e := s.new1()
+	s.opX(code.LeaP, 1, e, p, idx, uint64(size))
+	if s.u.slots(arr.Elem()) == 0 {
+		s.vals[i] = noLoc
+		return
+	}
+	s.load(s.define(i), addr{kind: addrPtr, base: e}, arr.Elem())
+}
+
+// spill copies a value to memory of the frame and returns its address.
+func (s *sel) spill(src loc, slots int64) loc {
+	if slots == 0 {
+		return s.frameAddr(&local{reg: s.f.newReg(1)})
+	}
+	r := s.f.newReg(slots)
+	s.f.pinned[r] = true
+	s.copy(loc{r, 0}, src, slots)
+	return s.frameAddr(&local{reg: r})
+}
+
+func (s *sel) slice(i *ssa.Slice) {
+	in := blank(code.Slice)
+	in.n = 3
+	var size int64
+	switch t := i.X.Type().Underlying().(type) {
+	case *types.Basic:
+		in.op, in.n, in.b, size = code.SliceStr, 2, s.val(i.X), 1
+	case *types.Slice:
+		in.b, size = s.val(i.X), sizeof(t.Elem())
+	case *types.Pointer:
+		arr := arrayOf(t.Elem())
+		size = sizeof(arr.Elem())
+		in.op, in.b = code.SliceArr, s.val(i.X)
+		in.ext = uint64(arr.Len()) << 32
+		if i.Low == nil && i.High == nil && i.Max == nil && nonNil(i.X) {
+			d := s.define(i) // the whole array: no check
+			s.copy(d, in.b, 1)
+			s.last().fresh = true
+			s.loadWord(d.plus(1), uint64(arr.Len()))
+			s.loadWord(d.plus(2), uint64(arr.Len()))
+			return
+		}
+	}
+	in.ext |= uint64(uint32(size))
+	for k, v := range []ssa.Value{i.Low, i.High, i.Max} {
+		if v != nil {
+			in.x[k] = s.val(v)
+		}
+	}
+	in.a = s.define(i)
+	s.put(in)
+}
+
+// --- maps
+
+func (s *sel) lookup(i *ssa.Lookup) {
+	if isString(i.X.Type()) {
+		s.op3(code.LdXU8, s.define(i), s.val(i.X), s.val(i.Index))
+		return
+	}
+	m := i.X.Type().Underlying().(*types.Map)
+	n := s.u.slots(m.Elem())
+	typ := s.u.typeAddr(i.X.Type())
+	if i.CommaOk {
+		d := s.f.newLoc(n + 1)
+		s.tuples[i] = []loc{part(d, 0, n), d.plus(n)}
+		s.opX(code.MapGet2, n+1, d, s.val(i.X), s.operand(i.Index), typ)
+		return
+	}
+	d := s.define(i)
+	if n == 0 {
+		d = s.new1()
+	}
+	s.opX(code.MapGet, n, d, s.val(i.X), s.operand(i.Index), typ)
+}
+
+func (s *sel) rangeOver(i *ssa.Range) {
+	if isString(i.X.Type()) {
+		d := s.f.newLoc(3)
+		s.vals[i] = d
+		s.opI(code.LdI, d.plus(2), noLoc, 0).fresh = true
+		s.copy(d, s.val(i.X), 2)
+		return
+	}
+	d := s.new1()
+	s.vals[i] = d
+	s.opX(code.MapIter, 1, d, s.val(i.X), noLoc, s.u.typeAddr(i.X.Type()))
+}
+
+func (s *sel) next(i *ssa.Next) {
+	it := s.val(i.Iter)
+	if i.IsString {
+		d := s.f.newLoc(3)
+		s.opI(code.NextStr, d, it, 0).wide(3)
+		s.tuples[i] = []loc{d, d.plus(1), d.plus(2)}
+		return
+	}
+	t := i.Iter.(*ssa.Range).X.Type()
+	m := t.Underlying().(*types.Map)
+	k, v := s.u.slots(m.Key()), s.u.slots(m.Elem())
+	d := s.f.newLoc(1 + k + v)
+	s.opX(code.MapNext, 1+k+v, d, it, noLoc, s.u.typeAddr(t))
+	s.tuples[i] = []loc{d, part(d, 1, k), part(d, 1+k, v)}
+}
+
+// --- ends of blocks
+
+func (s *sel) ret(results []ssa.Value) {
+	if s.outer != nil {
+		for k, v := range results {
+			if s.results[k] != noLoc {
+				s.into(s.results[k], v)
+			}
+		}
+		s.jumpTo(s.exit)
+		s.begin(s.newBlock())
+		return
+	}
+	if len(s.res) == 1 && s.f.resSlots == 1 {
+		in := blank(code.Ret1)
+		in.a = s.val(results[0])
+		s.end(in)
+		return
+	}
+	in := blank(code.Ret)
+	// Results may be read from result slots still to be written, so all are named first.
+	for k, v := range results {
+		if s.res[k] != noReg {
+			s.into(loc{s.res[k], 0}, v)
+			in.reads = append(in.reads, s.res[k])
+		}
+	}
+	s.end(in)
+}
+
+func (s *sel) ifInstr(i *ssa.If) {
+	yes, no := s.heads[i.Block().Succs[0]], s.heads[i.Block().Succs[1]]
+	if u, ok := i.Cond.(*ssa.UnOp); ok && isGuard(u.X) {
+		s.jumpTo(no) // each initialiser is called once
+		return
+	}
+	s.condition(i.Cond, yes, no)
+}
+
+// isGuard says whether v is go/ssa's flag of a package that has been initialised.
+func isGuard(v ssa.Value) bool {
+	g, ok := v.(*ssa.Global)
+	return ok && g.Name() == "init$guard"
+}
+
+// condition ends the block with a jump to yes or no by the bool v.
+func (s *sel) condition(v ssa.Value, yes, no *block) {
+	if s.fused[v] {
+		switch x := v.(type) {
+		case *ssa.UnOp:
+			// Successor 0 must stay the first one: the block's phis know their edges by block, not by order.
+			s.condition(x.X, no, yes)
+			return
+		case *ssa.BinOp:
+			s.compareJump(x, yes, no)
+			return
+		}
+	}
+	s.branch(code.JT, s.val(v), noLoc, 0, yes, no)
+}

@@ -1,0 +1,72 @@
+package lower
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/load"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// build lowers the Go source text as package main.
+func build(t testing.TB, src string) *code.Image {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(src), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := load.Load(load.Config{Paths: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Build(p, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// disasm prints the functions of package main.
+func disasm(m *code.Image) string {
+	var b strings.Builder
+	for i, f := range m.Funcs {
+		if strings.HasPrefix(f.Name, "main.") {
+			b.WriteString(code.Disasm(m, i))
+		}
+	}
+	return b.String()
+}
+
+// TestGolden compares the code of small functions with testdata/NAME.txt.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test programs: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := disasm(build(t, string(src)))
+			golden := strings.TrimSuffix(file, ".go") + ".txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, _ := os.ReadFile(golden)
+			if !bytes.Equal(want, []byte(got)) {
+				t.Errorf("%s differs (go test -update rewrites it):\n%s", golden, got)
+			}
+		})
+	}
+}

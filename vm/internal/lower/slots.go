@@ -1,0 +1,315 @@
+package lower
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// class is registers that are placed together, at fixed distances.
+type class struct {
+	slots  []spans // by slot of the class: when it is occupied
+	call   int32   // position of the call whose window it is, -1 none
+	base   int32   // slot in the frame, -1 not yet
+	fixed  bool    // base is given
+	merged *class  // the class this one has become part of
+	delta  int32   // at this slot of it
+	size   int32   // window: slots up to the end of the arguments
+}
+
+// placement decides where in the frame each register stands.
+type placement struct {
+	f       *fn
+	l       *liveness
+	of      []*class // by reg
+	at      []int32  // by reg: slot of its class
+	groups  []*class
+	classes []*class
+	frame   []spans // occupation of the frame's slots
+	size    int32
+	copied  map[[2]reg]bool
+}
+
+// place assigns slots to all registers.
+func (f *fn) place() *placement {
+	p := &placement{f: f, l: f.live(), of: make([]*class, len(f.slots)), at: make([]int32, len(f.slots))}
+	p.makeClasses()
+	p.coalesce()
+	p.assign()
+	return p
+}
+
+// slot is the frame slot of l.
+func (p *placement) slot(l loc) int32 {
+	if l.r == noReg {
+		return 0
+	}
+	c, at := p.find(l.r)
+	return c.base + at + l.off
+}
+
+// window is the base slot of a window.
+func (p *placement) window(g int32) int32 {
+	c, d := p.groups[g], int32(0)
+	for c.merged != nil {
+		d += c.delta
+		c = c.merged
+	}
+	return c.base + d
+}
+
+func (p *placement) find(r reg) (*class, int32) {
+	c, at := p.of[r], p.at[r]
+	if c.merged != nil {
+		for c.merged != nil {
+			at += c.delta
+			c = c.merged
+		}
+		p.of[r], p.at[r] = c, at
+	}
+	return c, at
+}
+
+func (p *placement) newClass(slots int32) *class {
+	c := &class{slots: make([]spans, slots), call: -1, base: -1, size: slots}
+	p.classes = append(p.classes, c)
+	return c
+}
+
+func (p *placement) makeClasses() {
+	for _, g := range p.f.groups {
+		c := p.newClass(g.size)
+		for _, m := range g.members {
+			p.of[m.r], p.at[m.r] = c, m.off
+			for i := int32(0); i < p.f.slots[m.r]; i++ {
+				c.slots[m.off+i] = c.slots[m.off+i].union(p.l.spans[m.r])
+			}
+		}
+		p.groups = append(p.groups, c)
+	}
+	frame := p.groups[groupFrame]
+	frame.fixed, frame.base = true, 0
+	for i := int32(0); i < code.FrameHeader && i < int32(len(frame.slots)); i++ {
+		frame.slots[i] = spans{{0, p.l.end}}
+	}
+	for _, b := range p.f.blocks {
+		for k := range b.insts {
+			i := &b.insts[k]
+			if !i.isCall() {
+				continue
+			}
+			at := (b.first + int32(k)) * posStep
+			c := p.groups[i.win]
+			if c.call < 0 {
+				c.call = at // CallRFin, the second one, shares its CallR's window
+			}
+			for s := range c.slots {
+				x := span{at + posCall, at + posWrite}
+				if s < code.FrameHeader {
+					x.from = at
+				}
+				c.slots[s] = c.slots[s].union(spans{x})
+			}
+		}
+	}
+	for r, n := range p.f.slots {
+		if p.of[r] != nil {
+			continue
+		}
+		c := p.newClass(n)
+		p.of[r] = c
+		for i := range c.slots {
+			c.slots[i] = p.l.spans[r]
+		}
+	}
+}
+
+// coalesce merges the two sides of copies where they can share their slots, innermost loops first.
+func (p *placement) coalesce() {
+	type move struct {
+		dst, src loc
+		depth    int
+	}
+	var moves []move
+	for _, b := range p.f.blocks {
+		for k := range b.insts {
+			i := &b.insts[k]
+			switch i.op {
+			case opCopy:
+				moves = append(moves, move{i.a, i.b, b.depth})
+			case opParallel:
+				for _, c := range i.copies {
+					if c.src.r != noReg {
+						moves = append(moves, move{c.dst, c.src, b.depth})
+					}
+				}
+			case code.Append, code.Append1, code.AppendStr, code.Slice, code.AddI, code.Add:
+				if i.b.r != noReg && b.depth > 0 {
+					// Not a copy, but good when both stand in one place: a hint.
+					moves = append(moves, move{i.a, i.b, b.depth - 1})
+				}
+			}
+		}
+	}
+	sort.SliceStable(moves, func(i, j int) bool { return moves[i].depth > moves[j].depth })
+	for _, m := range moves {
+		p.join(m.dst, m.src)
+	}
+}
+
+// join makes a and b one place when that is possible.
+func (p *placement) join(a, b loc) {
+	x, ax := p.find(a.r)
+	y, ay := p.find(b.r)
+	if x == y {
+		return
+	}
+	d := ay + b.off - (ax + a.off) // slot s of x is slot s+d of y
+	if rank(x) > rank(y) {
+		x, y, d = y, x, -d
+	}
+	// x becomes part of y.
+	if rank(x) > 0 {
+		return
+	}
+	if rank(y) > 0 {
+		if d < 0 || int(d)+len(x.slots) > len(y.slots) {
+			return
+		}
+		if y.call >= 0 && (d < code.FrameHeader || p.crosses(x, y.call)) {
+			return
+		}
+	}
+	for s, t := range x.slots {
+		if s := int32(s) + d; s >= 0 && int(s) < len(y.slots) && t.intersects(y.slots[s]) {
+			return
+		}
+	}
+	p.merge(x, y, d)
+}
+
+// rank orders classes by how bound they are: free, window, frame.
+func rank(c *class) int {
+	switch {
+	case c.fixed:
+		return 2
+	case c.call >= 0:
+		return 1
+	}
+	return 0
+}
+
+// crosses says whether x is needed across a call other than the one at own.
+func (p *placement) crosses(x *class, own int32) bool {
+	for _, list := range x.slots {
+		for _, s := range list {
+			i := sort.Search(len(p.l.calls), func(i int) bool { return p.l.calls[i]+posCall >= s.from })
+			for ; i < len(p.l.calls) && p.l.calls[i]+posCall < s.to; i++ {
+				if p.l.calls[i] != own {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (p *placement) merge(x, y *class, d int32) {
+	if d < 0 {
+		// Only free classes grow downward: shift y's slots up.
+		shift := -d
+		grown := make([]spans, int(shift)+len(y.slots))
+		copy(grown[shift:], y.slots)
+		z := p.newClass(0)
+		z.slots, z.size = grown, int32(len(grown))
+		y.merged, y.delta = z, shift
+		y.slots = nil
+		y, d = z, 0
+	}
+	for len(y.slots) < int(d)+len(x.slots) {
+		y.slots = append(y.slots, nil)
+	}
+	for s, t := range x.slots {
+		y.slots[s+int(d)] = y.slots[s+int(d)].union(t)
+	}
+	x.merged, x.delta, x.slots = y, d, nil
+}
+
+// assign gives every class its base: the frame's own, then free classes where they fit, then windows above all
+// that is needed across their call.
+func (p *placement) assign() {
+	var free, windows []*class
+	for _, c := range p.classes {
+		switch {
+		case c.merged != nil:
+		case c.fixed:
+			p.occupy(c, c.base)
+		case c.call >= 0:
+			windows = append(windows, c)
+		default:
+			free = append(free, c)
+		}
+	}
+	sort.SliceStable(free, func(i, j int) bool { return start(free[i]) < start(free[j]) })
+	for _, c := range free {
+		p.occupy(c, p.fit(c, code.FrameHeader))
+	}
+	sort.SliceStable(windows, func(i, j int) bool { return windows[i].call < windows[j].call })
+	for _, c := range windows {
+		low := int32(len(p.frame))
+		for low > code.FrameHeader && !p.frame[low-1].covers(c.call+posCall) {
+			low--
+		}
+		base := p.fit(c, low)
+		p.occupy(c, base)
+	}
+	p.size = max(int32(len(p.frame)), p.f.resSlots+p.f.argSlots+code.FrameHeader)
+	if p.size > maxFrameSlots {
+		panic(tooBig(fmt.Sprintf("%s needs a frame of %d slots, the limit is %d", p.f.name, p.size, maxFrameSlots)))
+	}
+}
+
+const maxFrameSlots = 1<<16 - 1
+
+// tooBig is the panic of a function that does not fit the instruction format.
+type tooBig string
+
+func start(c *class) int32 {
+	at := int32(1 << 30)
+	for _, s := range c.slots {
+		if len(s) > 0 {
+			at = min(at, s[0].from)
+		}
+	}
+	return at
+}
+
+// fit is the lowest base from low on at which c disturbs nothing.
+func (p *placement) fit(c *class, low int32) int32 {
+next:
+	for ; int(low) < len(p.frame); low++ {
+		for s, t := range c.slots {
+			if i := int(low) + s; i < len(p.frame) && t.intersects(p.frame[i]) {
+				continue next
+			}
+		}
+		return low
+	}
+	return low
+}
+
+func (p *placement) occupy(c *class, base int32) {
+	c.base = base
+	for len(p.frame) < int(base)+len(c.slots) {
+		p.frame = append(p.frame, nil)
+	}
+	for s, t := range c.slots {
+		i := int(base) + s
+		if old := p.frame[i]; len(t) > 0 && (len(old) == 0 || old[len(old)-1].to < t[0].from) {
+			p.frame[i] = append(old, t...) // the frame's lists are its own
+		} else {
+			p.frame[i] = append(spans(nil), old.union(t)...)
+		}
+	}
+}
