@@ -139,7 +139,7 @@ type extra struct {
 // after that can only come later, at every peer.
 func (r *Replica) commitGroup(group []*entry, x *extra) error {
 	var made []block
-	d, err := r.engine.commit(func() (records []record, blocks []block) {
+	d, err := r.engine.commit(func() (records []record, blocks []block, notes []record) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for _, e := range group {
@@ -149,6 +149,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			}
 			records = append(records, e.records...)
 			blocks = append(blocks, e.blocks...)
+			notes = append(notes, record{string(warmKey(e.o.id)), e.head.encode()})
 		}
 		if x != nil {
 			records, blocks = append(records, x.records...), append(blocks, x.blocks...)
@@ -157,7 +158,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			records = append(records, r.introduction()...)
 		}
 		made = blocks
-		return records, blocks
+		return records, blocks, notes
 	})
 	r.mu.Lock()
 	for _, e := range group {

@@ -88,14 +88,17 @@ func (e *engine) heads() []blockHash {
 	return out
 }
 
-// commit makes one delta of records and blocks, durable on return. build runs with the window held, so what
-// it decides holds until the delta is applied; no records: nothing is done.
-func (e *engine) commit(build func() (records []record, made []block)) (*delta, error) {
+// commit makes one delta of records and blocks, durable on return together with the store keys in notes. build runs
+// with the window held, so what it decides holds until the delta is applied; no records: nothing is done.
+func (e *engine) commit(build func() (records []record, made []block, notes []record)) (*delta, error) {
 	e.w.Begin()
 	defer e.w.End()
-	records, made := build()
+	records, made, notes := build()
 	if len(records) == 0 {
 		return nil, nil
+	}
+	for _, n := range notes {
+		e.w.Add([]byte(n.key), n.value)
 	}
 	e.f.b.mu.Lock()
 	e.f.b.note(made)

@@ -53,16 +53,22 @@ func (r *Replica) publishDelta(d *delta, made []block) {
 		m.Blocks = nil
 		msg = encodeDeltaMessage(m)
 	}
-	r.publish(msg)
+	r.publish(msg, publishTimeout)
 }
+
+// publishTimeout bounds how long slow members hold the committer up; what they miss they pull later.
+const publishTimeout = time.Second
 
 func encodeDeltaMessage(m deltaMessage) []byte {
 	return deflater.EncodeAll(encodeRecord(m), []byte{messageVersion, messageDelta})
 }
 
-func (r *Replica) publish(msg []byte) {
+// publish does not end with the replica: the last turns before Close are worth telling.
+func (r *Replica) publish(msg []byte, atMost time.Duration) {
 	r.m.gossipOut.Add(float64(len(msg)))
-	if err := r.t.Publish(r.ctx, msg); err != nil && r.ctx.Err() == nil {
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
+	defer cancel()
+	if err := r.t.Publish(ctx, msg); err != nil && r.ctx.Err() == nil {
 		r.m.publishFailures.Inc()
 		r.log.Debug("publish", "err", err)
 	}
@@ -109,7 +115,7 @@ func (r *Replica) sendBeat() {
 	slices.SortFunc(b.Claims, func(x, y beatClaim) int { return bytes.Compare(x.Run, y.Run) })
 	b.Deltas = r.feed.total()
 	r.m.beats.Inc()
-	r.publish(append([]byte{messageVersion, messageBeat}, encodeRecord(b)...))
+	r.publish(append([]byte{messageVersion, messageBeat}, encodeRecord(b)...), r.cfg.BeatInterval)
 }
 
 // receive takes one gossip message. It runs on the transport's goroutine, in order of arrival.

@@ -281,13 +281,6 @@ func (r *Replica) load() error {
 }
 
 func (r *Replica) start() {
-	r.mu.Lock()
-	for id, rt := range r.table.runs {
-		if rt.winner != nil && rt.winner.head.Owner == r.self && r.warm[id] != rt.winner.head {
-			r.warm[id] = rt.winner.head // its blocks were written in the head's own batch
-		}
-	}
-	r.mu.Unlock()
 	r.t.Handle(deltasProtocol, r.feed.serve)
 	r.t.Handle(blocksProtocol, r.blocks.serve)
 	r.unsub = append(r.unsub, r.t.Subscribe(r.receive), r.t.OnPeers(r.peersChanged))
