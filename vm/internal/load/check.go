@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/token"
 	"go/types"
 	"strings"
 	"sync"
@@ -177,8 +176,8 @@ func (l *loader) link(p *Program, units []*unit) {
 		for _, f := range u.files {
 			for _, k := range f.links {
 				o := u.types.Scope().Lookup(k.local)
-				if recv, name, ok := strings.Cut(k.local, "."); ok {
-					o = method(u.types, recv, name)
+				if i := strings.LastIndexByte(k.local, '.'); i > 0 {
+					o = method(u.types, k.local[:i], k.local[i+1:])
 				}
 				if o == nil {
 					continue
@@ -219,8 +218,13 @@ func method(pkg *types.Package, recv, name string) types.Object {
 	if t == nil {
 		return nil
 	}
-	o, _, _ := types.LookupFieldOrMethod(types.NewPointer(t.Type()), true, pkg, name)
-	return o
+	if n, ok := t.Type().(*types.Named); ok {
+		for m := range n.Methods() {
+			if m.Name() == name {
+				return m
+			}
+		}
+		return nil
+	}
+	return nil
 }
-
-var _ = token.NoPos

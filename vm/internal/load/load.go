@@ -150,14 +150,25 @@ func (p *Program) Symbol(fn *ssa.Function) string {
 	return symbolOf(fn)
 }
 
+// symbolOf is the linker's name: path.f, path.T.m, path.(*T).m.
 func symbolOf(fn *ssa.Function) string {
-	if fn.Object() == nil || fn.Pkg == nil {
+	o, ok := fn.Object().(*types.Func)
+	if !ok || o.Pkg() == nil {
 		return fn.String()
 	}
-	if recv := fn.Signature.Recv(); recv != nil {
-		return fmt.Sprintf("%s.%s", types.TypeString(recv.Type(), nil), fn.Name())
+	recv := o.Signature().Recv()
+	if recv == nil {
+		return o.Pkg().Path() + "." + o.Name()
 	}
-	return fn.Pkg.Pkg.Path() + "." + fn.Name()
+	t := types.Unalias(recv.Type())
+	form := "%s.%s.%s"
+	if p, ok := t.(*types.Pointer); ok {
+		t, form = types.Unalias(p.Elem()), "%s.(*%s).%s"
+	}
+	if n, ok := t.(*types.Named); ok {
+		return fmt.Sprintf(form, o.Pkg().Path(), n.Obj().Name(), o.Name())
+	}
+	return fn.String()
 }
 
 // Body is the Go function that implements symbol, or nil: one that //go:linkname pushes under that name, else the package's own.
@@ -171,12 +182,21 @@ func (p *Program) Body(symbol string) *ssa.Function {
 	return nil
 }
 
-// own is the package-level function named by symbol, with or without a body.
+// own is the function or method named by symbol, with or without a body.
 func (p *Program) own(symbol string) *ssa.Function {
-	if pkg, name := p.split(symbol); pkg != nil {
+	pkg, name := p.split(symbol)
+	if pkg == nil {
+		return nil
+	}
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
 		return pkg.Func(name)
 	}
-	return nil
+	o, _ := method(pkg.Pkg, name[:i], name[i+1:]).(*types.Func)
+	if o == nil {
+		return nil
+	}
+	return p.SSA.FuncValue(o)
 }
 
 func (p *Program) split(symbol string) (*ssa.Package, string) {

@@ -4,6 +4,7 @@ package reflect
 
 import "unsafe"
 
+//tandem:without badlinkname.go
 //tandem:remove callReflect callMethod methodValue makeFuncCtxt moveMakeFuncArgPtrs methodValueCall call funcLayout
 
 // makeFuncImpl is a closure: its first word is the function index of makeFuncStub.

@@ -335,3 +335,31 @@ func debug_setPanicOnFault(on bool) (old bool) {
 
 //go:linkname debug_modinfo runtime/debug.modinfo
 func debug_modinfo() string { return "" }
+
+// Cryptography: the module is not in FIPS mode, and there is no timing to keep constant.
+
+var fipsIndicator uint8
+
+//go:linkname fips_getIndicator crypto/internal/fips140.getIndicator
+func fips_getIndicator() uint8 { return fipsIndicator }
+
+//go:linkname fips_setIndicator crypto/internal/fips140.setIndicator
+func fips_setIndicator(i uint8) { fipsIndicator = i }
+
+//go:linkname fips_fatal crypto/internal/fips140.fatal
+func fips_fatal(s string) { fatal(s) }
+
+//go:linkname fips_isBypassed crypto/fips140.isBypassed
+func fips_isBypassed() bool { return false }
+
+//go:linkname subtle_setDITEnabled crypto/subtle.setDITEnabled
+func subtle_setDITEnabled() bool { return false }
+
+//go:linkname subtle_setDITDisabled crypto/subtle.setDITDisabled
+func subtle_setDITDisabled() {}
+
+//go:linkname sig_StandardCrypto crypto/internal/boring/sig.StandardCrypto
+func sig_StandardCrypto() {}
+
+//go:linkname sig_BoringCrypto crypto/internal/boring/sig.BoringCrypto
+func sig_BoringCrypto() {}

@@ -4,7 +4,7 @@
 package sync
 
 //tandem:without pool.go poolqueue.go
-//tandem:remove init
+//tandem:remove init runtime_notifyListCheck
 
 type Pool struct {
 	noCopy noCopy
