@@ -1,0 +1,318 @@
+package tandem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication"
+	"github.com/tandemvm/tandem/vm"
+)
+
+// RunOptions describe a new run.
+type RunOptions struct {
+	Name string   // for people; default: the program's
+	Args []string // os.Args, the program's name first
+}
+
+// Run is a run executing at this peer.
+type Run struct {
+	s     *Sandbox
+	id    changes.RunID
+	epoch changes.Epoch
+	name  string
+
+	machine *vm.Machine
+	stop    context.CancelFunc
+
+	mu    sync.Mutex
+	why   error // why execution was stopped from outside
+	turn  uint64
+	exit  int
+	err   error
+	ended bool // the program ended
+	done  chan struct{}
+}
+
+// turnsInFlight bounds the turns handed in and not yet durable: beyond it execution waits for the disk.
+const turnsInFlight = 32
+
+// Start begins a new run of the program, owned here.
+func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
+	if o.Name == "" && len(o.Args) > 0 {
+		o.Name = o.Args[0]
+	}
+	m, err := vm.New(s.program, s.machineConfig(o.Args))
+	if err != nil {
+		return nil, err
+	}
+	id, epoch, err := s.replica.StartRun(ctx, replication.RunStart{Name: o.Name, Meta: meta{Args: o.Args}.encode()})
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	r, err := s.execute(&Run{s: s, id: id, epoch: epoch, name: o.Name, machine: m})
+	if err == nil {
+		s.tell(Event{Kind: RunStarted, Run: id, Name: o.Name, Epoch: epoch.Number})
+	}
+	return r, err
+}
+
+func (s *Sandbox) machineConfig(args []string) vm.Config {
+	return vm.Config{Args: args, Grants: s.cfg.Grants, Limits: s.cfg.Limits}
+}
+
+// execute starts the goroutine that drives r.
+func (s *Sandbox) execute(r *Run) (*Run, error) {
+	r.done = make(chan struct{})
+	ctx, cancel := context.WithCancel(s.ctx)
+	r.stop = cancel
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		cancel()
+		r.machine.Close()
+		return nil, ErrClosed
+	}
+	s.runs[r.id] = r
+	s.work.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.work.Done()
+		r.drive(ctx)
+	}()
+	return r, nil
+}
+
+// take continues a run whose owner is gone, in the background: once at a time for each run.
+func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.taking[id] || s.program == nil {
+		return
+	}
+	s.taking[id] = true
+	s.work.Add(1)
+	go func() {
+		defer s.work.Done()
+		r, err := s.takeOver(s.ctx, id)
+		s.mu.Lock()
+		delete(s.taking, id)
+		s.mu.Unlock()
+		if err != nil {
+			// The replica says OwnerGone again as long as nobody continues the run.
+			s.log.Warn("takeover failed", "run", id.String(), "err", err)
+			return
+		}
+		s.tell(Event{Kind: RunTaken, Run: id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Took: time.Since(noticed)})
+	}()
+}
+
+func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (*Run, error) {
+	if old := s.running(id); old != nil {
+		select {
+		case <-old.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	st, err := s.replica.TakeOver(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.load(ctx, st)
+	if err != nil {
+		s.replica.Release(id)
+		return nil, err
+	}
+	return s.execute(r)
+}
+
+// load makes a machine that continues from a replicated state.
+func (s *Sandbox) load(ctx context.Context, st *replication.State) (*Run, error) {
+	h := st.Head
+	b := vm.NewState(s.program, h.MemoryBytes)
+	if err := st.Each(func(i uint64, page *[changes.PageBytes]byte) error { return b.Set(i, page) }); err != nil {
+		return nil, err
+	}
+	snap, err := b.Snapshot(h.Root)
+	if err != nil {
+		return nil, err
+	}
+	mt, err := decodeMeta(h.Meta)
+	if err != nil {
+		return nil, err
+	}
+	m, err := vm.Resume(ctx, s.program, s.machineConfig(mt.Args), snap)
+	if err != nil {
+		return nil, err
+	}
+	return &Run{s: s, id: h.Run, epoch: h.Epoch, name: h.Name, machine: m, turn: h.Turn}, nil
+}
+
+// ID names the run.
+func (r *Run) ID() changes.RunID { return r.id }
+
+// Name is the run's name.
+func (r *Run) Name() string { return r.name }
+
+// Wait waits until the run ends, stops here, or ctx ends. The error is ErrMoved when another peer continues it, ErrClosed
+// when the sandbox was closed, else what made a turn fail.
+func (r *Run) Wait(ctx context.Context) (exit int, err error) {
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.exit, r.err
+}
+
+// stand makes the run stop executing here.
+func (r *Run) stand(why error) {
+	r.mu.Lock()
+	if r.why == nil {
+		r.why = why
+	}
+	r.mu.Unlock()
+	r.stop()
+}
+
+// drive executes turn after turn and hands them in, until the program ends or execution is stopped.
+func (r *Run) drive(ctx context.Context) {
+	defer close(r.done)
+	err := r.turns(ctx)
+	r.machine.Close()
+	r.mu.Lock()
+	if r.why != nil {
+		err = r.why
+	} else if errors.Is(err, replication.ErrSuperseded) || errors.Is(err, replication.ErrNotOwner) {
+		err = ErrMoved
+	} else if ctx.Err() != nil && err != nil {
+		err = ErrClosed
+	}
+	r.err = err
+	ended := r.ended && err == nil
+	r.mu.Unlock()
+	r.s.mu.Lock()
+	delete(r.s.runs, r.id)
+	r.s.mu.Unlock()
+	switch {
+	case ended:
+		r.s.tell(Event{Kind: RunEnded, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
+	case err != nil && !errors.Is(err, ErrMoved) && !errors.Is(err, ErrClosed):
+		r.s.log.Error("run paused", "run", r.id.String(), "err", err)
+		r.s.tell(Event{Kind: RunPaused, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: err})
+	}
+}
+
+// turns is the loop of a run: see what others changed, execute, hand in.
+func (r *Run) turns(ctx context.Context) error {
+	var flight []<-chan error
+	settle := func(leave int) error {
+		for len(flight) > leave {
+			if err := <-flight[0]; err != nil {
+				return err
+			}
+			flight = flight[1:]
+		}
+		return nil
+	}
+	for {
+		touched := r.s.touchedNow()
+		t, stop, err := r.oneTurn(ctx)
+		if err != nil {
+			return errors.Join(err, settle(0))
+		}
+		if t == nil {
+			if err := r.idle(ctx, stop.Wake, touched); err != nil {
+				return errors.Join(err, settle(0))
+			}
+			continue
+		}
+		done, err := r.s.replica.SubmitTurn(r.submission(t))
+		if err != nil {
+			return errors.Join(err, settle(0))
+		}
+		flight = append(flight, done)
+		r.mu.Lock()
+		r.turn = t.Number
+		r.mu.Unlock()
+		if t.Stop.End == vm.EndExit {
+			err := settle(0)
+			r.mu.Lock()
+			r.exit, r.ended = t.Stop.Exit, true
+			r.mu.Unlock()
+			return err
+		}
+		if err := settle(turnsInFlight - 1); err != nil {
+			return err
+		}
+		if t.Stop.End == vm.EndIdle {
+			if err := r.idle(ctx, t.Stop.Wake, touched); err != nil {
+				return errors.Join(err, settle(0))
+			}
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), settle(0))
+		}
+	}
+}
+
+// oneTurn runs one turn. A turn that fails is taken back whole. There is none (nil) when nothing could run: every goroutine waits for
+// later.
+func (r *Run) oneTurn(ctx context.Context) (*vm.Turn, vm.Stop, error) {
+	as, err := r.s.replica.Pull(r.id)
+	if err != nil {
+		return nil, vm.Stop{}, err
+	}
+	if err := r.machine.Assign(as); err != nil {
+		return nil, vm.Stop{}, err
+	}
+	if err := r.machine.BeginTurn(); err != nil {
+		return nil, vm.Stop{}, err
+	}
+	before := r.machine.Instructions()
+	stop, err := r.machine.RunTurn(ctx, r.s.cfg.TurnWords)
+	if err != nil {
+		return nil, stop, errors.Join(fmt.Errorf("tandem: turn %d of run %s failed and was taken back: %w", r.turn+1, r.name, err), r.machine.FailTurn())
+	}
+	if stop.End == vm.EndIdle && r.machine.Instructions() == before {
+		return nil, stop, r.machine.FailTurn()
+	}
+	t, err := r.machine.EndTurn()
+	return t, stop, err
+}
+
+func (r *Run) submission(t *vm.Turn) replication.Turn {
+	return replication.Turn{Run: r.id, Epoch: r.epoch, Number: t.Number, Instructions: t.Instructions, Root: t.Root, MemoryBytes: t.MemoryBytes,
+		Pages: t.Pages, Zeros: t.Zeros, Changes: t.Changes, Lines: t.Lines, Done: t.Stop.End == vm.EndExit, Exit: int32(t.Stop.Exit)}
+}
+
+// idle waits until the earliest timer is due or others changed what the run shares.
+func (r *Run) idle(ctx context.Context, wake time.Time, touched <-chan struct{}) error {
+	var due <-chan time.Time
+	if !wake.IsZero() {
+		t := time.NewTimer(time.Until(wake))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-due:
+	case <-touched:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// touchedNow is closed when merged values have changed since.
+func (s *Sandbox) touchedNow() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.touched
+}

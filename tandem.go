@@ -1,0 +1,83 @@
+// Package tandem runs ordinary Go programs that outlive the machine they run on: it puts the machine (package vm), the
+// merge between peers (package replication) and the network (packages below net) together into sandboxes that a Go program can embed.
+//
+//	prog, err := vm.Compile(ctx, vm.Source{Paths: []string{"counter.go"}})
+//	box, err := tandem.Create(ctx, tandem.Config{Dir: dir}, prog, "counter")
+//	run, err := box.Start(ctx, tandem.RunOptions{Args: []string{"counter"}})
+//	fmt.Println(box.Ticket()) // another peer joins with tandem.Join(ctx, config, ticket)
+//
+// A sandbox is one program, its shared variables and its runs; a run has one owner at a time and works in turns. It is not a
+// daemon and has no command line: cmd/peer is that. A sandbox costs a libp2p host, an open store and a goroutine for each run owned here.
+package tandem
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm"
+)
+
+// Errors that callers branch on; the errors returned wrap them and say what to do.
+var (
+	// ErrStore: the directory holds no sandbox, or another one.
+	ErrStore = errors.New("tandem: no sandbox here")
+	// ErrProgram: the sandbox runs another program.
+	ErrProgram = errors.New("tandem: another program")
+	// ErrClosed: the sandbox was closed.
+	ErrClosed = errors.New("tandem: sandbox is closed")
+	// ErrMoved: the run was taken over by another peer, which goes on with it.
+	ErrMoved = errors.New("tandem: run goes on at another peer")
+)
+
+// Config is how a peer takes part in a sandbox; it is not changed after use. Only Dir is needed.
+type Config struct {
+	Dir     string // holds ticket and store (and identity, without Peer); made if missing, readable by its owner only
+	Peer    *Peer  // shared with the other sandboxes of this process; nil: one for this sandbox alone, made with the next two
+	Listen  []string
+	MDNS    bool
+	Standby bool // keep other peers' runs warm and take them over when their owner is gone
+
+	Grants vm.Grants // what runs executed here may use of this machine
+	Limits vm.Limits // bounds of runs started here
+
+	TurnWords uint64        // instruction words of a turn that does not end by itself; default 4 million (some 20 ms)
+	Lease     time.Duration // an owner silent for longer is gone; default 1 s
+	Beat      time.Duration // default 200 ms
+
+	DiskFreeMin int64 // bytes of the disk that the store leaves free; default 32 MiB
+
+	// Notify is called for what happens to runs and peers, on one goroutine; it must return soon. nil: nothing is told.
+	Notify func(Event)
+
+	Logger  *slog.Logger          // default: discard
+	Metrics prometheus.Registerer // default: none
+}
+
+// EventKind says what happened.
+type EventKind string
+
+const (
+	RunStarted   EventKind = "started"    // a run began here
+	RunTaken     EventKind = "taken over" // this peer continues a run whose owner was gone
+	RunMoved     EventKind = "moved"      // another peer continues a run that was owned here
+	RunEnded     EventKind = "ended"      // a run owned here ended
+	RunPaused    EventKind = "paused"     // a turn of a run owned here failed and was taken back
+	PeersChanged EventKind = "peers"      // a peer came, went, or changed its digest
+	Broken       EventKind = "broken"     // the store failed; nothing is lost that was acknowledged, but no turn is taken any more
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Kind  EventKind
+	Run   changes.RunID
+	Name  string        // of the run
+	Epoch uint64        // of the run, now
+	Turn  uint64        // last turn ended
+	Took  time.Duration // RunTaken: from noticing that the owner was gone to executing
+	Err   error         // RunPaused, Broken
+}
+
+const turnWordsDefault = 4 << 20
