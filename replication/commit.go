@@ -189,12 +189,12 @@ func (r *Replica) introduction() []record {
 		Proof: memberProof(r.cfg.Secret, r.sandbox, r.feed.actor)})}}
 }
 
-// end stops a run's ownership with a reason; later turns get it.
+// end stops a run's ownership with a reason; later turns get it, and the run may be taken over again.
 func (r *Replica) end(o *ownedRun, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if o.ended == nil {
-		o.ended = why
+	if r.owned[o.id] == o {
+		r.standDown(o, why)
 	}
 }
 

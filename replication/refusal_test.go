@@ -251,6 +251,7 @@ func TestForeignDeltasChangeNothing(t *testing.T) {
 
 func FuzzDecodeDelta(f *testing.F) {
 	f.Add([]byte{1, 0x85})
+	f.Add(goldenDelta().bytes)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := decodeDelta(b, SandboxID{}, nil, func(string, []byte, []byte) error { return nil })
 		if err == nil && len(d.elements) == 0 {

@@ -283,6 +283,7 @@ func (r *Replica) load() error {
 func (r *Replica) start() {
 	r.t.Handle(deltasProtocol, r.feed.serve)
 	r.t.Handle(blocksProtocol, r.blocks.serve)
+	r.t.Handle(digestProtocol, r.serveDigest)
 	r.unsub = append(r.unsub, r.t.Subscribe(r.receive), r.t.OnPeers(r.peersChanged))
 	r.wg.Add(4)
 	go r.committer()

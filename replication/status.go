@@ -124,29 +124,6 @@ func (r *Replica) Digest() changes.Hash {
 	return r.table.digest.Root()
 }
 
-// DigestLeaf is one named part of the digest: a leaf path of a shared variable or a run's head.
-type DigestLeaf struct {
-	Name string
-	Hash changes.Hash
-}
-
-// DigestLeaves lists the parts of the digest, sorted, so that two replicas can name where they differ.
-func (r *Replica) DigestLeaves() []DigestLeaf {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []DigestLeaf
-	for _, name := range r.table.digest.Names() {
-		text := name
-		if code, ok := bytes.CutPrefix([]byte(name), []byte("var ")); ok {
-			if p, err := changes.DecodePath(code); err == nil {
-				text = "var " + p.String()
-			}
-		}
-		out = append(out, DigestLeaf{text, r.table.digest.Leaf(name)})
-	}
-	return out
-}
-
 // PeerStatus is what a peer said in its last beat.
 type PeerStatus struct {
 	Peer      string

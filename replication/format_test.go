@@ -1,0 +1,152 @@
+package replication
+
+import (
+	"context"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ipfs/boxo/ipld/merkledag"
+	crdtpb "github.com/ipfs/go-ds-crdt/pb"
+	"github.com/tandemvm/tandem/changes"
+	"google.golang.org/protobuf/proto"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func goldenHead() *Head {
+	actor := makeActor("peer", 7)
+	return &Head{Run: changes.RunID{1}, Epoch: lineageID{2, actor}.epoch(), Owner: "peer", Name: "n", Meta: []byte("m"), Turn: 9,
+		Instructions: 900, MemoryBytes: 8192, Root: changes.Hash{3}, Manifest: changes.Hash{4}, Lines: 5,
+		Limits: []changes.Limit{{Name: "gas", Max: 10, Used: 2}}, Exit: -1, Program: changes.Hash{6}, Prev: changes.Hash{7},
+		Base: &Base{Epoch: lineageID{1, actor}.epoch(), Turn: 8, Lines: 4, Head: changes.Hash{8}}, Signature: []byte("signature")}
+}
+
+// goldenDelta is an envelope over a block as the engine makes it.
+func goldenDelta() *delta {
+	h := goldenHead()
+	key := recordKey{kind: headRecord, run: h.Run, lineage: h.lineage()}
+	data := must(proto.MarshalOptions{Deterministic: true}.Marshal(&crdtpb.Delta{Priority: 1,
+		Elements: []*crdtpb.Element{{Key: key.String(), Value: h.encode()}}}))
+	n := merkledag.NodeWithData(data)
+	n.SetCidBuilder(merkledag.V1CidPrefix())
+	d := &delta{envelope: envelope{Peer: "peer", Incarnation: 7, Seq: 2, Signature: []byte("signature"), Block: n.RawData()}}
+	d.bytes = encodeRecord(d.envelope)
+	return d
+}
+
+// TestFormats holds the bytes of every record: a change is a new version.
+func TestFormats(t *testing.T) {
+	actor := makeActor("peer", 7)
+	g := testGenesis()
+	l := lineageID{2, actor}
+	inline, _ := encodeContent([]byte("data"), 1)
+	blob, blocks := encodeContent(make([]byte, 600<<10), 0)
+	var got strings.Builder
+	line := func(name string, b []byte) { fmt.Fprintf(&got, "%s %s\n", name, hex.EncodeToString(b)) }
+	text := func(name, s string) { fmt.Fprintf(&got, "%s %s\n", name, s) }
+	line("head", goldenHead().encode())
+	hash := goldenHead().Hash()
+	line("head hash", hash[:])
+	line("genesis", g.encode())
+	id := g.ID()
+	line("sandbox", id[:])
+	line("member", encodeRecord(member{Peer: "peer", Incarnation: 7, Proof: memberProof([]byte(secret), id, actor)}))
+	line("content inline", inline)
+	line("content blob", blob)
+	for _, b := range blocks {
+		fmt.Fprintf(&got, "block %c %s\n", b.id.kind, b.id.hash)
+	}
+	line("segment", encodeRecord(segment{First: 3, Lines: []lineWire{{Stream: 1, Text: []byte("x")}}}))
+	line("pack", encodeRecord(pack{Cells: []packCell{{Path: []byte("p"), Cell: []byte("c")}}}))
+	line("envelope", goldenDelta().bytes)
+	line("beat", encodeRecord(beat{Heads: [][]byte{make([]byte, 32)}, Digest: make([]byte, 32), Deltas: 3, Standby: true,
+		Claims: []beatClaim{{Run: make([]byte, 16), Epoch: 2}}}))
+	line("pull", encodeRecord(pullRequest{Vector: []vectorEntry{{Actor: actor[:], Seq: 4}}}))
+	line("signed", signedBytes(id, blockHash{9}, 7, 2))
+	for _, k := range []recordKey{{kind: genesisRecord, sandbox: id}, {kind: memberRecord, lineage: l}, {kind: headRecord, run: changes.RunID{1}, lineage: l},
+		{kind: linesRecord, run: changes.RunID{1}, lineage: l, number: 12}, {kind: packRecord, run: changes.RunID{1}, lineage: l, number: 3},
+		{kind: cellRecord, run: changes.RunID{1}, lineage: l, path: changes.VarPath("main.Counts").Key(changes.StringValue("word"))}} {
+		text("key", k.String())
+		if back, err := parseKey(k.String()); err != nil || back.String() != k.String() {
+			t.Errorf("key %s: %v", k, err)
+		}
+	}
+	m := newManifest(300 * changes.PageBytes)
+	m.set(0, changes.Hash{1})
+	m.set(299, changes.Hash{2})
+	root, nodes := m.seal()
+	fmt.Fprintf(&got, "manifest %s of %d nodes\n", root, len(nodes))
+	const file = "testdata/formats.golden"
+	if *update {
+		os.MkdirAll("testdata", 0o755)
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || string(want) != got.String() {
+		t.Errorf("formats changed (%v); now:\n%s", err, got.String())
+	}
+}
+
+// TestManifestAgainstPlainRebuild sets, clears and resizes at random places and compares with a manifest made at once.
+func TestManifestAgainstPlainRebuild(t *testing.T) {
+	seed := seedOf(t)
+	rnd := rand.New(rand.NewPCG(seed, 5))
+	for range 50 {
+		size := 1 + rnd.Uint64N(40000)
+		m := newManifest(size * changes.PageBytes)
+		made := map[changes.Hash]bool{{}: true}
+		for range 1 + rnd.IntN(5) {
+			if rnd.IntN(3) == 0 {
+				size = 1 + rnd.Uint64N(40000)
+				m.resize(size * changes.PageBytes)
+			}
+			for range rnd.IntN(30) {
+				h := changes.Hash{byte(rnd.IntN(3))}
+				m.set(rnd.Uint64N(size), h)
+			}
+			_, nodes := m.seal()
+			for _, n := range nodes {
+				made[n.id.hash] = true
+			}
+		}
+		plain := newManifest(size * changes.PageBytes)
+		for i, h := range m.levels[0] {
+			plain.set(uint64(i), h)
+		}
+		got, _ := m.seal()
+		want, nodes := plain.seal()
+		if got != want {
+			t.Fatalf("root of %d pages differs", size)
+		}
+		for _, n := range nodes {
+			if !made[n.id.hash] {
+				t.Fatalf("a node of %d pages was never given out", size)
+			}
+		}
+	}
+}
+
+func TestDifferNamesTheVariable(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	a := c.create("a")
+	b := c.join("b")
+	p := start(t, a, 1)
+	p.step(t)
+	c.converge()
+	if names, err := b.Differ(context.Background(), "a"); err != nil || len(names) != 0 {
+		t.Errorf("equal replicas differ in %v, %v", names, err)
+	}
+	b.mu.Lock()
+	b.table.digest.Set("var "+string(changes.VarPath("main.Hits").Encode()), changes.IntValue(changes.Int, 99))
+	b.mu.Unlock()
+	if names, err := b.Differ(context.Background(), "a"); err != nil || len(names) != 1 || names[0] != "var main.Hits" {
+		t.Errorf("differ in %v, %v", names, err)
+	}
+}
