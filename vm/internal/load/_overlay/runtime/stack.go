@@ -3,7 +3,7 @@ package runtime
 // symbol finds the function and line of a code address; name is empty when there is none.
 func symbol(pc uintptr) (name, file string, line int, entry uintptr)
 
-// callers writes the return addresses of the running goroutine's frames, from the one that called callers (skip 0), and
+// callers writes the return addresses of the running goroutine's frames, skip 0: from the one that called callers, and
 // returns how many. Wrappers are left out.
 func callers(skip int, pcs []uintptr) int
 
