@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 )
@@ -142,11 +143,19 @@ func (c *checker) globals() error {
 	return nil
 }
 
-// known verifies that each known symbol is a function, or a type when it says so.
+// known verifies that each known symbol is a function, or a type ("type:") or a code word ("pc:").
 func (c *checker) known() error {
 	for name, v := range c.img.Known {
-		isType := len(name) > 5 && name[:5] == "type:"
-		if isType && c.types[v] == nil || !isType && (v == 0 || v >= uint64(len(c.img.Funcs))) {
+		var ok bool
+		switch kind, _, _ := strings.Cut(name, ":"); kind {
+		case "type":
+			ok = c.types[v] != nil
+		case "pc":
+			ok = v < uint64(len(c.img.Code))
+		default:
+			ok = v > 0 && v < uint64(len(c.img.Funcs))
+		}
+		if !ok {
 			return fmt.Errorf("known symbol %s has value %#x", name, v)
 		}
 	}

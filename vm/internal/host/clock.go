@@ -21,11 +21,6 @@ func clockNatives() map[string]exec.Native {
 			w.Set(0, t.Heap().Rand64())
 			return exec.Next
 		}),
-		// func GC()
-		"runtime.GC": native(0, 0, func(t *exec.Thread, w exec.Window) exec.Action {
-			t.Collect()
-			return exec.Next
-		}),
 		// func heapStats(n *[8]uint64)
 		"runtime.heapStats": native(1, 0, func(t *exec.Thread, w exec.Window) exec.Action {
 			s := t.Heap().Stats()

@@ -96,7 +96,7 @@ func (f *Folder) find(guest string) (*os.Root, string, error) {
 			return r.dir, rest[1:], nil
 		}
 	}
-	return nil, "", fs.ErrNotExist
+	return nil, "", ErrNoGrant
 }
 
 // Stat describes a granted file.
@@ -123,9 +123,12 @@ func (f *Folder) ReadAt(guest string, p []byte, off int64) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if info, err := dir.Stat(name); err != nil {
+	switch info, err := dir.Stat(name); {
+	case err != nil:
 		return 0, err
-	} else if !info.Mode().IsRegular() {
+	case info.IsDir():
+		return 0, ErrIsFolder
+	case !info.Mode().IsRegular():
 		return 0, fs.ErrInvalid
 	}
 	file, err := dir.Open(name)
@@ -145,6 +148,12 @@ func (f *Folder) ReadDir(guest string) (list []FileInfo, err error) {
 	dir, name, err := f.find(guest)
 	if err != nil {
 		return nil, err
+	}
+	switch info, err := dir.Stat(name); {
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, ErrNoFolder
 	}
 	file, err := dir.Open(name)
 	if err != nil {

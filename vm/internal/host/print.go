@@ -25,7 +25,6 @@ func printNatives() map[string]exec.Native {
 		"runtime.printuint":    show(1, func(t *exec.Thread, w exec.Window) string { return strconv.FormatUint(w.Arg(0), 10) }),
 		"runtime.printhex":     show(1, func(t *exec.Thread, w exec.Window) string { return hex(w.Arg(0)) }),
 		"runtime.printpointer": show(1, func(t *exec.Thread, w exec.Window) string { return hex(w.Arg(0)) }),
-		"runtime.printuintptr": show(1, func(t *exec.Thread, w exec.Window) string { return strconv.FormatUint(w.Arg(0), 10) }),
 		"runtime.printfloat":   show(1, func(t *exec.Thread, w exec.Window) string { return float(math.Float64frombits(w.Arg(0))) }),
 		"runtime.printcomplex": show(2, func(t *exec.Thread, w exec.Window) string {
 			return "(" + float(math.Float64frombits(w.Arg(0))) + float(math.Float64frombits(w.Arg(1))) + "i)"
@@ -34,7 +33,6 @@ func printNatives() map[string]exec.Native {
 			return fmt.Sprintf("[%d/%d]%s", w.Int(1), w.Int(2), hex(w.Arg(0)))
 		}),
 		"runtime.printeface": show(2, pair),
-		"runtime.printiface": show(2, pair),
 		"runtime.printstring": native(2, 0, func(t *exec.Thread, w exec.Window) exec.Action {
 			b, ok := bytesArg(t, w, 0)
 			if !ok {

@@ -12,25 +12,6 @@ func stackNatives() map[string]exec.Native {
 		"runtime.symbol": native(1, 6, symbol),
 		// func callers(skip int, pcs []uintptr) int
 		"runtime.callers": native(4, 1, callers),
-		// func stackText(buf []byte, all bool) int
-		"runtime.stackText": native(4, 1, func(t *exec.Thread, w exec.Window) exec.Action {
-			buf, ok := writableArg(t, w, 0)
-			if !ok {
-				return fault(t)
-			}
-			var s string
-			if w.Arg(3) != 0 {
-				s = t.Machine().TracebackAll()
-			} else {
-				s = t.Machine().Traceback(t.G())
-			}
-			setInt(w, 0, int64(copy(buf, s)))
-			return exec.Next
-		}),
-		// func traceback(): prints an empty line and the running goroutine's stack
-		"runtime.traceback": native(0, 0, func(t *exec.Thread, w exec.Window) exec.Action {
-			return write(t, "\n"+t.Machine().Traceback(t.G()))
-		}),
 		// func version() string
 		"runtime.version": native(0, 2, func(t *exec.Thread, w exec.Window) exec.Action {
 			return text(t, w, t.Program().Image.GoVersion)

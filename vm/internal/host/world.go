@@ -15,6 +15,14 @@ type Output interface {
 	Output(fd int, p []byte) error
 }
 
+var (
+	// ErrNoGrant says that no grant covers a path.
+	ErrNoGrant = errors.New("host: no file grant covers the path")
+	// ErrIsFolder and ErrNoFolder say that a folder was read as a file, or a file listed.
+	ErrIsFolder = errors.New("host: is a folder")
+	ErrNoFolder = errors.New("host: is not a folder")
+)
+
 // Input gives standard input: at most len(p) bytes, 0 at the end, ErrWait when there is nothing yet.
 // What it gives must depend on how much was given before only, so that a run continued elsewhere reads on.
 type Input interface {
@@ -25,15 +33,21 @@ type Input interface {
 // else can run.
 var ErrWait = errors.New("host: no answer yet")
 
-// Settings are the arguments (program name first) and environment ("KEY=value") of the program. The program reads them once, at its start.
+// Settings are the arguments (program name first) and environment ("KEY=value") of the program. They are read once, at its
+// start, and are guest state from then on.
 type Settings interface {
 	Args() []string
 	Environ() []string
 }
 
+// Place is where relative file names are looked up: an absolute guest path, "/" without it. It must be the same wherever the run continues.
+type Place interface {
+	Dir() string
+}
+
 // Files are read-only files by absolute, clean guest path. Nothing is kept open between calls: which files are open, and where,
-// is guest memory, so that a run continues on any peer that grants the same files. Errors wrap fs.ErrNotExist, fs.ErrPermission,
-// fs.ErrInvalid or are shown as EIO.
+// is guest memory, so that a run continues on any peer that grants the same files. Errors wrap ErrNoGrant, ErrIsFolder, ErrNoFolder,
+// fs.ErrNotExist, fs.ErrPermission or fs.ErrInvalid; others are shown as EIO.
 type Files interface {
 	Stat(path string) (FileInfo, error)
 	// ReadAt reads up to len(p) bytes at off; fewer only at the end of the file, without io.EOF.
