@@ -19,7 +19,7 @@ hash hash/crc32 hash/crc64 hash/adler32 hash/fnv hash/maphash crypto crypto/sha2
 math/big iter unique weak runtime runtime/debug reflect cmp embed index/suffixarray
 compress/flate compress/gzip compress/zlib compress/bzip2 compress/lzw archive/tar archive/zip
 go/ast go/token go/scanner go/parser go/printer go/format go/constant image image/color image/png image/draw image/gif image/jpeg
-log/slog mime net/url net/netip structs testing/fstest testing/iotest testing/quick unicode/utf8 time/tzdata database/sql/driver
+log/slog mime net/url net/netip structs testing/fstest testing/iotest testing/quick unicode/utf8 time/tzdata github.com/tandemvm/tandem/vm/turn database/sql/driver
 `)
 
 // loadWhole loads a program that imports pkg with every declaration of it.

@@ -1,0 +1,78 @@
+// Package turn in the machine. Natives: Commit, RunID, ForkID, nextChange.
+
+package turn
+
+import "unsafe"
+
+//tandem:replace
+
+// atomicDepth is the number of calls of Atomic that have not returned; the machine ends no turn while it is not 0.
+//
+//tandem:keep
+var atomicDepth int
+
+func Commit()
+
+func RunID() string
+
+func ForkID() string
+
+// nextChange waits until changes of another peer were applied to a shared variable and returns the variable's address.
+func nextChange() unsafe.Pointer
+
+func Atomic(f func()) {
+	atomicDepth++
+	defer leave()
+	f()
+}
+
+func leave() { atomicDepth-- }
+
+type watch struct {
+	variable unsafe.Pointer
+	c        chan struct{}
+}
+
+var watches []watch
+
+func Changed(variables ...any) <-chan struct{} {
+	if len(watches) == 0 && len(variables) > 0 {
+		go deliver()
+	}
+	c := make(chan struct{}, 1)
+	for _, v := range variables {
+		watches = append(watches, watch{pointer(v), c})
+	}
+	return c
+}
+
+// deliver tells the watchers of each variable that changed.
+func deliver() {
+	for {
+		p := nextChange()
+		for _, w := range watches {
+			if w.variable == p {
+				select {
+				case w.c <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+}
+
+// pointer is the pointer in v.
+func pointer(v any) unsafe.Pointer {
+	const kindPointer = 22
+	e := (*struct {
+		typ *struct {
+			_    [23]byte
+			kind uint8
+		}
+		data unsafe.Pointer
+	})(unsafe.Pointer(&v))
+	if e.typ == nil || e.typ.kind != kindPointer || e.data == nil {
+		panic("turn.Changed: an argument is no pointer to a variable")
+	}
+	return e.data
+}
