@@ -207,9 +207,6 @@ func (b *body) call(pc int32, i code.Instr) error {
 			return fmt.Errorf("it does not follow a CallR")
 		}
 	}
-	if b.f.Flags&code.FuncDefers == 0 && i.Op == code.Defer {
-		return fmt.Errorf("the function is not marked as deferring")
-	}
 	if err := b.slots(i.A, need); err != nil {
 		return fmt.Errorf("call window: %w", err)
 	}

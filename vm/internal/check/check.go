@@ -102,10 +102,10 @@ func (c *checker) functions() error {
 }
 
 func (c *checker) lines() error {
-	last := int32(-1)
+	last := int32(0)
 	for i, l := range c.img.Lines {
-		if l.PC <= last || int(l.PC) >= len(c.img.Code) || l.Line < 0 || l.File < 0 || int(l.File) >= len(c.img.Files) {
-			return fmt.Errorf("line entry %d is out of order or range", i)
+		if l.PC < last || int(l.PC) >= len(c.img.Code) || l.Line < 0 || l.File < 0 || int(l.File) >= len(c.img.Files) {
+			return fmt.Errorf("line entry %d is out of order or range: word %d after %d of %d, file %d of %d, line %d", i, l.PC, last, len(c.img.Code), l.File, len(c.img.Files), l.Line)
 		}
 		last = l.PC
 	}
