@@ -34,6 +34,14 @@ func TestChaos(t *testing.T) {
 	c.converge()
 	c.net.SetFaults(memnet.Faults{Loss: 0.2, Duplicate: 0.2, DelayMax: 10 * time.Millisecond})
 	kill := func(n string) {
+		if rnd.IntN(2) == 0 {
+			c.ports[n].Close() // its last turns reach nobody until it is back
+			for p, at := range programs {
+				if at == n {
+					p.step(t)
+				}
+			}
+		}
 		c.stop(n)
 		for p, at := range programs {
 			if at == n {

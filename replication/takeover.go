@@ -317,9 +317,7 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	o := r.own(h, number+1)
 	o.tree, o.manifest = tree, man
 	for _, c := range cells {
-		if _, err := o.seen.Put(c.Path, c.Cell); err != nil {
-			r.m.rejected.Inc()
-		}
+		r.see(o, c)
 	}
 	p := newPending()
 	maps.Copy(p.cells, cells)

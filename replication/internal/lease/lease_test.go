@@ -138,12 +138,16 @@ type packet struct {
 // stand down, and that at rest all peers name the same single owner.
 func TestSimulation(t *testing.T) {
 	seed := seedOf(t)
+	takeovers := 0
 	for i := range uint64(200) {
-		simulate(t, seed+i)
+		takeovers += simulate(t, seed+i)
+	}
+	if takeovers < 100 {
+		t.Errorf("only %d takeovers in 200 simulations: nothing was tested", takeovers)
 	}
 }
 
-func simulate(t *testing.T, seed uint64) {
+func simulate(t *testing.T, seed uint64) (takeovers int) {
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	n := 2 + rnd.IntN(4)
 	loss := rnd.Float64() * 0.4
@@ -165,7 +169,6 @@ func simulate(t *testing.T, seed uint64) {
 	}
 	nodes[0].owned = 1
 	id := RunID{9}
-	takeovers := 0
 	beat := func(i int) {
 		d := nodes[i]
 		var claims []Claim
@@ -247,6 +250,7 @@ func simulate(t *testing.T, seed uint64) {
 	if takeovers > 60 {
 		t.Fatalf("seed %d: %d takeovers: peers fight over the run", seed, takeovers)
 	}
+	return takeovers
 }
 
 func maxRank(a, b Rank) Rank {
