@@ -310,6 +310,9 @@ func (m *Machine) Run(budget uint64) Stop {
 	} else {
 		m.schedule()
 	}
+	if gas := m.load(rootGas); gas != 0 && m.Count() >= gas {
+		m.fail(&LimitError{"gas", gas})
+	}
 	if !m.halt {
 		m.loop()
 	}

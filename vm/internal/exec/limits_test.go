@@ -1,0 +1,157 @@
+package exec
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+func endless(body func(a *Assembler, b basics, main int)) *code.Image {
+	p := program{build: func(a *Assembler, b basics) int {
+		main := a.Declare("main.main", 0, 0, 64)
+		a.Begin(main)
+		body(a, b, main)
+		return main
+	}}
+	return p.image()
+}
+
+func wantLimit(t *testing.T, s Stop, limit string) {
+	t.Helper()
+	var e *LimitError
+	if s.Reason != Failed || !errors.As(s.Err, &e) || e.Limit != limit {
+		t.Fatalf("stop %+v, want the %s limit", s, limit)
+	}
+}
+
+func TestGas(t *testing.T) {
+	img := endless(func(a *Assembler, b basics, main int) {
+		a.L("top")
+		a.J(code.Jmp, 0, 0, "top")
+	})
+	r := newRig(t, img, Limits{Gas: 1000}, nil)
+	for range 3 {
+		wantLimit(t, r.m.Run(1<<40), "gas")
+		if r.m.Count() != 1000 {
+			t.Fatalf("stopped after %d words, not 1000", r.m.Count())
+		}
+	}
+	r.move(t)
+	wantLimit(t, r.m.Run(1<<40), "gas")
+}
+
+func TestGoroutineLimit(t *testing.T) {
+	img := endless(func(a *Assembler, b basics, main int) {
+		f := a.Declare("main.f", 0, 0, 8)
+		a.L("top")
+		a.spawn(code.Go, f, 4, 40)
+		a.J(code.Jmp, 0, 0, "top")
+		a.Begin(f)
+		a.II(code.LdI, 3, 0)
+		a.I(code.Recv, 4, 3, 0, b.int)
+		a.I(code.Ret, 0, 0, 0)
+	})
+	r := newRig(t, img, Limits{Goroutines: 10}, nil)
+	wantLimit(t, r.m.Run(1<<40), "goroutines")
+	if r.m.Live() != 10 {
+		t.Fatalf("%d goroutines", r.m.Live())
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	img := endless(func(a *Assembler, b basics, main int) { // a list that grows: nothing can be collected
+		node := a.Type(23, 24, 8, 0, 1, b.int)
+		a.II(code.LdI, 4, 0)
+		a.L("top")
+		a.I(code.New, 5, 0, 0, node)
+		a.I(code.St64, 5, 4, 0)
+		a.I(code.Mov, 4, 5, 0)
+		a.J(code.Jmp, 0, 0, "top")
+	})
+	r := newRig(t, img, Limits{}, nil)
+	wantLimit(t, r.m.Run(1<<40), "memory")
+	wantLimit(t, r.m.Run(1<<40), "memory")
+	img = endless(func(a *Assembler, b basics, main int) { // garbage only: never the limit
+		a.II(code.LdI, 4, 0)
+		a.I(code.LdC, 6, 0, 0, 100000)
+		a.L("top")
+		a.I(code.New, 5, 0, 0, b.big)
+		a.I(code.AddI, 4, 4, 1)
+		a.J(code.JLtS, 4, 6, "top")
+		a.I(code.Halt, 0, 0, 0)
+	})
+	r = newRig(t, img, Limits{}, nil)
+	if s := r.m.Run(1 << 40); s.Reason != Exited {
+		t.Fatalf("garbage: %+v", s)
+	}
+}
+
+func TestStackOverflow(t *testing.T) {
+	img := endless(func(a *Assembler, b basics, main int) {
+		a.II(code.Call, 40, int32(main))
+		a.I(code.Ret, 0, 0, 0)
+	})
+	r := newRig(t, img, Limits{StackBytes: 1 << 20}, nil)
+	s := r.m.Run(1 << 40)
+	text := string(r.host.text)
+	if s.Reason != Exited || s.Status != 2 ||
+		!strings.HasPrefix(text, "runtime: goroutine stack exceeds 1048576-byte limit\nfatal error: stack overflow\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/a.go:") {
+		t.Fatalf("stop %+v\n%.300s", s, text)
+	}
+	if n := strings.Count(text, "main.main()"); n != framesMax || !strings.Contains(text, "frames elided...\n") {
+		t.Fatalf("%d frames in the traceback", n)
+	}
+}
+
+// TestEveryOpRuns proves that each op of the table is carried out by a test of this package: by a model, or by a program that is compared.
+func TestEveryOpRuns(t *testing.T) {
+	seen := map[code.Op]string{}
+	for op := range numberModel {
+		seen[op] = "TestNumberOps"
+	}
+	for op := range shiftModel {
+		seen[op] = "TestShiftOps"
+	}
+	for op := range complexModel {
+		seen[op] = "TestComplexOps"
+	}
+	for op := range jumpModel {
+		seen[op] = "TestJumps"
+	}
+	for op := range accesses {
+		if accesses[op].bytes != 0 {
+			seen[code.Op(op)] = "TestAccesses"
+		}
+	}
+	for name, ops := range map[string][]code.Op{
+		"TestComplexOps":  {code.C128ToC64},
+		"TestMoves":       {code.Nop, code.Mov2, code.Mov3, code.MovN, code.Zero},
+		"TestDivision":    {code.DivS, code.DivU, code.RemS, code.RemU, code.Div128},
+		"TestBlockMemory": {code.LdN, code.StN, code.CopyM, code.ZeroM, code.AddM64},
+		"TestFaults":      {code.ShChk, code.Bound, code.BoundR, code.NilChk, code.LeaX, code.LeaP},
+	} {
+		for _, op := range ops {
+			seen[op] = name
+		}
+	}
+	o := opSeer{}
+	for _, p := range allPrograms() {
+		newRig(t, p.image(), Limits{}, o).finish(t, 1<<40, nil)
+	}
+	for op := range o {
+		seen[op] = "TestPrograms"
+	}
+	// The trampolines are reached by returns only; programs that end goroutines and recover pass through them.
+	seen[code.GoExit], seen[code.PanicNext] = "TestPrograms", "TestPrograms"
+	for op := code.Op(1); op < code.OpCount; op++ {
+		if seen[op] == "" {
+			t.Errorf("no test carries out %s: %s", op, code.Table[op].Effect)
+		}
+	}
+}
+
+type opSeer map[code.Op]bool
+
+func (o opSeer) Step(s *Step) { o[s.Instr.Op] = true }
