@@ -56,9 +56,6 @@ const (
 	FuncDefers
 	// FuncStd is standard library or runtime code.
 	FuncStd
-	// FuncAnySignature is a function that is called with any number of result and argument slots, all of them counted in its ResSlots: when
-	// its frame is not in the caller's window those slots are copied in as well as back.
-	FuncAnySignature
 )
 
 // Func describes one function. Index 0 of Image.Funcs is no function (a zero reference is nil).

@@ -31,13 +31,6 @@ type Config struct {
 // ErrTooBig is returned for functions that do not fit the instruction format.
 var ErrTooBig = errors.New("lower: function too big")
 
-// Known code words, in every image: where a goroutine's function and a deferred call run by a panic return to.
-const (
-	KnownHalt      = "pc:halt"
-	KnownGoExit    = "pc:goexit"
-	KnownPanicNext = "pc:panicnext"
-)
-
 // Build lowers what is reachable of p.
 func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
 	defer func() {
@@ -172,9 +165,6 @@ func (u *unit) namedType(name string) types.Type {
 func (u *unit) finish(entry int32) (*code.Image, error) {
 	m := &code.Image{GoVersion: u.prog.GoVersion, Entry: entry, Known: u.known, Natives: u.symbols}
 	m.Funcs = make([]code.Func, len(u.funcs))
-	// Three words that frames return to when there is no caller.
-	m.Code = append(m.Code, code.Instr{Op: code.Halt}, code.Instr{Op: code.GoExit}, code.Instr{Op: code.PanicNext})
-	u.known[KnownHalt], u.known[KnownGoExit], u.known[KnownPanicNext] = 0, 1, 2
 	files := fileTable{index: map[string]int32{}}
 	files.add("")
 	for i, x := range u.funcs {

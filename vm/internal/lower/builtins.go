@@ -52,6 +52,7 @@ func (s *sel) builtin(name string, args []arg, t types.Type, i *ssa.Call) (l loc
 		return s.wrapNilCheck(args), true
 	case "ssa:deferstack":
 		d := s.new1()
+		s.f.defers = true
 		s.op3(code.LeaF, d, loc{s.f.frameMember(0, 1), 0}, noLoc)
 		return d, true
 	default:

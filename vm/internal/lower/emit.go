@@ -40,7 +40,7 @@ type fix struct {
 const farWords = 30000
 
 // emit encodes f.
-func (f *fn) emit() (c *chunk, frame int32) {
+func (f *fn) emit() *chunk {
 	p := f.place()
 	e := &emitter{f: f, p: p}
 	e.encode()
@@ -49,7 +49,7 @@ func (f *fn) emit() (c *chunk, frame int32) {
 		e.encode()
 	}
 	e.out.frame = p.size + e.spare
-	return &e.out, e.out.frame
+	return &e.out
 }
 
 func (e *emitter) encode() {
@@ -72,6 +72,9 @@ func (e *emitter) encode() {
 	}
 	for _, x := range e.fixes {
 		e.patch(x)
+	}
+	if n := len(e.out.lines); n > 0 && int(e.out.lines[n-1].word) == len(e.out.words) {
+		e.out.lines = e.out.lines[:n-1]
 	}
 	if e.f.recover != nil {
 		e.out.recover = e.f.recover.pc
@@ -131,6 +134,9 @@ func (e *emitter) line(pos int32) {
 		return
 	}
 	if n := len(e.out.lines); n > 0 && e.out.lines[n-1].pos == pos {
+		return
+	} else if n > 0 && e.out.lines[n-1].word == int32(len(e.out.words)) {
+		e.out.lines[n-1].pos = pos
 		return
 	}
 	e.out.lines = append(e.out.lines, chunkLine{int32(len(e.out.words)), pos})

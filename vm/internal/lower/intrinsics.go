@@ -174,7 +174,8 @@ func frameStub(sym string) intrinsic {
 			return nil, false
 		}
 		frame := s.new1()
-		s.op3(code.LeaF, frame, loc{s.f.frameMember(code.FrameHeader, 1), 0}, noLoc)
+		s.op3(code.LeaF, frame, loc{s.params[0], 0}, noLoc)
+		s.f.pinned[s.params[0]] = true
 		in := blank(code.Call)
 		in.imm = int64(s.u.funcIndex(f))
 		s.callWith(in, nil, []arg{{l: loc{s.closureReg(), 0}, n: 1}, {l: frame, n: 1}})

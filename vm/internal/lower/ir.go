@@ -99,6 +99,7 @@ type fn struct {
 	resSlots, argSlots int32
 	closure            reg // slot 2, noReg when unused
 	recover            *block
+	defers             bool // may hold deferred calls
 	entry              *block
 }
 

@@ -94,7 +94,10 @@ func (u *unit) lower(x *function) {
 		s.function()
 	}
 	f.optimise()
-	x.chunk, _ = f.emit()
+	if f.defers {
+		x.flags |= code.FuncDefers
+	}
+	x.chunk = f.emit()
 	x.lines = f.lines
 }
 
@@ -184,6 +187,10 @@ func (s *sel) at(p token.Pos) {
 // put appends an instruction.
 func (s *sel) put(i inst) *inst {
 	i.pos = s.pos
+	switch i.op {
+	case code.Defer, code.DeferF, code.RunDefers:
+		s.f.defers = true
+	}
 	s.cur.insts = append(s.cur.insts, i)
 	return &s.cur.insts[len(s.cur.insts)-1]
 }

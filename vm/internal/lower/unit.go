@@ -122,8 +122,7 @@ func (u *unit) funcIndex(fn *ssa.Function) int32 {
 		x.gen = func(s *sel) { s.bodyless(fn) }
 		x.flags |= code.FuncWrapper
 		if isStub(u.prog.Symbol(fn)) {
-			x.flags |= code.FuncAnySignature
-			x.sig = shape{res: []int64{stubSlots}}
+			x.sig = shape{args: []int64{stubSlots}}
 		}
 	}
 	if isWrapper(fn) {
