@@ -1,5 +1,7 @@
 package exec
 
+import "github.com/tandemvm/tandem/vm/internal/heap"
+
 // Builtins are the natives that need the scheduler, by symbol; package host's come beside them.
 func Builtins() map[string]Native {
 	one := func(args, res int, f func(t *Thread, w Window) Action) Native {
@@ -118,14 +120,11 @@ func (t *Thread) text(w Window, s string) Action {
 	return Next
 }
 
-// waits reports whether g is the record of a goroutine that waits.
+// waits reports whether g is the record of a goroutine that waits for another.
 func (m *Machine) waits(g uint64) bool {
-	found := false
-	m.Goroutines(func(i GoroutineInfo) bool {
-		found = i.Record == g && i.Status > StatusDead && i.Status != StatusHost
-		return i.Record != g
-	})
-	return found
+	o, ok := m.heap.Find(g)
+	status := Status(m.load(g + gStatus))
+	return ok && o.Addr == g && o.Kind == heap.KindGoroutine && status > StatusDead && status != StatusHost
 }
 
 // addChannels adds what package reflect does with channels; values are passed by address in memory form.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"unsafe"
 
@@ -105,10 +106,7 @@ func (p *Program) FuncAt(pc uint64) int32 {
 // LineAt is the file and line of code word pc, "?" and 0 when unknown.
 func (p *Program) LineAt(pc uint64) (file string, line int) {
 	img := p.Image
-	i, ok := slices.BinarySearchFunc(img.Lines, int32(pc), func(l code.Line, pc int32) int { return int(l.PC - pc) })
-	if !ok {
-		i--
-	}
+	i := sort.Search(len(img.Lines), func(i int) bool { return uint64(img.Lines[i].PC) > pc }) - 1
 	if i < 0 || int(img.Lines[i].File) >= len(img.Files) {
 		return "?", 0
 	}
