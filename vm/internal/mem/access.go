@@ -156,3 +156,13 @@ func (m *Memory) Zero(addr, n uint64) bool {
 	clear(b)
 	return b != nil
 }
+
+// Pointer is the host address of addr, which the caller knows to be inside memory. Before writing there it calls Ready for every page.
+func (m *Memory) Pointer(addr uint64) unsafe.Pointer { return unsafe.Add(m.base, addr-code.Base) }
+
+// Ready makes the page of addr, which the caller knows to be inside memory, ready to be written.
+func (m *Memory) Ready(addr uint64) {
+	if p := (addr - code.Base) >> PageShift; *m.mark(p) != m.epoch {
+		m.TouchPage(p)
+	}
+}
