@@ -102,6 +102,6 @@ func fatalpanic(p *_panic) {
 	if fault {
 		print("[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x0]\n")
 	}
-	print(traceback())
+	print("\n", traceback())
 	exit(2)
 }
