@@ -37,6 +37,7 @@ type Sandbox struct {
 	room    *node.Room
 	replica *replication.Replica
 	program *vm.Program
+	name    string
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -60,7 +61,7 @@ func Create(ctx context.Context, cfg Config, program *vm.Program, name string) (
 	if err != nil {
 		return nil, err
 	}
-	s.program = program
+	s.program, s.name = program, name
 	g := replication.Genesis{Program: program.Hash(), Name: name}
 	for _, v := range program.Variables() {
 		g.Variables = append(g.Variables, replication.Variable{Name: v.Name, Rule: v.Rule, Type: v.Type, Initial: v.Initial})
@@ -109,6 +110,22 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 		return nil, fmt.Errorf("tandem: %w", err)
 	}
 	return Join(ctx, cfg, strings.TrimSpace(string(text)))
+}
+
+// Exists reports whether dir holds a sandbox to Open. A directory in which Create or Join was interrupted before anybody
+// could know of it does not.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, ticketFile))
+	return err == nil
+}
+
+// Invited is the id of the sandbox that a ticket invites to.
+func Invited(ticketText string) (changes.Hash, error) {
+	t, err := ticket.Parse(ticketText)
+	if err != nil {
+		return changes.Hash{}, err
+	}
+	return t.Sandbox, nil
 }
 
 // open makes the directory and, if none is shared, the peer.
@@ -237,7 +254,7 @@ func (s *Sandbox) fetch(ctx context.Context) (*Sandbox, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	s.program = p
+	s.program, s.name = p, g.Name
 	s.mu.Unlock()
 	s.resume()
 	return s, nil
@@ -270,6 +287,9 @@ func writeFile(name, text string) error {
 
 // ID names the sandbox: the hash of its genesis record.
 func (s *Sandbox) ID() changes.Hash { return s.replica.Sandbox() }
+
+// Name is what the sandbox was created as.
+func (s *Sandbox) Name() string { return s.name }
 
 // Self is this peer's id.
 func (s *Sandbox) Self() string { return s.replica.Self() }

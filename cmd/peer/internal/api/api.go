@@ -1,0 +1,201 @@
+// Package api is what a running daemon and its clients say to each other: paths, requests and answers, as JSON over HTTP on a unix
+// socket in the daemon's store. It holds types and no code that does anything; package daemon serves them, package
+// client asks for them. Fields are only ever added; Version changes when one changes its meaning.
+//
+//	GET  /v1/status                          Status
+//	POST /v1/sandboxes?settings=             Create, in the query; body: the program's image; Sandbox
+//	POST /v1/join                            Join; Sandbox
+//	GET  /v1/sandboxes                       []Sandbox
+//	GET  /v1/sandboxes/{sandbox}/ticket      Ticket
+//	GET  /v1/runs                            []Run
+//	POST /v1/sandboxes/{sandbox}/runs        Start; Run
+//	GET  /v1/runs/{run}                      Run
+//	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
+//	GET  /v1/variables[?sandbox=][&name=]    []Variable
+//	GET  /v1/digests                         []Digest
+//	GET  /v1/peers                           []Peer
+//	GET  /v1/events?from=                    stream of Event
+//	POST /v1/converged                       Converged; Digest
+//	POST /v1/cut, /v1/heal                   Peers
+//	POST /v1/stop
+//
+// A stream is one JSON object a line: {"value": ...} for each, at its end {"end": true} or {"error": "..."}. {sandbox} and {run} are an id, the
+// beginning of one, or a name; the sandbox "-" is the only one there is.
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Version of this interface, in Status.
+const Version = 1
+
+// Files in the store directory that clients look at.
+const (
+	SocketFile = "peer.sock" // the socket itself
+	PlaceFile  = "socket"    // the socket's path, when it is somewhere else because a path here would be too long
+)
+
+// Error is the answer to a request that failed.
+type Error struct {
+	Error string `json:"error"`
+}
+
+// Status describes the daemon.
+type Status struct {
+	API     int      `json:"api"`
+	Version string   `json:"version"`
+	PID     int      `json:"pid"`
+	Peer    string   `json:"peer"`  // id
+	Addrs   []string `json:"addrs"` // multiaddrs with /p2p/ID
+	Store   string   `json:"store"`
+	// Opening is true until every sandbox of the store has been opened, or tried to.
+	Opening   bool      `json:"opening"`
+	Sandboxes []Sandbox `json:"sandboxes"`
+}
+
+// Sandbox as this peer has it.
+type Sandbox struct {
+	ID      string   `json:"id"` // 64 hex digits; empty while it is being opened
+	Name    string   `json:"name"`
+	Program string   `json:"program"` // hash
+	Standby bool     `json:"standby"`
+	Members []string `json:"members"` // peer ids
+	Digest  string   `json:"digest"`
+	Deltas  uint64   `json:"deltas"`  // applied here
+	Bytes   uint64   `json:"bytes"`   // of deltas applied since it was opened
+	Heads   int      `json:"heads"`   // of the DAG
+	Pending int      `json:"pending"` // deltas waiting
+	Error   string   `json:"error,omitempty"`
+}
+
+// Settings of a sandbox at this peer; they are kept in the store.
+type Settings struct {
+	Standby     bool     `json:"standby"`
+	Read        []string `json:"read,omitempty"`         // paths that runs executed here may read
+	Env         []string `json:"env,omitempty"`          // KEY=VALUE
+	Gas         uint64   `json:"gas,omitempty"`          // instruction words of a run; 0: unlimited
+	MemoryBytes uint64   `json:"memory_bytes,omitempty"` // of a run
+}
+
+// Create asks for a new sandbox.
+type Create struct {
+	Name string `json:"name"`
+	Settings
+}
+
+// Join asks to join the sandbox of a ticket.
+type Join struct {
+	Ticket string `json:"ticket"`
+	Settings
+}
+
+// Ticket invites to a sandbox. It is a secret.
+type Ticket struct {
+	Ticket string `json:"ticket"`
+}
+
+// Start asks for a new run.
+type Start struct {
+	Name string   `json:"name"`
+	Args []string `json:"args"` // os.Args, the program's name first
+	// Once: if a run of that name is known here, it is the answer and none is started. Then a request whose answer was lost may be
+	// made again.
+	Once bool `json:"once"`
+}
+
+// Run as this peer sees it.
+type Run struct {
+	ID           string `json:"id"` // 32 hex digits
+	Sandbox      string `json:"sandbox"`
+	Name         string `json:"name"`
+	Owner        string `json:"owner"` // peer id
+	Owned        bool   `json:"owned"` // by this peer
+	Alive        bool   `json:"alive"` // its owner was heard lately
+	Warm         bool   `json:"warm"`  // it can be continued here
+	Epoch        uint64 `json:"epoch"`
+	Turn         uint64 `json:"turn"`
+	Instructions uint64 `json:"instructions"`
+	MemoryBytes  uint64 `json:"memory_bytes"`
+	Lines        uint64 `json:"lines"` // pieces of output
+	Done         bool   `json:"done"`
+	Exit         int    `json:"exit"`
+	Forks        int    `json:"forks"` // lost epochs that are kept
+	Error        string `json:"error,omitempty"`
+}
+
+// Line is a piece of a run's output: a line with its newline, or what a turn wrote of one.
+type Line struct {
+	Number uint64 `json:"number"` // from 1, over both streams
+	Stream uint8  `json:"stream"` // 1 stdout, 2 stderr
+	Text   []byte `json:"text"`
+}
+
+// Variable is a shared variable.
+type Variable struct {
+	Sandbox   string          `json:"sandbox"`
+	Name      string          `json:"name"`
+	Rule      string          `json:"rule"`
+	Type      string          `json:"type"`
+	Value     json.RawMessage `json:"value"`
+	Text      string          `json:"text"`      // as Go would write it
+	Conflicts int             `json:"conflicts"` // concurrent values that lost
+}
+
+// Digest of a sandbox here and as the peers said theirs.
+type Digest struct {
+	Sandbox   string       `json:"sandbox"`
+	Name      string       `json:"name"`
+	Digest    string       `json:"digest"`
+	Converged bool         `json:"converged"` // all peers in reach say the same, and nothing is waiting
+	Peers     []PeerDigest `json:"peers"`
+}
+
+// PeerDigest is what a peer last said.
+type PeerDigest struct {
+	Peer      string `json:"peer"`
+	Digest    string `json:"digest"`
+	InSync    bool   `json:"in_sync"`
+	Reachable bool   `json:"reachable"`
+}
+
+// Peer is another member of a sandbox.
+type Peer struct {
+	Peer      string        `json:"peer"`
+	Sandbox   string        `json:"sandbox"`
+	Name      string        `json:"name"` // of the sandbox
+	Connected bool          `json:"connected"`
+	Reachable bool          `json:"reachable"` // heard within the lease
+	Ago       time.Duration `json:"ago_ns"`    // since it was heard
+	Digest    string        `json:"digest"`
+	InSync    bool          `json:"in_sync"`
+	Standby   bool          `json:"standby"`
+	Deltas    uint64        `json:"deltas"`
+}
+
+// Event is one thing that happened at this peer; Kind is a tandem.EventKind.
+type Event struct {
+	Number  uint64        `json:"number"` // from 1 since the daemon started
+	Time    time.Time     `json:"time"`
+	Kind    string        `json:"kind"`
+	Sandbox string        `json:"sandbox"`
+	Run     string        `json:"run,omitempty"`
+	Name    string        `json:"name,omitempty"`
+	Epoch   uint64        `json:"epoch,omitempty"`
+	Turn    uint64        `json:"turn,omitempty"`
+	Took    time.Duration `json:"took_ns,omitempty"`
+	Error   string        `json:"error,omitempty"`
+}
+
+// Converged asks to wait until at least PeersMin peers, and all in reach, have this peer's digest.
+type Converged struct {
+	Sandbox  string        `json:"sandbox"`
+	PeersMin int           `json:"peers_min"`
+	Timeout  time.Duration `json:"timeout_ns"`
+}
+
+// Peers names peers by id.
+type Peers struct {
+	Peers []string `json:"peers"`
+}

@@ -1,0 +1,258 @@
+// Package client asks a running daemon, found by its store directory. It keeps no state beyond an HTTP connection pool and starts no daemon.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+)
+
+// ErrNoDaemon: nobody answers for the store.
+var ErrNoDaemon = errors.New("no peer is running")
+
+// Client of the daemon of one store. Safe for concurrent use.
+type Client struct {
+	store string
+	http  http.Client
+}
+
+// New is a client for the daemon of the store in dir. It does not connect yet.
+func New(dir string) *Client {
+	c := &Client{store: dir}
+	c.http.Transport = &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket(dir))
+		},
+		IdleConnTimeout: 10 * time.Second,
+	}
+	return c
+}
+
+// socket is where the daemon of a store listens.
+func socket(dir string) string {
+	if b, err := os.ReadFile(filepath.Join(dir, api.PlaceFile)); err == nil {
+		return strings.TrimSpace(string(b))
+	}
+	return filepath.Join(dir, api.SocketFile)
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// do makes a request and gives the body of a good answer, which the caller closes.
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, contentType string, body io.Reader) (io.ReadCloser, error) {
+	u := url.URL{Scheme: "http", Host: "peer", Path: path, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	if resp.StatusCode < 300 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	var e api.Error
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&e); err != nil || e.Error == "" {
+		return nil, fmt.Errorf("the peer at %s answered %s", c.store, resp.Status)
+	}
+	return nil, errors.New(e.Error)
+}
+
+func (c *Client) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := os.Stat(c.store); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: there is no store %s: start one with `peer run` or `peer join`, or name it with --store", ErrNoDaemon, c.store)
+		}
+		return fmt.Errorf("%w on the store %s: start it with `peer up --store %s`", ErrNoDaemon, c.store, c.store)
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("the peer of %s does not answer: %w", c.store, err)
+}
+
+// call sends in as JSON, unless it is nil, and decodes the answer.
+func call[T any](ctx context.Context, c *Client, method, path string, query url.Values, in any) (out T, err error) {
+	var body io.Reader
+	contentType := ""
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return out, err
+		}
+		body, contentType = bytes.NewReader(b), "application/json"
+	}
+	return decode[T](c.do(ctx, method, path, query, contentType, body))
+}
+
+func decode[T any](body io.ReadCloser, err error) (out T, _ error) {
+	if err != nil {
+		return out, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&out); err != nil {
+		return out, fmt.Errorf("the peer's answer ended early: %w", err)
+	}
+	return out, nil
+}
+
+// stream calls f for each value of a stream until it ends or f returns an error.
+func stream[T any](ctx context.Context, c *Client, path string, query url.Values, f func(T) error) error {
+	body, err := c.do(ctx, http.MethodGet, path, query, "", nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	d := json.NewDecoder(body)
+	for {
+		var x struct {
+			Value T      `json:"value"`
+			Error string `json:"error"`
+			End   bool   `json:"end"`
+		}
+		if err := d.Decode(&x); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("the peer of %s went away: %w", c.store, io.ErrUnexpectedEOF)
+		}
+		switch {
+		case x.Error != "":
+			return errors.New(x.Error)
+		case x.End:
+			return nil
+		}
+		if err := f(x.Value); err != nil {
+			return err
+		}
+	}
+}
+
+// Status of the daemon.
+func (c *Client) Status(ctx context.Context) (api.Status, error) {
+	return call[api.Status](ctx, c, http.MethodGet, "/v1/status", nil, nil)
+}
+
+// Create makes a sandbox of a program's image.
+func (c *Client) Create(ctx context.Context, o api.Create, image []byte) (api.Sandbox, error) {
+	settings, err := json.Marshal(o)
+	if err != nil {
+		return api.Sandbox{}, err
+	}
+	return decode[api.Sandbox](c.do(ctx, http.MethodPost, "/v1/sandboxes", url.Values{"settings": {string(settings)}}, "application/octet-stream", bytes.NewReader(image)))
+}
+
+// Join joins a sandbox; it waits until a member has sent the program.
+func (c *Client) Join(ctx context.Context, j api.Join) (api.Sandbox, error) {
+	return call[api.Sandbox](ctx, c, http.MethodPost, "/v1/join", nil, j)
+}
+
+// Sandboxes lists what the daemon takes part in.
+func (c *Client) Sandboxes(ctx context.Context) ([]api.Sandbox, error) {
+	return call[[]api.Sandbox](ctx, c, http.MethodGet, "/v1/sandboxes", nil, nil)
+}
+
+// Ticket invites to a sandbox; sandbox is empty when there is one only.
+func (c *Client) Ticket(ctx context.Context, sandbox string) (string, error) {
+	t, err := call[api.Ticket](ctx, c, http.MethodGet, "/v1/sandboxes/"+url.PathEscape(orOnly(sandbox))+"/ticket", nil, nil)
+	return t.Ticket, err
+}
+
+// orOnly is "-" for no name: the daemon's only sandbox.
+func orOnly(sandbox string) string {
+	if sandbox == "" {
+		return "-"
+	}
+	return sandbox
+}
+
+// Start begins a run.
+func (c *Client) Start(ctx context.Context, sandbox string, s api.Start) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(orOnly(sandbox))+"/runs", nil, s)
+}
+
+// Runs lists the runs of all sandboxes.
+func (c *Client) Runs(ctx context.Context) ([]api.Run, error) {
+	return call[[]api.Run](ctx, c, http.MethodGet, "/v1/runs", nil, nil)
+}
+
+// Run is one run.
+func (c *Client) Run(ctx context.Context, run string) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodGet, "/v1/runs/"+url.PathEscape(run), nil, nil)
+}
+
+// Lines calls f for each piece of output of a run from a number on, to the end of the run if follow is set, else to what
+// there is now.
+func (c *Client) Lines(ctx context.Context, run string, from uint64, follow bool, f func(api.Line) error) error {
+	q := url.Values{"from": {strconv.FormatUint(from, 10)}, "follow": {strconv.FormatBool(follow)}}
+	return stream(ctx, c, "/v1/runs/"+url.PathEscape(run)+"/lines", q, f)
+}
+
+// Variables lists shared variables, of one sandbox and one name if they are not empty.
+func (c *Client) Variables(ctx context.Context, sandbox, name string) ([]api.Variable, error) {
+	return call[[]api.Variable](ctx, c, http.MethodGet, "/v1/variables", url.Values{"sandbox": {sandbox}, "name": {name}}, nil)
+}
+
+// Digests lists the digests of all sandboxes.
+func (c *Client) Digests(ctx context.Context) ([]api.Digest, error) {
+	return call[[]api.Digest](ctx, c, http.MethodGet, "/v1/digests", nil, nil)
+}
+
+// Peers lists the other members of all sandboxes.
+func (c *Client) Peers(ctx context.Context) ([]api.Peer, error) {
+	return call[[]api.Peer](ctx, c, http.MethodGet, "/v1/peers", nil, nil)
+}
+
+// Events calls f for each event from a number on, until ctx ends or f returns an error.
+func (c *Client) Events(ctx context.Context, from uint64, f func(api.Event) error) error {
+	return stream(ctx, c, "/v1/events", url.Values{"from": {strconv.FormatUint(from, 10)}}, f)
+}
+
+// Converged waits for equal digests.
+func (c *Client) Converged(ctx context.Context, o api.Converged) (api.Digest, error) {
+	return call[api.Digest](ctx, c, http.MethodPost, "/v1/converged", nil, o)
+}
+
+// Cut refuses all traffic with the named peers.
+func (c *Client) Cut(ctx context.Context, peers ...string) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/cut", nil, api.Peers{Peers: peers})
+	return err
+}
+
+// Heal ends Cut, for all peers if none is named.
+func (c *Client) Heal(ctx context.Context, peers ...string) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/heal", nil, api.Peers{Peers: peers})
+	return err
+}
+
+// Stop ends the daemon.
+func (c *Client) Stop(ctx context.Context) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/stop", nil, struct{}{})
+	return err
+}

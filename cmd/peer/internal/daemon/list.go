@@ -1,0 +1,197 @@
+package daemon
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tandemvm/tandem"
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+	"github.com/tandemvm/tandem/replication"
+)
+
+var errUnknown = errors.New("unknown")
+
+// open lists the boxes whose sandboxes are open.
+func (d *Daemon) open() []*box {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []*box
+	for _, b := range d.boxes {
+		if b.now() != nil {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// find gives the sandbox of an id, the beginning of one, or a name; "-" is the only one there is. It waits for sandboxes
+// that are being opened.
+func (d *Daemon) find(ctx context.Context, name string) (*box, *tandem.Sandbox, error) {
+	d.mu.Lock()
+	boxes := d.boxes
+	d.mu.Unlock()
+	var found []*box
+	for _, b := range boxes {
+		s, err := b.opened(ctx)
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		if err != nil {
+			continue
+		}
+		if s.ID().String() == name {
+			return b, s, nil
+		}
+		if name == "-" || s.Name() == name || len(name) >= 4 && strings.HasPrefix(s.ID().String(), name) {
+			found = append(found, b)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], found[0].sandbox, nil
+	case len(found) > 1:
+		return nil, nil, fmt.Errorf("%d sandboxes fit %q: name one by its id", len(found), name)
+	case name == "-":
+		return nil, nil, fmt.Errorf("%w: the store has no sandbox", errUnknown)
+	}
+	return nil, nil, fmt.Errorf("%w: no sandbox fits %q", errUnknown, name)
+}
+
+// findRun gives the run of an id, the beginning of one, or a name.
+func (d *Daemon) findRun(name string) (*tandem.Sandbox, api.Run, error) {
+	var found []api.Run
+	var in []*tandem.Sandbox
+	for _, b := range d.open() {
+		s := b.now()
+		for _, r := range d.runsOf(b, s) {
+			if r.ID == name {
+				return s, r, nil
+			}
+			if r.Name == name || len(name) >= 4 && strings.HasPrefix(r.ID, name) {
+				found, in = append(found, r), append(in, s)
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return in[0], found[0], nil
+	case 0:
+		return nil, api.Run{}, fmt.Errorf("%w: no run fits %q: `peer ps` lists them", errUnknown, name)
+	}
+	return nil, api.Run{}, fmt.Errorf("%d runs fit %q: name one by its id", len(found), name)
+}
+
+func runID(text string) (id changes.RunID, err error) {
+	if n, err := hex.Decode(id[:], []byte(text)); err != nil || n != len(id) {
+		return id, fmt.Errorf("%w: %q is not a run id", errUnknown, text)
+	}
+	return id, nil
+}
+
+func describe(b *box) api.Sandbox {
+	out := api.Sandbox{Standby: b.settings.Standby, Members: []string{}}
+	s := b.now()
+	if s == nil {
+		select {
+		case <-b.ready:
+			if b.err != nil {
+				out.Error = oneLine(b.err)
+			}
+		default:
+		}
+		return out
+	}
+	st := s.Status()
+	out.ID, out.Name, out.Program = s.ID().String(), s.Name(), s.Program().Hash().String()
+	out.Members = append(out.Members, st.Members...)
+	out.Digest, out.Deltas, out.Bytes, out.Heads, out.Pending = st.Digest.String(), st.Deltas, st.Bytes, st.Heads, st.Pending
+	if st.Failed != nil {
+		out.Error = oneLine(st.Failed)
+	}
+	return out
+}
+
+func (d *Daemon) runs() []api.Run {
+	out := []api.Run{}
+	for _, b := range d.open() {
+		out = append(out, d.runsOf(b, b.now())...)
+	}
+	return out
+}
+
+// runsOf lists the runs of a sandbox, those included that began here and have not ended their first turn.
+func (d *Daemon) runsOf(b *box, s *tandem.Sandbox) []api.Run {
+	// In this order: a run is in the sandbox's list from its first turn on, so it cannot be missing from both.
+	b.mu.Lock()
+	young := map[changes.RunID]*tandem.Run{}
+	for id, r := range b.started {
+		young[id] = r
+	}
+	b.mu.Unlock()
+	var out []api.Run
+	for _, st := range s.Runs() {
+		delete(young, st.Head.Run)
+		out = append(out, seen(s, st))
+	}
+	for _, r := range young {
+		out = append(out, unseen(s, r))
+	}
+	b.mu.Lock()
+	for i := range out {
+		id, _ := runID(out[i].ID)
+		out[i].Error = b.failed[id]
+		if young[id] == nil {
+			delete(b.started, id)
+		}
+	}
+	b.mu.Unlock()
+	return out
+}
+
+func unseen(s *tandem.Sandbox, r *tandem.Run) api.Run {
+	return api.Run{ID: r.ID().String(), Sandbox: s.ID().String(), Name: r.Name(), Owner: s.Self(), Owned: true, Alive: true, Epoch: 1}
+}
+
+func seen(s *tandem.Sandbox, st replication.RunStatus) api.Run {
+	h := st.Head
+	return api.Run{ID: h.Run.String(), Sandbox: s.ID().String(), Name: h.Name, Owner: h.Owner, Owned: st.Owned, Alive: st.Alive,
+		Warm: st.Warm, Epoch: h.Epoch.Number, Turn: h.Turn, Instructions: h.Instructions, MemoryBytes: h.MemoryBytes, Lines: h.Lines,
+		Done: h.Done, Exit: int(h.Exit), Forks: len(st.Forks)}
+}
+
+func (d *Daemon) digests() []api.Digest {
+	out := []api.Digest{}
+	for _, b := range d.open() {
+		out = append(out, digestOf(b.now()))
+	}
+	return out
+}
+
+func digestOf(s *tandem.Sandbox) api.Digest {
+	st := s.Status()
+	x := api.Digest{Sandbox: s.ID().String(), Name: s.Name(), Digest: st.Digest.String(), Converged: st.Pending == 0, Peers: []api.PeerDigest{}}
+	for _, p := range st.Peers {
+		x.Peers = append(x.Peers, api.PeerDigest{Peer: p.Peer, Digest: p.Digest.String(), InSync: p.InSync, Reachable: p.Reachable})
+		x.Converged = x.Converged && (p.InSync || !p.Reachable)
+	}
+	return x
+}
+
+func (d *Daemon) peers() []api.Peer {
+	out := []api.Peer{}
+	for _, b := range d.open() {
+		s := b.now()
+		for _, p := range s.Status().Peers {
+			out = append(out, api.Peer{Peer: p.Peer, Sandbox: s.ID().String(), Name: s.Name(), Connected: p.Connected, Reachable: p.Reachable,
+				Ago: p.Ago, Digest: p.Digest.String(), InSync: p.InSync, Standby: p.Standby, Deltas: p.Deltas})
+		}
+	}
+	return out
+}
+
+// plain is a variable's name without its package path.
+func plain(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }

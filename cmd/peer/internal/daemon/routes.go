@@ -1,0 +1,315 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/tandemvm/tandem"
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+	"github.com/tandemvm/tandem/replication"
+)
+
+const (
+	imageBytesMax   = 256 << 20
+	requestBytesMax = 1 << 20
+)
+
+func (d *Daemon) routes() http.Handler {
+	m := http.NewServeMux()
+	answer := func(pattern string, f func(r *http.Request) (any, error)) {
+		m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			out, err := f(r)
+			if err != nil {
+				refuse(w, err)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			if err := json.NewEncoder(w).Encode(out); err != nil {
+				d.log.Debug("an answer was not sent", "err", err)
+			}
+		})
+	}
+	answer("GET /v1/status", func(r *http.Request) (any, error) { return d.status(), nil })
+	answer("GET /v1/sandboxes", func(r *http.Request) (any, error) { return d.status().Sandboxes, nil })
+	answer("POST /v1/sandboxes", d.postSandbox)
+	answer("POST /v1/join", d.postJoin)
+	answer("GET /v1/sandboxes/{sandbox}/ticket", d.getTicket)
+	answer("POST /v1/sandboxes/{sandbox}/runs", d.postRun)
+	answer("GET /v1/runs", func(r *http.Request) (any, error) { return d.runs(), nil })
+	answer("GET /v1/runs/{run}", func(r *http.Request) (any, error) {
+		_, run, err := d.findRun(r.PathValue("run"))
+		return run, err
+	})
+	answer("GET /v1/variables", d.getVariables)
+	answer("GET /v1/digests", func(r *http.Request) (any, error) { return d.digests(), nil })
+	answer("GET /v1/peers", func(r *http.Request) (any, error) { return d.peers(), nil })
+	answer("POST /v1/converged", d.postConverged)
+	answer("POST /v1/cut", func(r *http.Request) (any, error) {
+		o, err := body[api.Peers](r)
+		if err == nil {
+			err = d.peer.Cut(o.Peers...)
+		}
+		return struct{}{}, err
+	})
+	answer("POST /v1/heal", func(r *http.Request) (any, error) {
+		o, err := body[api.Peers](r)
+		if err == nil {
+			err = d.peer.Heal(o.Peers...)
+		}
+		return struct{}{}, err
+	})
+	answer("POST /v1/stop", func(r *http.Request) (any, error) {
+		d.once.Do(func() { close(d.stop) })
+		return struct{}{}, nil
+	})
+	m.HandleFunc("GET /v1/runs/{run}/lines", d.getLines)
+	m.HandleFunc("GET /v1/events", d.getEvents)
+	return m
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	code := http.StatusBadRequest
+	if errors.Is(err, errUnknown) {
+		code = http.StatusNotFound
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(api.Error{Error: oneLine(err)})
+}
+
+func body[T any](r *http.Request) (out T, err error) {
+	err = json.NewDecoder(io.LimitReader(r.Body, requestBytesMax)).Decode(&out)
+	if err != nil {
+		err = fmt.Errorf("the request is malformed: %w", err)
+	}
+	return out, err
+}
+
+func (d *Daemon) postSandbox(r *http.Request) (any, error) {
+	var o api.Create
+	if err := json.Unmarshal([]byte(r.URL.Query().Get("settings")), &o); err != nil {
+		return nil, fmt.Errorf("the request is malformed: %w", err)
+	}
+	image, err := io.ReadAll(io.LimitReader(r.Body, imageBytesMax+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(image) > imageBytesMax {
+		return nil, fmt.Errorf("the program's image is larger than %d bytes", imageBytesMax)
+	}
+	b, err := d.create(r.Context(), o, image)
+	if err != nil {
+		return nil, err
+	}
+	return describe(b), nil
+}
+
+func (d *Daemon) postJoin(r *http.Request) (any, error) {
+	o, err := body[api.Join](r)
+	if err != nil {
+		return nil, err
+	}
+	b, err := d.join(r.Context(), o)
+	if err != nil {
+		return nil, err
+	}
+	return describe(b), nil
+}
+
+func (d *Daemon) getTicket(r *http.Request) (any, error) {
+	_, s, err := d.find(r.Context(), r.PathValue("sandbox"))
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.Ticket()
+	return api.Ticket{Ticket: t}, err
+}
+
+func (d *Daemon) postRun(r *http.Request) (any, error) {
+	o, err := body[api.Start](r)
+	if err != nil {
+		return nil, err
+	}
+	b, s, err := d.find(r.Context(), r.PathValue("sandbox"))
+	if err != nil {
+		return nil, err
+	}
+	if o.Once {
+		d.starting.Lock()
+		defer d.starting.Unlock()
+		for _, run := range d.runsOf(b, s) {
+			if run.Name == o.Name {
+				return run, nil
+			}
+		}
+	}
+	run, err := s.Start(r.Context(), tandem.RunOptions{Name: o.Name, Args: o.Args})
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	b.started[run.ID()] = run
+	b.mu.Unlock()
+	return unseen(s, run), nil
+}
+
+func (d *Daemon) getVariables(r *http.Request) (any, error) {
+	boxes := d.open()
+	if name := r.URL.Query().Get("sandbox"); name != "" {
+		b, _, err := d.find(r.Context(), name)
+		if err != nil {
+			return nil, err
+		}
+		boxes = []*box{b}
+	}
+	want, out := r.URL.Query().Get("name"), []api.Variable{}
+	for _, b := range boxes {
+		s := b.now()
+		for _, v := range s.Program().Variables() {
+			if want != "" && v.Name != want && plain(v.Name) != want {
+				continue
+			}
+			value, conflicts, err := s.Value(v.Name)
+			if err != nil {
+				return nil, err
+			}
+			j, err := json.Marshal(value)
+			if err != nil {
+				return nil, fmt.Errorf("variable %s: %w", v.Name, err)
+			}
+			out = append(out, api.Variable{Sandbox: s.ID().String(), Name: v.Name, Rule: v.Rule, Type: v.Type.String(),
+				Value: j, Text: value.String(), Conflicts: conflicts})
+		}
+	}
+	if want != "" && len(out) == 0 {
+		return nil, fmt.Errorf("%w: no shared variable is called %s: `peer vars` lists them", errUnknown, want)
+	}
+	return out, nil
+}
+
+func (d *Daemon) postConverged(r *http.Request) (any, error) {
+	o, err := body[api.Converged](r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), o.Timeout)
+	defer cancel()
+	_, s, err := d.find(ctx, o.Sandbox)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Converged(ctx, o.PeersMin); err != nil {
+		return nil, err
+	}
+	return digestOf(s), nil
+}
+
+// errEnough ends a stream of lines that is not followed.
+var errEnough = errors.New("enough")
+
+func (d *Daemon) getLines(w http.ResponseWriter, r *http.Request) {
+	from, err := strconv.ParseUint(r.URL.Query().Get("from"), 10, 64)
+	if err != nil {
+		from = 1
+	}
+	s, run, err := d.findRun(r.PathValue("run"))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	id, err := runID(run.ID)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	follow := r.URL.Query().Get("follow") == "true"
+	st := startStream(w)
+	if follow || from <= run.Lines {
+		err = s.Lines(r.Context(), id, from, func(l changes.Line) error {
+			if err := st.send(api.Line{Number: l.Number, Stream: l.Stream, Text: l.Text}); err != nil {
+				return err
+			}
+			if !follow && l.Number >= run.Lines {
+				return errEnough
+			}
+			return nil
+		})
+	}
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	st.end(err)
+}
+
+func (d *Daemon) getEvents(w http.ResponseWriter, r *http.Request) {
+	from, err := strconv.ParseUint(r.URL.Query().Get("from"), 10, 64)
+	if err != nil {
+		from = 1
+	}
+	st := startStream(w)
+	st.end(d.events.read(r.Context(), from, func(e api.Event) error { return st.send(e) }))
+}
+
+// stream is an answer of many values.
+type stream struct {
+	w http.ResponseWriter
+	e *json.Encoder
+}
+
+func startStream(w http.ResponseWriter) *stream {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	s := &stream{w, json.NewEncoder(w)}
+	s.flush()
+	return s
+}
+
+func (s *stream) flush() {
+	if f, ok := s.w.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+func (s *stream) send(v any) error {
+	err := s.e.Encode(struct {
+		Value any `json:"value"`
+	}{v})
+	s.flush()
+	return err
+}
+
+// end says that the stream is whole, or why not. A closing daemon says nothing: the client sees that it went away.
+func (s *stream) end(err error) {
+	switch {
+	case err == nil:
+		s.e.Encode(map[string]bool{"end": true})
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, tandem.ErrClosed) && !errors.Is(err, replication.ErrClosed):
+		s.e.Encode(api.Error{Error: oneLine(err)})
+	}
+	s.flush()
+}
+
+// status describes the daemon and its sandboxes.
+func (d *Daemon) status() api.Status {
+	st := api.Status{API: api.Version, Version: d.cfg.Version, PID: os.Getpid(), Peer: d.peer.ID(), Addrs: d.peer.Addrs(),
+		Store: d.cfg.Dir, Sandboxes: []api.Sandbox{}}
+	d.mu.Lock()
+	boxes := d.boxes
+	d.mu.Unlock()
+	for _, b := range boxes {
+		select {
+		case <-b.ready:
+		default:
+			st.Opening = true
+		}
+		st.Sandboxes = append(st.Sandboxes, describe(b))
+	}
+	return st
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem"
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+)
+
+// ticketSandbox is the id of the sandbox that a ticket invites to.
+func ticketSandbox(ticket string) (string, error) {
+	id, err := tandem.Invited(ticket)
+	return id.String(), err
+}
+
+// listing adds --store and -o.
+func (c *command) listing(cmd *cobra.Command) *cobra.Command {
+	c.storeFlag(cmd)
+	cmd.Flags().StringVarP(&c.format, "output", "o", "text", "text or json")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if c.format != "text" && c.format != "json" {
+			return fmt.Errorf("-o %s: give text or json", c.format)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// show prints v as JSON, or the rows that text makes of it, aligned below their heading.
+func (c *command) show(v any, heading string, text func(row func(cells ...any))) error {
+	if c.format == "json" {
+		e := json.NewEncoder(c.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
+	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	if heading != "" {
+		fmt.Fprintln(w, strings.ReplaceAll(heading, " ", "\t"))
+	}
+	text(func(cells ...any) {
+		for i, x := range cells {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, x)
+		}
+		fmt.Fprintln(w)
+	})
+	return w.Flush()
+}
+
+// short is the beginning of an id or hash; of a peer id, whose beginnings are all alike, its end.
+func short(id string) string {
+	switch {
+	case len(id) <= 12:
+		return id
+	case strings.HasPrefix(id, "12D3"):
+		return id[len(id)-8:]
+	}
+	return id[:12]
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func (c *command) ps() *cobra.Command {
+	return c.listing(&cobra.Command{
+		Use: "ps", Short: "List the runs of the sandboxes", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			runs, err := c.client().Runs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.show(runs, "RUN NAME STATUS OWNER EPOCH TURN LINES MEMORY WARM FORKS", func(row func(...any)) {
+				for _, r := range runs {
+					owner := short(r.Owner)
+					if r.Owned {
+						owner = "here"
+					}
+					row(short(r.ID), r.Name, runStatus(r), owner, r.Epoch, r.Turn, r.Lines, sizeText(r.MemoryBytes), yes(r.Warm || r.Owned), r.Forks)
+				}
+			})
+		},
+	})
+}
+
+func runStatus(r api.Run) string {
+	switch {
+	case r.Done:
+		return "exit " + strconv.Itoa(r.Exit)
+	case r.Error != "":
+		return "paused"
+	case !r.Alive:
+		return "owner gone"
+	}
+	return "running"
+}
+
+func sizeText(bytes uint64) string {
+	switch {
+	case bytes < 10<<10:
+		return strconv.FormatUint(bytes, 10)
+	case bytes < 10<<20:
+		return strconv.FormatUint(bytes>>10, 10) + "K"
+	}
+	return strconv.FormatUint(bytes>>20, 10) + "M"
+}
+
+func (c *command) vars() *cobra.Command {
+	return c.listing(&cobra.Command{
+		Use: "vars [NAME]", Short: "List the shared variables with their merged values", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := strings.Join(args, "")
+			vars, err := c.client().Variables(cmd.Context(), "", name)
+			if err != nil {
+				return err
+			}
+			return c.show(vars, "SANDBOX NAME RULE CONFLICTS VALUE", func(row func(...any)) {
+				for _, v := range vars {
+					text := v.Text
+					if name == "" {
+						text = clip(text, 60)
+					}
+					row(short(v.Sandbox), v.Name, v.Rule, v.Conflicts, text)
+				}
+			})
+		},
+	})
+}
+
+// clip shortens a long value in a list; asked for by name it is shown whole.
+func clip(s string, runesMax int) string {
+	r := []rune(s)
+	if len(r) <= runesMax {
+		return s
+	}
+	return string(r[:runesMax-1]) + "…"
+}
+
+func (c *command) logs() *cobra.Command {
+	var follow bool
+	var from uint64
+	cmd := c.listing(&cobra.Command{
+		Use: "logs [-f] RUN", Short: "Print a run's output; RUN is an id, its beginning, or a name", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := streams{c.stdout, c.stderr}
+			e := json.NewEncoder(c.stdout)
+			return c.client().Lines(cmd.Context(), args[0], from, follow, func(l api.Line) error {
+				if c.format == "json" {
+					return e.Encode(struct {
+						Number uint64 `json:"number"`
+						Stream uint8  `json:"stream"`
+						Text   string `json:"text"`
+					}{l.Number, l.Stream, string(l.Text)})
+				}
+				return out.WriteOutput(l.Stream, l.Text)
+			})
+		},
+	})
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
+	cmd.Flags().Uint64Var(&from, "from", 1, "number of the first line")
+	return cmd
+}
+
+func (c *command) digest() *cobra.Command {
+	return c.listing(&cobra.Command{
+		Use: "digest", Short: "Print the digest of each sandbox: equal digests mean equal states", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ds, err := c.client().Digests(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.show(ds, "SANDBOX NAME PEER DIGEST EQUAL", func(row func(...any)) {
+				for _, d := range ds {
+					row(short(d.Sandbox), d.Name, "here", short(d.Digest), "")
+					for _, p := range d.Peers {
+						state := yes(p.InSync)
+						if !p.Reachable {
+							state = "not heard"
+						}
+						row(short(d.Sandbox), d.Name, short(p.Peer), short(p.Digest), state)
+					}
+				}
+			})
+		},
+	})
+}
+
+func (c *command) peers() *cobra.Command {
+	return c.listing(&cobra.Command{
+		Use: "peers", Short: "List the other members of the sandboxes", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ps, err := c.client().Peers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.show(ps, "PEER SANDBOX CONNECTED HEARD STANDBY DELTAS DIGEST EQUAL", func(row func(...any)) {
+				for _, p := range ps {
+					row(p.Peer, p.Name, yes(p.Connected), p.Ago.Round(time.Millisecond), yes(p.Standby), p.Deltas, short(p.Digest), yes(p.InSync))
+				}
+			})
+		},
+	})
+}
+
+func (c *command) invite() *cobra.Command {
+	return c.listing(&cobra.Command{
+		Use: "invite [SANDBOX]", Short: "Print a ticket: who has it can join", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := c.client().Ticket(cmd.Context(), strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			return c.show(api.Ticket{Ticket: t}, "", func(row func(...any)) { row(t) })
+		},
+	})
+}
+
+func (c *command) stop() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "stop", Short: "End the peer that has the store; its runs go on when it is up again, or at a standby", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.client().Stop(cmd.Context()) },
+	}
+	c.storeFlag(cmd)
+	return cmd
+}
+
+func (c *command) cut() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "cut PEER...", Short: "Refuse all traffic with peers, to try out a partition", Hidden: true, Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.client().Cut(cmd.Context(), args...) },
+	}
+	c.storeFlag(cmd)
+	return cmd
+}
+
+func (c *command) heal() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "heal [PEER...]", Short: "End cut, for all peers if none is named", Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.client().Heal(cmd.Context(), args...) },
+	}
+	c.storeFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,98 @@
+// Command peer runs Go programs that outlive the machine they run on: alone (`peer run --solo`), as a member of a sandbox
+// that other peers join (`peer run`, `peer join`, `peer up`), or three at once to see it work (`peer demo`).
+//
+// It is the command line only: a daemon is internal/daemon, what the listing commands print comes from a running one over
+// its socket. `peer help` lists the commands; DESIGN.md beside this file has the reasons.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem/vm"
+)
+
+func main() {
+	os.Exit(Main())
+}
+
+// Main is the command with the process's own arguments and streams; it returns the exit status.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	root := c.root()
+	root.SetArgs(os.Args[1:])
+	return c.status(ctx, root.ExecuteContext(ctx))
+}
+
+// exitStatus is the error of a command that ends with a status and has said what there is to say.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// interrupted is the status of a command ended by Ctrl-C, as shells count it.
+const interrupted = exitStatus(128 + int(syscall.SIGINT))
+
+// status prints err and returns what the process ends with: a program's own status, 130 after an interrupt, else 1. Complaints about source
+// are the compiler's lines; every other error is one line.
+func (c *command) status(ctx context.Context, err error) int {
+	var own exitStatus
+	var source *vm.SourceErrors
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &own):
+		return int(own)
+	case errors.As(err, &source):
+		fmt.Fprintln(c.stderr, strings.TrimRight(source.Error(), "\n"))
+		return 1
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return int(interrupted)
+	}
+	fmt.Fprintln(c.stderr, "peer: "+strings.Join(strings.Fields(err.Error()), " "))
+	return 1
+}
+
+// command holds what all commands share.
+type command struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	store          string // --store
+	format         string // -o
+	verbose        bool
+}
+
+func (c *command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "peer",
+		Short:         "Run Go programs that outlive the machine they run on",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return fmt.Errorf("unknown command %q: `peer help` lists them", args[0])
+		},
+	}
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
+	})
+	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log what happens on stderr")
+	root.AddCommand(c.run(), c.up(), c.join(), c.stop(), c.ps(), c.vars(), c.logs(), c.digest(), c.peers(), c.invite(),
+		c.cut(), c.heal(), c.demo(), c.version())
+	return root
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+	"github.com/tandemvm/tandem/vm"
+)
+
+// allowance is what a program may use of this machine.
+type allowance struct {
+	read, env  []string
+	gas        uint64
+	memory     string
+	goroutines uint64
+	stack      string
+}
+
+func (a *allowance) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&a.read, "grant-read", nil, "file, or directory with all below it, that the program may read (repeatable)")
+	f.StringArrayVar(&a.env, "env", nil, "`KEY=VALUE` in the program's environment (repeatable)")
+	f.Uint64Var(&a.gas, "gas", 0, "instruction words a run may execute; 0: unlimited")
+	f.StringVar(&a.memory, "memory", "4G", "memory a run may use, such as 512M or 4G")
+}
+
+// goroutineFlags are bounds that only a run without a sandbox takes.
+func (a *allowance) goroutineFlags(cmd *cobra.Command) {
+	cmd.Flags().Uint64Var(&a.goroutines, "goroutines", 0, "goroutines living at once; 0: about a million")
+	cmd.Flags().StringVar(&a.stack, "stack", "1000M", "stack of one goroutine")
+}
+
+// check makes grants absolute, so that they mean the same wherever the daemon runs, and says what is wrong with them.
+func (a *allowance) check() (api.Settings, error) {
+	s := api.Settings{Env: a.env, Gas: a.gas}
+	for _, path := range a.read {
+		abs, err := filepath.Abs(path)
+		if err == nil {
+			_, err = os.Stat(abs)
+		}
+		if err != nil {
+			return s, fmt.Errorf("--grant-read: %w", err)
+		}
+		s.Read = append(s.Read, abs)
+	}
+	for _, kv := range a.env {
+		if k, _, ok := strings.Cut(kv, "="); !ok || k == "" {
+			return s, fmt.Errorf("--env %s: give it as KEY=VALUE", kv)
+		}
+	}
+	var err error
+	s.MemoryBytes, err = sizeBytes("--memory", a.memory)
+	return s, err
+}
+
+// sizeBytes reads a size such as 512M; K, M and G are powers of 1024.
+func sizeBytes(flag, text string) (uint64, error) {
+	number, unit := strings.TrimSuffix(strings.ToUpper(text), "B"), uint64(1)
+	for i, u := range []string{"K", "M", "G"} {
+		if n, ok := strings.CutSuffix(number, u); ok {
+			number, unit = n, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || n == 0 || n > (1<<62)/unit {
+		return 0, fmt.Errorf("%s %s: give a size such as 512M or 4G", flag, text)
+	}
+	return n * unit, nil
+}
+
+// compile makes a program of a file or a package directory. Positions in errors are relative to the working directory.
+func compile(ctx context.Context, path string) (*vm.Program, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("no program: %w: give a .go file or a package directory", err)
+	}
+	p, err := vm.Compile(ctx, vm.Source{Paths: []string{path}})
+	var source *vm.SourceErrors
+	if err != nil && !errors.As(err, &source) && ctx.Err() == nil {
+		return nil, fmt.Errorf("%s cannot be compiled: %w", path, err)
+	}
+	return p, err
+}
+
+// programName is what the program calls itself: the file's or directory's name.
+func programName(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return strings.TrimSuffix(filepath.Base(path), ".go")
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+	"github.com/tandemvm/tandem/cmd/peer/internal/client"
+	"github.com/tandemvm/tandem/cmd/peer/internal/daemon"
+)
+
+// service is how a command that serves a store does so.
+type service struct {
+	listen      []string
+	mdns        bool
+	metrics     string
+	lease       time.Duration
+	diskFreeMin int64
+	untilEOF    bool
+}
+
+func (s *service) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&s.listen, "listen", nil, "multiaddr to listen on, such as /ip4/0.0.0.0/udp/4001/quic-v1 (repeatable; default: QUIC and TCP on free ports)")
+	f.BoolVar(&s.mdns, "mdns", true, "find members on the local network")
+	f.StringVar(&s.metrics, "metrics", "", "loopback `HOST:PORT` for Prometheus metrics and pprof")
+	f.DurationVar(&s.lease, "lease", 0, "silence after which a run's owner counts as gone (default 1s)")
+	f.Int64Var(&s.diskFreeMin, "disk-free-min", 0, "bytes of the disk to leave free (default 32 MiB)")
+	f.BoolVar(&s.untilEOF, "until-stdin-closes", false, "end when standard input ends: for a parent process")
+	f.MarkHidden("until-stdin-closes")
+}
+
+// open starts a daemon on the store in this process.
+func (c *command) open(s *service, init bool) (*daemon.Daemon, error) {
+	return daemon.Open(daemon.Config{Dir: c.store, Listen: s.listen, MDNS: s.mdns, Init: init, Metrics: s.metrics, Version: versionText(),
+		Lease: s.lease, DiskFreeMin: s.diskFreeMin, Logger: c.logger()})
+}
+
+// serve keeps the daemon until ctx ends, a client asks it to stop, or its parent is gone.
+func (c *command) serve(ctx context.Context, d *daemon.Daemon, s *service) error {
+	eof := make(chan struct{})
+	if s.untilEOF {
+		go func() {
+			io.Copy(io.Discard, c.stdin)
+			close(eof)
+		}()
+	}
+	select {
+	case <-ctx.Done():
+	case <-d.Stopped():
+	case <-eof:
+	}
+	return d.Close()
+}
+
+func (c *command) up() *cobra.Command {
+	var s service
+	var init bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Open a store that exists and go on with its runs",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := c.open(&s, init)
+			if err != nil {
+				return err
+			}
+			return c.serve(cmd.Context(), d, &s)
+		},
+	}
+	c.storeFlag(cmd)
+	s.flags(cmd)
+	cmd.Flags().BoolVar(&init, "init", false, "make the store if there is none; sandboxes are added through the API")
+	return cmd
+}
+
+func (c *command) run() *cobra.Command {
+	var s service
+	var a allowance
+	var name string
+	var solo, standby, stay bool
+	cmd := &cobra.Command{
+		Use:   "run [flags] PROGRAM [args...]",
+		Short: "Run a program: a .go file or a package directory",
+		Long: `Run a program: a .go file or a package directory.
+
+Flags before PROGRAM are peer's, everything after it is the program's. The program runs as a run of a new sandbox, which others
+join by the ticket printed on stderr; what stands on stdout is durable. With --solo there is no sandbox, no store and no network.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("no program: give a .go file or a package directory: see `peer run --help`")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if solo {
+				return c.solo(cmd.Context(), args[0], args[1:], &a)
+			}
+			settings, err := a.check()
+			if err != nil {
+				return err
+			}
+			settings.Standby = standby
+			if name == "" {
+				name = programName(args[0])
+			}
+			return c.runShared(cmd.Context(), args, name, settings, &s, stay)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	c.storeFlag(cmd)
+	s.flags(cmd)
+	a.flags(cmd)
+	a.goroutineFlags(cmd)
+	cmd.Flags().BoolVar(&solo, "solo", false, "run without a sandbox: no store, no network")
+	cmd.Flags().StringVar(&name, "name", "", "what the sandbox and the run are called (default: the program's name)")
+	cmd.Flags().BoolVar(&standby, "standby", true, "take over runs of other peers whose owner is gone")
+	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving when the run has ended")
+	return cmd
+}
+
+// runShared creates a sandbox for the program and follows its first run.
+func (c *command) runShared(ctx context.Context, args []string, name string, settings api.Settings, s *service, stay bool) error {
+	if daemon.IsStore(c.store) {
+		return fmt.Errorf("%s is a store already: go on with `peer up --store %s`, or give another --store", c.store, c.store)
+	}
+	if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no program: %w: give a .go file or a package directory", err)
+	}
+	program, err := compile(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	made := missing(c.store)
+	d, err := c.open(s, true)
+	if err != nil {
+		return errors.Join(err, forget(made))
+	}
+	defer d.Close()
+	cl := c.client()
+	defer cl.Close()
+	box, err := cl.Create(ctx, api.Create{Name: name, Settings: settings}, program.Encode())
+	if err != nil {
+		return errors.Join(err, d.Close(), forget(made))
+	}
+	ticket, err := cl.Ticket(ctx, box.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "peer: store %s; others join with: peer join %s\n", c.store, ticket)
+	run, err := cl.Start(ctx, box.ID, api.Start{Name: name, Args: append([]string{programName(args[0])}, args[1:]...)})
+	if err != nil {
+		return err
+	}
+	return c.followThen(ctx, d, cl, run, s, stay)
+}
+
+// missing is the directory to remove again if nothing comes of a new store in dir: dir, if it is not there, else "".
+func missing(dir string) string {
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return dir
+	}
+	return ""
+}
+
+// forget removes a store in which nothing was made.
+func forget(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	return os.RemoveAll(dir)
+}
+
+// followThen prints a run's output until it ends, and ends with its status; with stay it goes on serving before.
+func (c *command) followThen(ctx context.Context, d *daemon.Daemon, cl *client.Client, run api.Run, s *service, stay bool) error {
+	end, err := c.follow(ctx, cl, run.ID)
+	if err != nil && ctx.Err() == nil && !stay {
+		return err
+	}
+	if err == nil {
+		c.settle(ctx, cl, run.Sandbox)
+	}
+	if stay {
+		if err != nil && ctx.Err() == nil {
+			fmt.Fprintln(c.stderr, "peer: "+err.Error())
+		}
+		if err := c.serve(ctx, d, s); err != nil {
+			return err
+		}
+	}
+	if cerr := d.Close(); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return err
+	}
+	if end.Exit != 0 {
+		return exitStatus(end.Exit)
+	}
+	return nil
+}
+
+// settleLimit bounds how long a run that ended waits for its peers to have its end.
+const settleLimit = 2 * time.Second
+
+// settle gives the peers in reach the time to receive what was just written.
+func (c *command) settle(ctx context.Context, cl *client.Client, sandbox string) {
+	if _, err := cl.Converged(ctx, api.Converged{Sandbox: sandbox, Timeout: settleLimit}); err != nil && ctx.Err() == nil {
+		c.logger().Warn("peers may not have the end of the run yet", "err", err)
+	}
+}
+
+// follow prints a run's output as it becomes durable, wherever the run executes, until it ends.
+func (c *command) follow(ctx context.Context, cl *client.Client, run string) (api.Run, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		err := cl.Events(ctx, 1, func(e api.Event) error {
+			if e.Run == run && e.Kind == "paused" || e.Kind == "broken" {
+				return errors.New(e.Error)
+			}
+			return nil
+		})
+		if err != nil && ctx.Err() == nil {
+			cancel(err)
+		}
+	}()
+	out := streams{c.stdout, c.stderr}
+	err := cl.Lines(ctx, run, 1, true, func(l api.Line) error { return out.WriteOutput(l.Stream, l.Text) })
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return api.Run{}, err
+	}
+	return cl.Run(ctx, run)
+}
+
+func (c *command) join() *cobra.Command {
+	var s service
+	var a allowance
+	var name string
+	var standby bool
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "join TICKET [flags] [-- args...]",
+		Short: "Join a sandbox by its ticket and start a run of its program",
+		Long: `Join a sandbox by its ticket and start a run of its program with args.
+
+With --standby no run is started: this peer keeps the runs of others warm and takes one over when its owner is gone.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash == 0 || dash < 0 && len(args) > 1 || dash > 1 {
+				return errors.New("give one ticket, and the program's arguments after --: see `peer join --help`")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			settings, err := a.check()
+			if err != nil {
+				return err
+			}
+			settings.Standby = standby
+			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, name, args[1:], &s, wait)
+		},
+	}
+	c.storeFlag(cmd)
+	s.flags(cmd)
+	a.flags(cmd)
+	cmd.Flags().StringVar(&name, "name", "", "what the run is called (default: the sandbox's name)")
+	cmd.Flags().BoolVar(&standby, "standby", false, "start no run; take over those whose owner is gone")
+	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a member to answer")
+	return cmd
+}
+
+// joinShared joins the sandbox, starts a run unless this is a standby, and serves.
+func (c *command) joinShared(ctx context.Context, j api.Join, name string, args []string, s *service, wait time.Duration) error {
+	id, err := ticketSandbox(j.Ticket)
+	if err != nil {
+		return err
+	}
+	known := daemon.IsStore(c.store)
+	made := missing(c.store)
+	d, err := c.open(s, true)
+	if err != nil {
+		return errors.Join(err, forget(made))
+	}
+	defer d.Close()
+	cl := c.client()
+	defer cl.Close()
+	if known {
+		if err := c.sameSandbox(ctx, cl, id); err != nil {
+			return err
+		}
+	}
+	patience, cancel := context.WithTimeoutCause(ctx, wait, errNobody)
+	defer cancel()
+	box, err := cl.Join(patience, j)
+	if err != nil {
+		if ctx.Err() == nil && patience.Err() != nil {
+			err = fmt.Errorf("%w within %v: check that a member runs and can be reached from here, or wait longer with --wait", errNobody, wait)
+		}
+		return errors.Join(err, d.Close(), forget(made))
+	}
+	fmt.Fprintf(c.stderr, "peer: joined %s (%s) on the store %s\n", box.Name, box.ID[:12], c.store)
+	if j.Standby {
+		return c.serve(ctx, d, s)
+	}
+	if name == "" {
+		name = box.Name
+	}
+	run, err := cl.Start(ctx, box.ID, api.Start{Name: name, Args: append([]string{box.Name}, args...)})
+	if err != nil {
+		return err
+	}
+	return c.followThen(ctx, d, cl, run, s, false)
+}
+
+var errNobody = errors.New("no member of the sandbox answered")
+
+// sameSandbox makes sure that a store that is there is the ticket's.
+func (c *command) sameSandbox(ctx context.Context, cl *client.Client, id string) error {
+	boxes, err := cl.Sandboxes(ctx)
+	if err != nil || len(boxes) == 0 {
+		return err
+	}
+	for _, b := range boxes {
+		if b.ID == id || b.ID == "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("the store %s holds another sandbox (%s, %s): give another --store for the ticket's (%s)",
+		filepath.Clean(c.store), boxes[0].Name, boxes[0].ID[:12], id[:12])
+}
+
