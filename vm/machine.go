@@ -1,0 +1,285 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/mem"
+)
+
+// Limits bound a run. They are written into its memory and travel with it, all but MemoryBytes, which each machine that
+// executes the run sets. Zero values are the defaults in the comments.
+type Limits struct {
+	Gas         uint64 // instruction words in all; unlimited
+	MemoryBytes uint64 // linear memory; 1 GiB
+	Goroutines  uint64 // living at once; 1<<20
+	StackBytes  uint64 // of one goroutine; 1000000000
+}
+
+const memoryBytesDefault = 1 << 30
+
+// Grants are what a program may use of the machine it runs on. The zero value grants nothing but output.
+type Grants struct {
+	Read []string // files, and directories with all below them, that may be read
+	Env  []string // environment, KEY=VALUE
+}
+
+// Observer is the step observer of the state-interface paper: it is told of every instruction before it is carried out, with what it
+// reads and writes. See Step.
+type Observer = exec.Observer
+
+// Step is one instruction about to be carried out.
+type Step = exec.Step
+
+// Config is what a machine is given. The zero value runs a program with no arguments, no authority and the real clock.
+type Config struct {
+	Args   []string // os.Args, the program's name first
+	Dir    string   // working directory the program sees, default /; relative paths are looked up there
+	Grants Grants
+	Limits Limits
+	Clock  Clock        // default: WallClock
+	Seed   uint64       // of the run's random state; read by New only. 0: one seed for all, so a run can be repeated
+	Stdin  StdinReader  // default: empty
+	Output OutputWriter // takes output at once when no turn is open; nil: it stays in the machine until EndTurn
+
+	Observer  Observer // nil costs nothing
+	Untracked bool     // without tracking: no Save, Take or Turn. The baseline of benchmarks
+}
+
+// StdinReader is the program's standard input.
+type StdinReader interface{ Read(p []byte) (int, error) }
+
+// OutputWriter takes what the program writes; stream is Stdout or Stderr.
+type OutputWriter interface {
+	WriteOutput(stream uint8, p []byte) error
+}
+
+// Machine is one run of a program. It is one thread of control: no two methods at once, but for Pause.
+type Machine struct {
+	prog    *Program
+	cfg     Config
+	clock   *runClock
+	mem     *mem.Memory
+	heap    *heap.Heap
+	core    *exec.Machine
+	shared  *shared
+	out     *output
+	world   *world
+	outside VersionController // saves of what is not in memory: output
+
+	inTurn bool
+	stop   Stop
+	taken  *mem.Pages // the capture before, nil: none
+	tree   *changes.Tree
+}
+
+// New is a machine for a new run of p, standing before its first instruction.
+func New(p *Program, c Config) (*Machine, error) {
+	m, err := bare(p, c)
+	if err != nil {
+		return nil, err
+	}
+	img := p.img
+	dataEnd := uint64(code.Base + code.DataStart + len(img.Data))
+	if err := m.mem.Grow(dataEnd - code.Base); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("vm: the program's data does not fit: %w", err)
+	}
+	copy(m.mem.Writable(code.Base+code.DataStart, uint64(len(img.Data))), img.Data)
+	if m.heap, err = heap.New(m.mem, dataEnd, c.Seed); err != nil {
+		m.Close()
+		return nil, err
+	}
+	m.core, err = exec.New(m.execConfig())
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	if m.shared, err = newShared(m.heap, img.Globals); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Resume is a machine that continues the run of a snapshot of p.
+func Resume(ctx context.Context, p *Program, c Config, s *Snapshot) (*Machine, error) {
+	if err := s.check(p); err != nil {
+		return nil, err
+	}
+	m, err := attached(p, c, s.pages)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	m.taken, m.tree = s.pages, s.tree.Clone()
+	return m, nil
+}
+
+// attached is a machine on a copy of pages.
+func attached(p *Program, c Config, pages *mem.Pages) (*Machine, error) {
+	m, err := bare(p, c)
+	if err != nil {
+		return nil, err
+	}
+	if err = m.mem.Load(pages); err == nil {
+		err = m.reattach()
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// bare is a machine with empty memory.
+func bare(p *Program, c Config) (*Machine, error) {
+	if c.Clock == nil {
+		c.Clock = WallClock{}
+	}
+	if c.Limits.MemoryBytes == 0 {
+		c.Limits.MemoryBytes = memoryBytesDefault
+	}
+	memory, err := mem.New(c.Limits.MemoryBytes)
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{prog: p, cfg: c, mem: memory, tree: changes.NewTree(0)}
+	m.clock = &runClock{m.mem, c.Clock}
+	m.out = newOutput(&m.outside)
+	if m.world, err = newWorld(m, c); err != nil {
+		m.mem.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Machine) execConfig() exec.Config {
+	return exec.Config{Program: m.prog.exec, Mem: m.mem, Heap: m.heap, Host: m.world, Natives: natives,
+		Limits:    exec.Limits{Gas: m.cfg.Limits.Gas, Goroutines: m.cfg.Limits.Goroutines, StackBytes: m.cfg.Limits.StackBytes},
+		Untracked: m.cfg.Untracked, Observer: m.cfg.Observer}
+}
+
+// reattach makes everything beside memory follow it, after it was loaded or undone.
+func (m *Machine) reattach() error {
+	var err error
+	if m.heap, err = heap.Attach(m.mem); err != nil {
+		return err
+	}
+	if m.core == nil {
+		m.core, err = exec.Attach(m.execConfig())
+	} else {
+		err = m.core.Reload()
+	}
+	if err != nil {
+		return err
+	}
+	if m.shared != nil {
+		return m.shared.attach()
+	}
+	m.shared, err = newShared(m.heap, m.prog.img.Globals)
+	return err
+}
+
+// Close gives the memory back. The machine is dead afterwards; its snapshots live on.
+func (m *Machine) Close() error { return errors.Join(m.world.folder.Close(), m.mem.Close()) }
+
+// Program is what the machine runs.
+func (m *Machine) Program() *Program { return m.prog }
+
+// Instructions is the number of instruction words executed since the run began.
+func (m *Machine) Instructions() uint64 { return m.core.Count() }
+
+// MemoryBytes is the size of the run's memory.
+func (m *Machine) MemoryBytes() uint64 { return m.mem.Size() }
+
+// Value is a shared variable as the program sees it now.
+func (m *Machine) Value(name string) (changes.Value, error) { return m.shared.valueOf(name) }
+
+// Pause makes Run return at the next safe point. It may be called from any goroutine.
+func (m *Machine) Pause() { m.core.Pause() }
+
+// Run executes until words instruction words are used up, the program pauses itself (turn.Commit), nothing can run, the
+// program ended, or ctx ended (then like a slice used up, at a safe point). An error is a limit exceeded, naming it, or a host failure.
+func (m *Machine) Run(ctx context.Context, words uint64) (Stop, error) {
+	if err := ctx.Err(); err == nil {
+		defer context.AfterFunc(ctx, m.core.Pause)()
+	} else {
+		return Stop{End: EndSlice}, nil
+	}
+	begun := m.begun()
+	s := m.core.Run(words)
+	if !begun && m.begun() {
+		// Package initialisation is over: what it made of shared variables is what they begin with.
+		if err := m.shared.attach(); err != nil {
+			return Stop{}, err
+		}
+		if s.Reason == exec.Paused && ctx.Err() == nil {
+			s = m.core.Run(words)
+		}
+	}
+	if s.Reason == exec.Failed {
+		return Stop{}, fmt.Errorf("vm: %w", s.Err)
+	}
+	if !m.inTurn && m.cfg.Output != nil {
+		if err := m.flush(); err != nil {
+			return Stop{}, err
+		}
+	}
+	switch s.Reason {
+	case exec.Exited:
+		return Stop{End: EndExit, Exit: s.Status}, nil
+	case exec.Idle, exec.HostCall:
+		stop := Stop{End: EndIdle}
+		if s.Wake != 0 {
+			stop.Wake = time.Unix(0, s.Wake)
+		}
+		return stop, nil
+	case exec.Paused:
+		if ctx.Err() != nil {
+			return Stop{End: EndSlice}, nil
+		}
+		return Stop{End: EndCommit}, nil
+	}
+	return Stop{End: EndSlice}, nil
+}
+
+// flush hands the output to the Config's writer.
+func (m *Machine) flush() error {
+	for _, c := range m.out.joined() {
+		if err := m.cfg.Output.WriteOutput(c.stream, c.text); err != nil {
+			return fmt.Errorf("vm: output: %w", err)
+		}
+	}
+	m.out.clear()
+	return nil
+}
+
+// runClock is the machine's clock as the program sees it: monotonic time goes on where it was, also on another peer whose clock is behind.
+type runClock struct {
+	mem   *mem.Memory
+	clock Clock
+}
+
+func (c *runClock) monotonic() int64 {
+	now := c.clock.Now().UnixNano()
+	if last := int64(c.mem.Load64(rootMono)); now <= last {
+		return last
+	}
+	c.mem.Store64(rootMono, uint64(now))
+	return now
+}
+
+// wait sleeps until a timer is due; without one it waits for ctx.
+func (c *runClock) wait(ctx context.Context, wake time.Time) error {
+	if wake.IsZero() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return c.clock.Sleep(ctx, time.Duration(wake.UnixNano()-c.monotonic()))
+}

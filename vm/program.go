@@ -1,0 +1,110 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm/internal/check"
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/load"
+	"github.com/tandemvm/tandem/vm/internal/lower"
+)
+
+// Program is a compiled program. It is immutable; any number of machines may run it at once.
+type Program struct {
+	img     *code.Image
+	exec    *exec.Program
+	encoded []byte
+	hash    changes.Hash
+	vars    []Variable
+}
+
+// Source says what to compile.
+type Source struct {
+	Paths  []string // Go files of one package, or one package directory
+	Dir    string   // where Paths are relative to, and positions in errors; default: the working directory
+	GOROOT string   // default: the installed Go
+}
+
+// SourceErrors are complaints about the program's source, one a line with its position, as the Go compiler words them.
+type SourceErrors = load.Errors
+
+// Compile makes a program of Go source. It needs a Go installation; running the program does not. *SourceErrors is
+// the error when the source is to blame.
+func Compile(ctx context.Context, s Source) (*Program, error) {
+	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT})
+	if err != nil {
+		return nil, err
+	}
+	img, err := lower.Build(p, lower.Config{Native: func(sym string) bool { _, ok := natives[sym]; return ok }, Known: exec.KnownSymbols})
+	if err != nil {
+		return nil, err
+	}
+	return newProgram(img)
+}
+
+// DecodeProgram reads an image as Encode wrote it. It is verified: whatever the bytes, what it returns is safe to run.
+func DecodeProgram(b []byte) (*Program, error) {
+	img, err := code.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("vm: program image: %w", err)
+	}
+	return newProgram(img)
+}
+
+func newProgram(img *code.Image) (*Program, error) {
+	if err := check.Image(img, signature); err != nil {
+		return nil, fmt.Errorf("vm: program image is not safe to run: %w", err)
+	}
+	x, err := exec.NewProgram(img)
+	if err != nil {
+		return nil, fmt.Errorf("vm: program image: %w", err)
+	}
+	p := &Program{img: img, exec: x}
+	if p.encoded, err = img.Encode(); err != nil {
+		return nil, fmt.Errorf("vm: program image: %w", err)
+	}
+	p.hash = changes.Hash(code.Hash(p.encoded))
+	return p, p.variables()
+}
+
+// initWords bounds package initialisation when a program is made: beyond it shared variables begin with the zero values of their types.
+const initWords = 1 << 28
+
+// variables finds the shared variables and their initial values, by initialising the program's packages once.
+func (p *Program) variables() error {
+	m, err := New(p, Config{Clock: &VirtualClock{}})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if len(m.shared.vars) == 0 {
+		return nil
+	}
+	for !m.begun() && m.Instructions() < initWords {
+		if s := m.core.Run(initWords); s.Reason != exec.Budget {
+			break
+		}
+	}
+	for _, v := range m.shared.vars {
+		v.Initial = v.Type.Zero()
+		if m.begun() {
+			if v.Initial, err = m.shared.valueOf(v.Name); err != nil {
+				return err
+			}
+		}
+		p.vars = append(p.vars, v.Variable)
+	}
+	return nil
+}
+
+// Encode is the canonical image: the same source gives the same bytes. It must not be written to.
+func (p *Program) Encode() []byte { return p.encoded }
+
+// Hash names the program: the hash of its image.
+func (p *Program) Hash() changes.Hash { return p.hash }
+
+// Variables are the program's shared variables, sorted by name.
+func (p *Program) Variables() []Variable { return p.vars }

@@ -1,0 +1,312 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/mem"
+	"github.com/tandemvm/tandem/vm/internal/values"
+)
+
+// Snapshotter takes and loads snapshots, as the state-interface paper has it. Both halt execution: they may be called only while no Run
+// is under way, and a machine is at a safe point then.
+type Snapshotter interface {
+	Take(ctx context.Context) (*Snapshot, error)
+	Load(ctx context.Context, s *Snapshot) error
+}
+
+var _ Snapshotter = (*Machine)(nil)
+
+// Snapshot is all of a run at a safe point. It is immutable and shares the pages that did not change with the machine's other snapshots.
+type Snapshot struct {
+	FramePointer       uint64 // guest address of the running goroutine's frame, 0 when none runs
+	InstructionPointer uint64 // code word it continues at
+	InstructionCounter uint64 // words executed since the run began
+	Program            changes.Hash
+	VM                 string // Version of the machine that took it
+	Goroutines         []Goroutine
+	Turns              uint64 // turns ended
+	Lines              uint64 // pieces of output numbered
+	Root               changes.Hash
+
+	prog  *Program
+	pages *mem.Pages
+	tree  *changes.Tree
+}
+
+// Goroutine is one goroutine of a snapshot.
+type Goroutine struct {
+	ID     uint64
+	Status string // as Go's tracebacks say it: running, chan receive, select ...
+	Frames []Frame
+}
+
+// Frame is one call of a goroutine, innermost first.
+type Frame struct {
+	Function string
+	File     string
+	Line     int
+	PC       uint64 // code word
+	FP       uint64 // guest address of the frame
+}
+
+// SnapshotValue is one package-level variable, decoded.
+type SnapshotValue struct {
+	Name  string
+	Kind  string // the Go type
+	Value changes.Value
+	Note  string // instead of Value, for what is not a value tree: an address or what it is
+}
+
+// Errors of Load and DecodeSnapshot; messages say which and what to do.
+var (
+	ErrProgram = errors.New("vm: snapshot belongs to another program")
+	ErrVersion = errors.New("vm: snapshot of an incompatible VM")
+	ErrState   = errors.New("vm: snapshot does not hold a run's state")
+)
+
+// Take captures the run. It never changes output or instruction count. Cost: the pages written since the take before.
+func (m *Machine) Take(ctx context.Context) (*Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if m.out.pending() {
+		return nil, fmt.Errorf("%w: the running turn has output that is not released: end the turn first", ErrTurn)
+	}
+	var t Turn
+	if err := m.capture(&t); err != nil {
+		return nil, err
+	}
+	s := &Snapshot{Program: m.prog.Hash(), VM: Version, prog: m.prog, pages: m.taken, tree: m.tree.Clone(), Root: t.Root}
+	m.describe(s)
+	return s, nil
+}
+
+func (m *Machine) describe(s *Snapshot) {
+	_, s.InstructionPointer, s.FramePointer = m.core.Position()
+	s.InstructionCounter = m.core.Count()
+	s.Turns, s.Lines = m.mem.Load64(rootTurns), m.mem.Load64(rootLines)
+	m.core.Goroutines(func(g exec.GoroutineInfo) bool {
+		o := Goroutine{ID: g.ID, Status: g.Status.String()}
+		m.core.Callers(g.Record, func(f exec.CallerFrame) bool {
+			if f.Func != 0 {
+				at := f.PC
+				if f.Call && at > 0 {
+					at-- // the call, not what follows it
+				}
+				file, line := m.prog.exec.LineAt(at)
+				o.Frames = append(o.Frames, Frame{Function: m.prog.img.Funcs[f.Func].Name, File: file, Line: line, PC: f.PC, FP: f.Frame})
+			}
+			return true
+		})
+		s.Goroutines = append(s.Goroutines, o)
+		return true
+	})
+}
+
+// Load makes the machine's run the one of s. The program and the VM version must be the machine's own. Saves that are open stay
+// open: Undo returns to what was before. On an error the run is unchanged.
+func (m *Machine) Load(ctx context.Context, s *Snapshot) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.check(m.prog); err != nil {
+		return err
+	}
+	if m.inTurn {
+		return fmt.Errorf("%w: load between turns", ErrTurn)
+	}
+	// The old content comes back if the new one proves to be no state of a run.
+	if err := m.mem.Save(); err != nil {
+		return err
+	}
+	err := m.mem.Load(s.pages)
+	if err == nil {
+		err = m.reattach()
+	}
+	if err != nil {
+		if back := m.mem.Undo(); back != nil {
+			return errors.Join(err, back)
+		}
+		return errors.Join(fmt.Errorf("%w: %w", ErrState, err), m.reattach())
+	}
+	if err := m.mem.Commit(); err != nil {
+		return err
+	}
+	m.taken, m.tree = s.pages, s.tree.Clone()
+	return nil
+}
+
+// check says why s is no state of a run of p here, or nil.
+func (s *Snapshot) check(p *Program) error {
+	if s.Program != p.Hash() {
+		return fmt.Errorf("%w: it is of program %v, this machine runs %v; compile the same source, or start the machine with that program", ErrProgram, short(s.Program), short(p.Hash()))
+	}
+	if s.VM != Version {
+		return fmt.Errorf("%w: it was taken by %s, this is %s; use that release", ErrVersion, s.VM, Version)
+	}
+	return nil
+}
+
+func short(h changes.Hash) string { return h.String()[:12] }
+
+// Encode is the snapshot in the format of changes/FORMAT.md.
+func (s *Snapshot) Encode() ([]byte, error) {
+	d, err := s.Delta(nil)
+	if err != nil {
+		return nil, err
+	}
+	return d.Encode()
+}
+
+// Delta leads from base, an earlier snapshot of the same run, to s; from nothing when base is nil.
+func (s *Snapshot) Delta(base *Snapshot) (*changes.Delta, error) {
+	d := &changes.Delta{Header: changes.Header{Program: s.Program, VM: s.VM, Result: s.Root, MemoryBytes: s.pages.Size(), Instructions: s.InstructionCounter,
+		FirstTurn: max(s.Turns, 1), LastTurn: max(s.Turns, 1)}}
+	var from *mem.Pages
+	if base != nil {
+		if base.Program != s.Program {
+			return nil, fmt.Errorf("%w: base and snapshot differ", ErrProgram)
+		}
+		from = base.pages
+		d.Base, d.BaseMemoryBytes, d.FirstTurn = base.Root, base.pages.Size(), min(base.Turns+1, d.LastTurn)
+	}
+	s.pages.Changed(from, func(page uint64, data []byte) bool {
+		if data != nil {
+			d.AddPage(page, (*[changes.PageBytes]byte)(data))
+		} else if base != nil {
+			d.AddPage(page, new([changes.PageBytes]byte))
+		}
+		return true
+	})
+	return d, nil
+}
+
+// DecodeSnapshot reads a snapshot of p. Every hash in it is checked.
+func DecodeSnapshot(p *Program, b []byte) (*Snapshot, error) {
+	d, err := changes.DecodeDelta(b)
+	if err != nil {
+		return nil, fmt.Errorf("vm: snapshot: %w", err)
+	}
+	return ApplyDelta(p, nil, d)
+}
+
+// ApplyDelta is the snapshot that d leads to from base; base is nil for a delta from nothing. Program, version and both state hashes are checked.
+func ApplyDelta(p *Program, base *Snapshot, d *changes.Delta) (*Snapshot, error) {
+	if err := d.CheckProgram(p.Hash(), Version); err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	tree, builder := changes.NewTree(0), mem.NewBuilder(nil, d.MemoryBytes)
+	if base != nil && !d.IsSnapshot() {
+		tree, builder = base.tree.Clone(), mem.NewBuilder(base.pages, d.MemoryBytes)
+	}
+	if d.MemoryBytes > mem.LimitMax {
+		return nil, fmt.Errorf("%w: memory of %d bytes is beyond the greatest limit", ErrState, d.MemoryBytes)
+	}
+	if err := d.ApplyTo(tree, pageWriter{builder}); err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	return FromPages(p, builder.Pages(), tree)
+}
+
+// StateBuilder collects the pages of a state that arrives from elsewhere, such as another peer's head.
+type StateBuilder struct {
+	p    *Program
+	b    *mem.Builder
+	tree *changes.Tree
+}
+
+// NewState begins a state of memoryBytes of a run of p.
+func NewState(p *Program, memoryBytes uint64) *StateBuilder {
+	t := changes.NewTree(memoryBytes)
+	return &StateBuilder{p, mem.NewBuilder(nil, memoryBytes), t}
+}
+
+// Set adds a page; it is copied.
+func (b *StateBuilder) Set(index uint64, page *[changes.PageBytes]byte) error {
+	if !b.b.Set(index, page[:]) {
+		return fmt.Errorf("%w: page %d is beyond the memory's size", ErrState, index)
+	}
+	b.tree.Set(index, changes.PageHash(page))
+	return nil
+}
+
+// Snapshot is the state, whose hash has to be root.
+func (b *StateBuilder) Snapshot(root changes.Hash) (*Snapshot, error) {
+	if got := b.tree.Root(); got != root {
+		return nil, fmt.Errorf("%w: its hash is %v, not %v: fetch it again", ErrState, short(got), short(root))
+	}
+	return FromPages(b.p, b.b.Pages(), b.tree)
+}
+
+// FromPages describes the state in pages, whose tree is tree, by attaching a machine to it.
+func FromPages(p *Program, pages *mem.Pages, tree *changes.Tree) (*Snapshot, error) {
+	s := &Snapshot{Program: p.Hash(), VM: Version, prog: p, pages: pages, tree: tree, Root: tree.Root()}
+	m, err := attached(p, reading(pages), pages)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	defer m.Close()
+	m.describe(s)
+	return s, nil
+}
+
+// reading is the configuration of a machine that only looks at a state.
+func reading(pages *mem.Pages) Config {
+	return Config{Limits: Limits{MemoryBytes: max(pages.Size(), mem.PageBytes)}}
+}
+
+type pageWriter struct{ b *mem.Builder }
+
+func (w pageWriter) Resize(memoryBytes uint64) error { return nil }
+
+func (w pageWriter) SetPage(i uint64, page *[changes.PageBytes]byte) error {
+	if !w.b.Set(i, page[:]) {
+		return fmt.Errorf("%w: page %d is beyond the memory's size", ErrState, i)
+	}
+	return nil
+}
+
+func (w pageWriter) ZeroPages(first, count uint64) error {
+	for i := range count {
+		if !w.b.Set(first+i, nil) {
+			return fmt.Errorf("%w: page %d is beyond the memory's size", ErrState, first+i)
+		}
+	}
+	return nil
+}
+
+// Values decodes the program's package-level variables, sorted by name.
+func (s *Snapshot) Values() ([]SnapshotValue, error) {
+	m, err := attached(s.prog, reading(s.pages), s.pages)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	defer m.Close()
+	var vs []SnapshotValue
+	for _, g := range s.prog.img.Globals {
+		v := SnapshotValue{Name: g.Name, Kind: m.heap.TypeString(g.Type)}
+		v.Value, err = values.Read(m.heap, g.Type, g.Addr)
+		if err != nil {
+			v.Value, v.Note = changes.Value{}, note(m.heap, g)
+		}
+		vs = append(vs, v)
+	}
+	return vs, nil
+}
+
+// note says what a variable that is no value tree holds.
+func note(h *heap.Heap, g code.Global) string {
+	w := h.Memory().Load64(g.Addr)
+	switch {
+	case w == 0:
+		return "nil"
+	default:
+		return fmt.Sprintf("%s at %#x", h.TypeString(g.Type), w)
+	}
+}

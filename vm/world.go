@@ -1,0 +1,105 @@
+package vm
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/host"
+	"github.com/tandemvm/tandem/vm/internal/lower"
+)
+
+// natives are the host functions of every machine.
+var natives = withOwn(host.Table())
+
+// withOwn adds the natives that belong to turns.
+func withOwn(table map[string]exec.Native) map[string]exec.Native {
+	table[lower.Begin] = exec.Native{Call: begin}
+	return table
+}
+
+// signature is what the verifier asks of them.
+var signature = host.Signature(natives)
+
+// world is what a machine may ask of the outside: the clock, output, and what the Config grants.
+type world struct {
+	m      *Machine
+	folder *host.Folder
+}
+
+var (
+	_ exec.Host     = (*world)(nil)
+	_ host.Output   = (*world)(nil)
+	_ host.Input    = (*world)(nil)
+	_ host.Settings = (*world)(nil)
+	_ host.Files    = (*world)(nil)
+)
+
+// newWorld opens what c grants.
+func newWorld(m *Machine, c Config) (*world, error) {
+	var grants []host.Grant
+	for _, p := range c.Grants.Read {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return nil, fmt.Errorf("vm: grant of %s: %w", p, err)
+		}
+		grants = append(grants, host.Grant{Guest: filepath.ToSlash(abs), Path: abs})
+	}
+	f, err := host.NewFolder(grants...)
+	if err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	return &world{m, f}, nil
+}
+
+// Walltime is nanoseconds since 1970.
+func (w *world) Walltime() int64 { return w.m.cfg.Clock.Now().UnixNano() }
+
+// Nanotime is the run's monotonic time; it travels with the run.
+func (w *world) Nanotime() int64 { return w.m.clock.monotonic() }
+
+// Stderr takes the text of fatal errors.
+func (w *world) Stderr(p []byte) error { return w.Output(Stderr, p) }
+
+// Output takes what the program writes.
+func (w *world) Output(fd int, p []byte) error {
+	w.m.out.write(uint8(fd), p)
+	return nil
+}
+
+// Input gives standard input. What was written before is shown first, so that a prompt precedes its answer.
+func (w *world) Input(p []byte) (int, error) {
+	if w.m.cfg.Stdin == nil {
+		return 0, nil
+	}
+	if !w.m.inTurn && w.m.cfg.Output != nil {
+		if err := w.m.flush(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := w.m.cfg.Stdin.Read(p)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// Args are the program's arguments, Environ its environment.
+func (w *world) Args() []string    { return w.m.cfg.Args }
+func (w *world) Environ() []string { return w.m.cfg.Grants.Env }
+
+// Dir is the working directory the program sees.
+func (w *world) Dir() string {
+	if w.m.cfg.Dir == "" {
+		return "/"
+	}
+	return w.m.cfg.Dir
+}
+
+// Stat, ReadAt and ReadDir look at granted files.
+func (w *world) Stat(path string) (host.FileInfo, error) { return w.folder.Stat(path) }
+func (w *world) ReadAt(path string, p []byte, off int64) (int, error) {
+	return w.folder.ReadAt(path, p, off)
+}
+func (w *world) ReadDir(path string) ([]host.FileInfo, error) { return w.folder.ReadDir(path) }
