@@ -7,14 +7,14 @@ import "github.com/tandemvm/tandem/vm/internal/mem"
 const (
 	headerBytes = 8
 	classMax    = 44   // room in the root page
-	smallMax    = 8192 // bytes of the largest object in a class
+	smallMax    = 2048 // bytes of the largest object in a class
 	spanElems   = 512  // blocks in a span at most: bits in a descriptor
-	spanPages   = 20
+	spanPages   = 5
 )
 
 // objectBytes are the object sizes of the classes; class 0 is none.
 var objectBytes = [...]uint64{0, 8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
-	640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192}
+	640, 768, 896, 1024, 1280, 1536, 1792, 2048}
 
 const classCount = len(objectBytes)
 
