@@ -82,10 +82,9 @@ func typeOffsets(t *exec.Thread, w exec.Window) exec.Action {
 	return exec.Next
 }
 
-// mapNatives are maps by address of key and value: reflect's view. The first argument is the map type. package reflect
-// declares the iterator's two itself too.
+// mapNatives are maps by address of key and value: reflect's view. The first argument is the map type.
 func mapNatives() map[string]exec.Native {
-	n := map[string]exec.Native{
+	return map[string]exec.Native{
 		// func makemap(t *_type, hint int) unsafe.Pointer
 		"runtime.makemap": native(2, 1, func(t *exec.Thread, w exec.Window) exec.Action {
 			return address(t, w)(t.Heap().NewMap(w.Arg(0), w.Int(1)))
@@ -116,8 +115,6 @@ func mapNatives() map[string]exec.Native {
 		// func mapiternext(it, key, elem unsafe.Pointer) bool
 		"runtime.mapiternext": native(3, 1, mapNext),
 	}
-	n["reflect.mapiterinit"], n["reflect.mapiternext"] = n["runtime.mapiterinit"], n["runtime.mapiternext"]
-	return n
 }
 
 func done(t *exec.Thread, err error) exec.Action {
@@ -162,7 +159,12 @@ func mapNext(t *exec.Thread, w exec.Window) exec.Action {
 	if !ok || o.Kind != heap.KindMapIter {
 		return fault(t)
 	}
-	keyBytes, elemBytes := mapSizes(t, o.Type)
+	m, _ := t.Heap().Find(t.Mem().Load64(it)) // word 0 of an iterator is its map, 0 for a nil one
+	if m.Kind != heap.KindMap {
+		w.SetBool(0, false)
+		return exec.Next
+	}
+	keyBytes, elemBytes := mapSizes(t, m.Type)
 	for i, n := range []uint64{keyBytes, elemBytes} {
 		if p := w.Arg(1 + i); p != 0 && n > 0 && !t.Mem().InRange(p, n) {
 			return fault(t)
