@@ -146,6 +146,11 @@ func (s *sel) shift(i *ssa.BinOp) {
 	left := i.Op == token.SHL
 	if c, ok := i.Y.(*ssa.Const); ok {
 		n, _ := s.constWord(c)
+		if signed(i.Y.Type()) && int64(n) < 0 {
+			in := blank(code.ShChk)
+			in.a = s.word(n)
+			s.put(in)
+		}
 		s.shiftConst(d, x, t, left, n)
 		return
 	}

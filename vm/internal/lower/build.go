@@ -31,6 +31,10 @@ type Config struct {
 // ErrTooBig is returned for functions that do not fit the instruction format.
 var ErrTooBig = errors.New("lower: function too big")
 
+// Begin is the native, without parameters and results, that every program calls between the initialisation of its packages and
+// main.main if the machine has it.
+const Begin = "vm.begin"
+
 // Build lowers what is reachable of p.
 func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
 	defer func() {
@@ -81,6 +85,9 @@ func (s *sel) entry() {
 			in.imm = int64(s.u.funcIndex(f))
 			s.callWith(in, nil, nil)
 		}
+	}
+	if s.u.cfg.Native == nil || s.u.cfg.Native(Begin) {
+		s.callNative(Begin, nil)
 	}
 	if f := s.u.prog.Main.Func("main"); f != nil {
 		in := blank(code.Call)

@@ -83,6 +83,8 @@ func (s *sel) changeInterface(i *ssa.ChangeInterface) {
 	}
 }
 
+// typeAssert is x.(T). The op cannot know the static type of x, which the panic of a failed assertion to a concrete type names, so
+// those ask for ok and panic themselves.
 func (s *sel) typeAssert(i *ssa.TypeAssert) {
 	in := blank(code.AssertT)
 	in.b = s.val(i.X)
@@ -92,19 +94,17 @@ func (s *sel) typeAssert(i *ssa.TypeAssert) {
 	t := i.AssertedType
 	n := s.u.slots(t)
 	in.ext = s.u.typeAddr(t)
+	fails := s.u.prog.Body("runtime.panicdottypeE")
+	explicit := !i.CommaOk && !isInterface(t) && fails != nil
 	if isInterface(t) {
 		in.op = code.AssertI
-	} else {
-		s.u.reach.asserted(s.u, t)
-		if s.u.trait(t).boxed {
-			in.imm |= 4
-		}
+	} else if s.u.trait(t).boxed {
+		in.imm |= 4
 	}
-	if i.CommaOk {
+	if i.CommaOk || explicit {
 		in.imm |= 1
-		d := s.f.newLoc(n + 1)
-		s.tuples[i] = []loc{part(d, 0, n), d.plus(n)}
-		in.a, in.n = d, int32(n+1)
+		in.a, in.n = s.f.newLoc(n+1), int32(n+1)
+		s.tuples[i] = []loc{part(in.a, 0, n), in.a.plus(n)}
 	} else {
 		in.n = int32(n)
 		if in.a = s.define(i); n == 0 {
@@ -112,4 +112,18 @@ func (s *sel) typeAssert(i *ssa.TypeAssert) {
 		}
 	}
 	s.put(in)
+	if !explicit {
+		return
+	}
+	s.vals[i] = part(in.a, 0, n)
+	bad, good := s.newBlock(), s.newBlock()
+	s.branch(code.JT, in.a.plus(n), noLoc, 0, good, bad)
+	s.begin(bad)
+	have := s.new1()
+	s.opI(code.TypeW, have, in.b, in.imm>>1&1)
+	call := blank(code.Call)
+	call.imm = int64(s.u.funcIndex(fails))
+	s.callWith(call, nil, []arg{{l: have, n: 1}, {l: s.word(in.ext), n: 1}, {l: s.word(s.u.typeAddr(i.X.Type())), n: 1}})
+	s.end(blank(code.Trap))
+	s.begin(good)
 }

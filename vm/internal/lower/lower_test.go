@@ -70,3 +70,47 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// TestCanonical builds a program twice from separate loads: the images must be the same bytes.
+func TestCanonical(t *testing.T) {
+	src := "package main\n\nimport (\n\t\"fmt\"\n\t\"sort\"\n\t\"strings\"\n)\n\nfunc main() {\n\tx := strings.Fields(\"c b a\")\n\tsort.Strings(x)\n\tfmt.Println(x, map[string]int{\"a\": 1})\n}\n"
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(src), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var first *code.Image
+	for range 4 {
+		p, err := load.Load(load.Config{Paths: []string{file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Build(p, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = m
+			continue
+		}
+		a, err := first.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(a, b) {
+			continue
+		}
+		if len(first.Funcs) != len(m.Funcs) {
+			t.Errorf("%d functions and %d", len(first.Funcs), len(m.Funcs))
+		}
+		for i := range min(len(first.Funcs), len(m.Funcs)) {
+			if x, y := code.Disasm(first, i), code.Disasm(m, i); x != y {
+				t.Fatalf("function %d differs:\n%s\n%s", i, x, y)
+			}
+		}
+		t.Fatal("the data differs")
+	}
+}

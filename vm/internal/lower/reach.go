@@ -89,9 +89,6 @@ func (r *reach) converted(u *unit, t types.Type) {
 	}
 }
 
-// asserted notes that a type is named in an assertion; values of it come from elsewhere.
-func (r *reach) asserted(u *unit, t types.Type) {}
-
 // methods adds the functions that became reachable through interfaces to the work; it reports whether there were any.
 func (r *reach) methods(u *unit) bool {
 	if !r.changed {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,13 @@ func TestRun(t *testing.T) {
 	t0 := time.Now()
 	img := compile(t, strings.Fields(file)...)
 	t1 := time.Now()
+	if re := os.Getenv("DISASM"); re != "" {
+		for i, f := range img.Funcs {
+			if ok, _ := regexp.MatchString(re, f.Name); ok {
+				fmt.Print(code.Disasm(img, i))
+			}
+		}
+	}
 	out, words := run(t, img)
 	t.Logf("compile %v run %v, %d words\n%s", t1.Sub(t0), time.Since(t1), words, out)
 }
@@ -166,6 +174,38 @@ func TestCorpus(t *testing.T) {
 			got, _ := run(t, compile(t, file))
 			if got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestSweep compares all programs matched by $SWEEP.
+func TestSweep(t *testing.T) {
+	if os.Getenv("SWEEP") == "" {
+		t.Skip("$SWEEP names no programs")
+	}
+	files, err := filepath.Glob(os.Getenv("SWEEP"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no programs: %v", err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(file, "/go/test/") && !strings.HasPrefix(string(src), "// run\n") {
+			continue
+		}
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			defer func() {
+				if x := recover(); x != nil {
+					t.Errorf("panic: %v", x)
+				}
+			}()
+			want := native(t, file)
+			got, _ := run(t, compile(t, file))
+			if got != want {
+				t.Errorf("got:\n%.2000s\nwant:\n%.2000s", got, want)
 			}
 		})
 	}
