@@ -106,12 +106,16 @@ func (m *Machine) assertType(in code.Instr) error {
 	return nil
 }
 
-// typePanic is the error of a failed x.(T). The interface's own type is known by its itab only; 0 stands for any.
+// typePanic is the error of a failed x.(T). The interface's own type is that of its itab, any for an empty interface, and not known (0) for
+// a nil interface with methods.
 func (m *Machine) typePanic(have, want, word uint64, isItab bool) error {
-	if isItab && word != 0 {
-		return raiseBy(KnownPanicDottypeE, have, want, m.load(word+itabInter))
+	iface := uint64(0)
+	if !isItab {
+		iface = m.prog.Image.Known[KnownTypeAny]
+	} else if word != 0 {
+		iface = m.load(word + itabInter)
 	}
-	return raiseBy(KnownPanicDottypeE, have, want, 0)
+	return raiseBy(KnownPanicDottypeE, have, want, iface)
 }
 
 func (m *Machine) assertIface(in code.Instr) error {

@@ -35,6 +35,7 @@ const (
 	KnownUnsupported       = "runtime.unsupported"       // func(sym string): a body-less function without implementation was called
 	KnownFatalPanic        = "runtime.fatalpanic"        // func(p *_panic): print the chain and the traceback, exit 2
 
+	KnownTypeAny   = "type:any"   // the interface type of a failed assertion from an empty interface
 	KnownTypeUint8 = "type:uint8" // element type of AppendStr
 )
 
@@ -89,5 +90,6 @@ var KnownSymbols = []string{
 	KnownPanicText,
 	KnownUnsupported,
 	KnownFatalPanic,
+	KnownTypeAny,
 	KnownTypeUint8,
 }

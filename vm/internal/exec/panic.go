@@ -80,7 +80,7 @@ func (m *Machine) runDefers(in code.Instr) error {
 		m.store(m.g+gDefer, m.load(d+dLink))
 		return heap.ErrFault
 	}
-	if !m.callTo(m.slotAddr(in.A), fn, m.load(d+dClosure), uint64(m.pc), m.deferredArgs(d)) {
+	if !m.callDeferred(d, m.slotAddr(in.A), uint64(m.pc)) {
 		return nil
 	}
 	m.store(m.g+gDefer, m.load(d+dLink))
@@ -89,12 +89,20 @@ func (m *Machine) runDefers(in code.Instr) error {
 	return nil
 }
 
-func (m *Machine) deferredArgs(d uint64) []uint64 {
-	args := make([]uint64, min(m.load(d+dArgc), 1<<16))
-	for i := range args {
-		args[i] = m.load(d + dArgs + uint64(i)*8)
+// callDeferred begins deferred call d, which has a function, its frame at w or in a new chunk. False: as for enter.
+func (m *Machine) callDeferred(d, w, ret uint64) bool {
+	fn := m.load(d + dFunc)
+	if fn > m.funcsLess1 {
+		m.check(m.damaged("deferred call"))
+		return false
 	}
-	return args
+	if !m.enter(fn, m.load(d+dClosure), w, ret, false) {
+		return false
+	}
+	e := &m.prog.entries[fn]
+	n := min(m.load(d+dArgc), uint64(e.args)) * 8
+	copy(m.host8(m.fp+uint64(header+int(e.res))*8, n), m.host8(d+dArgs, n))
+	return true
 }
 
 // raise begins a panic with the empty interface (typ, data), or Goexit, in the running frame.
@@ -164,7 +172,7 @@ func (m *Machine) nextDeferred(p uint64) {
 	}
 	// Lack of room makes callTo collect, which needs d to be in the list still, and fail once: then it is done again.
 	fn := m.load(d + dFunc)
-	for fn != 0 && !m.callTo(m.top(p), fn, m.load(d+dClosure), m.prog.tramp(trampPanicNext), m.deferredArgs(d)) {
+	for fn != 0 && !m.callDeferred(d, m.top(p), m.prog.tramp(trampPanicNext)) {
 		if m.halt {
 			return
 		}
