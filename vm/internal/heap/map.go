@@ -88,7 +88,7 @@ type table struct {
 func (h *Heap) table(entries, stride uint64) table {
 	w := h.m.Load64(entries)
 	capacity, used := w&0xffffffff, w>>32
-	return table{entries, capacity, min(used, capacity), entries + marksBytes(capacity), stride}
+	return table{entries, capacity, min(used, capacity, mapMax), entries + marksBytes(capacity), stride}
 }
 
 func (t *table) entry(i uint64) uint64 { return t.first + i*t.stride }
@@ -229,11 +229,15 @@ func (h *Heap) findSmall(m *mapHeader, t *table, key uint64, hash uint32) (uint6
 	return 0, false, nil
 }
 
-// find64 is find for mode64, without a call an entry.
+// find64 is find for mode64. It checks the ranges once and then reads directly.
 func (h *Heap) find64(m *mapHeader, t *table, key uint64, hash uint32) (uint64, bool) {
+	if t.used == 0 || !h.m.InRange(t.at, t.first-t.at+t.used*t.stride) {
+		return 0, false
+	}
+	first := h.m.Pointer(t.first)
 	if m.index == 0 {
 		for i := range min(t.used, smallMap) {
-			if h.m.Load64(t.entry(i)) == key && h.m.Load32(t.mark(i)) != 0 {
+			if *(*uint64)(unsafe.Add(first, i*t.stride)) == key && h.m.Load32(t.mark(i)) != 0 {
 				return i, true
 			}
 		}
@@ -241,19 +245,22 @@ func (h *Heap) find64(m *mapHeader, t *table, key uint64, hash uint32) (uint64, 
 	}
 	b := m.bits & 31
 	mask := uint32(1)<<b - 1
+	if !h.m.InRange(m.index, 4<<b) {
+		return 0, false
+	}
+	index := h.m.Pointer(m.index)
 	tag := hash << 1 &^ mask
-	for p, n := hash&mask, mask; ; p = (p + 1) & mask {
-		slot := h.m.Load32(m.index + uint64(p)*4)
+	for p, n := hash&mask, mask; n > 0; p, n = (p+1)&mask, n-1 {
+		slot := *(*uint32)(unsafe.Add(index, uint64(p)*4))
 		if slot == slotEmpty {
 			return 0, false
 		}
-		if i := uint64(slot & mask); slot&^mask == tag && i >= slotFirst && h.m.Load64(t.entry(i-slotFirst)) == key {
-			return i - slotFirst, true
-		}
-		if n--; n == 0 {
-			return 0, false
+		// The deleted slot's number wraps around and is beyond used.
+		if i := uint64(slot&mask) - slotFirst; slot&^mask == tag && i < t.used && *(*uint64)(unsafe.Add(first, i*t.stride)) == key {
+			return i, true
 		}
 	}
+	return 0, false
 }
 
 // MapGet is the address of the value at the key at address key, 0 when absent or m is nil. A *TypeError is Go's panic, also for nil maps.

@@ -9,7 +9,7 @@
 // slow path, and copies the page at most once a level (not at all when it was never written, or is unchanged since the last take).
 // Save is O(1), Undo and Commit are O(pages touched in the level), Take is O(pages touched since the last take).
 //
-// The epoch number (Epoch) changes at Save, Undo, Commit, Reset, Take and Load, never otherwise. A store to a page whose entry in
+// The epoch number (Epoch) may change at Save, Undo, Commit, Reset, Take and Load, never otherwise. A store to a page whose entry in
 // the page-epoch array equals it may be done directly; any other must call TouchPage first. Whoever writes
 // without that comparison (exec's frames) must touch those pages again whenever the number has changed.
 package mem
