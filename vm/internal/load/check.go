@@ -105,11 +105,36 @@ func (l *loader) checkUnit(u *unit, byPath map[string]*unit) {
 		files[i] = f.ast
 	}
 	pkg, _ := conf.Check(path, l.fset, files, u.info)
+	if !u.std {
+		l.refuse(u)
+	}
 	if u.command && len(u.errs) == 0 && pkg.Scope().Lookup("main") == nil {
 		u.errs = append(u.errs, Error{Message: "function main is undeclared in the main package"})
 	}
 	if len(u.errs) == 0 {
 		u.types = pkg
+	}
+}
+
+// refuse complains about what go/types takes and the VM cannot run: functions written in assembly, embedded files.
+func (l *loader) refuse(u *unit) {
+	for _, f := range u.files {
+		linked := map[string]bool{}
+		for _, k := range f.links {
+			linked[k.local] = true
+		}
+		for _, d := range f.ast.Decls {
+			if d, ok := d.(*ast.FuncDecl); ok && d.Body == nil && !linked[d.Name.Name] {
+				u.fail(l, d.Name.Pos(), "missing function body")
+			}
+		}
+		for _, g := range f.ast.Comments {
+			for _, c := range g.List {
+				if strings.HasPrefix(c.Text, "//go:embed ") {
+					u.fail(l, c.Pos(), "unsupported directive: go:embed (an image holds no files; read them with package os and --grant-read)")
+				}
+			}
+		}
 	}
 }
 
