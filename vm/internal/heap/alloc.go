@@ -235,7 +235,7 @@ func (h *Heap) object(p *place) Object {
 // Objects calls fn for every object that overlaps the n bytes from addr, ascending, until fn returns false. fn must not allocate.
 func (h *Heap) Objects(addr, n uint64, fn func(Object) bool) {
 	r := h.root()
-	lo, hi := max(addr, r.first), min(addr+n, r.end)
+	lo, hi := max(addr, r.first, code.Base), min(addr+n, r.end, code.Base+h.m.Size())
 	for lo < hi {
 		at, s := h.spanAt(lo)
 		if s == nil {

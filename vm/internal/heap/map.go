@@ -88,7 +88,7 @@ type table struct {
 func (h *Heap) table(entries, stride uint64) table {
 	w := h.m.Load64(entries)
 	capacity, used := w&0xffffffff, w>>32
-	return table{entries, capacity, min(used, capacity, mapMax), entries + marksBytes(capacity), stride}
+	return table{entries, capacity, min(used, capacity, mapMax, h.m.Size()/4), entries + marksBytes(capacity), stride}
 }
 
 func (t *table) entry(i uint64) uint64 { return t.first + i*t.stride }
@@ -201,20 +201,19 @@ func (h *Heap) find(m *mapHeader, t *table, key uint64, hash uint32) (uint64, bo
 	b := m.bits & 31
 	mask := uint32(1)<<b - 1
 	tag := hash << 1 &^ mask
-	for p, n := hash&mask, mask; ; p = (p + 1) & mask {
+	for p, n := hash&mask, mask; n > 0; p, n = (p+1)&mask, n-1 {
 		slot := h.m.Load32(m.index + uint64(p)*4)
 		if slot == slotEmpty {
 			return 0, false, nil
 		}
-		if i := uint64(slot & mask); slot&^mask == tag && i >= slotFirst {
-			if same, err := h.sameKey(m, t.entry(i-slotFirst), key); same || err != nil {
-				return i - slotFirst, same, err
+		// The deleted slot's number wraps around and is beyond used.
+		if i := uint64(slot&mask) - slotFirst; slot&^mask == tag && i < t.used {
+			if same, err := h.sameKey(m, t.entry(i), key); same || err != nil {
+				return i, same, err
 			}
 		}
-		if n--; n == 0 {
-			return 0, false, nil
-		}
 	}
+	return 0, false, nil
 }
 
 // findSmall looks at the entries of a map without an index in order.
