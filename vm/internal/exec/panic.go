@@ -239,22 +239,51 @@ func (m *Machine) recovered(p uint64) {
 	}
 }
 
-// recover is the builtin, called in the running frame: the panic's value if this frame, or the wrappers it was called through,
-// is the deferred call that the newest panic runs.
+// recover is the builtin, called in the running frame: the panic's value if this frame is the deferred call that the newest panic
+// runs, or was called by it through wrappers. A wrapper that runs the builtin itself is a deferred recover(): it stands
+// for its caller, and for nobody when the panic itself runs it. Package reflect's frames are looked through when the deferred call
+// is a function made by reflect.
 func (m *Machine) recover() (typ, data uint64) {
 	p := m.load(m.g + gPanic)
-	if p == 0 || m.mem.Load8(p+panicGoexit) != 0 || m.mem.Load8(p+panicRecovered) != 0 || m.load(p+pState)&pDone != 0 {
+	for n := 0; p != 0 && m.load(p+pState)&pDone != 0 && n < chainMax; n++ {
+		p = m.load(p + pPrev)
+	}
+	if p == 0 || m.mem.Load8(p+panicGoexit) != 0 || m.mem.Load8(p+panicRecovered) != 0 {
 		return 0, 0
 	}
-	call := m.load(p + pCallFP)
-	for fp, n := m.fp, 0; fp != call; n++ {
-		ret := m.load(fp + 8)
-		f := m.prog.FuncAt(ret)
-		if n > 64 || m.prog.entries[f].flags&code.FuncWrapper == 0 {
+	call, fp := m.load(p+pCallFP), m.fp
+	flags := m.prog.entries[m.prog.FuncAt(uint64(m.pc))].flags
+	if flags&code.FuncWrapper != 0 {
+		if fp == call {
 			return 0, 0
 		}
-		fp = m.load(fp)
+		fp, flags = m.caller(fp)
+	}
+	byReflect := false
+	for n := 0; fp != call; n++ {
+		if fp, flags = m.caller(fp); n > 64 || flags&(code.FuncWrapper|funcReflect) == 0 {
+			return 0, 0
+		}
+		byReflect = byReflect || flags&funcReflect != 0
+	}
+	if byReflect && flags&code.FuncWrapper == 0 {
+		return 0, 0
 	}
 	m.mem.Store8(p+panicRecovered, 1)
 	return m.load(p + panicArg), m.load(p + panicArg + 8)
+}
+
+// caller is the frame that called the one at fp, and its function's flags. A deferred call run for a frame that is being left after a recovered panic
+// counts as called by that frame; one run by a panic has no caller: 0.
+func (m *Machine) caller(fp uint64) (uint64, code.FuncFlag) {
+	ret := m.load(fp + 8)
+	if ret != m.prog.tramp(trampPanicNext) {
+		return m.load(fp), m.prog.entries[m.prog.FuncAt(ret)].flags
+	}
+	for p, n := m.load(m.g+gPanic), 0; p != 0 && n < chainMax; p, n = m.load(p+pPrev), n+1 {
+		if m.load(p+pCallFP) == fp && m.load(p+pState)&pDone != 0 {
+			return m.load(p + pOwnerFP), m.prog.entries[min(m.load(p+pOwner), m.funcsLess1)].flags
+		}
+	}
+	return 0, 0
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -35,6 +36,9 @@ type entry struct {
 	flags      code.FuncFlag
 }
 
+// funcReflect marks the functions of package reflect, in entries only.
+const funcReflect code.FuncFlag = 1 << 31
+
 // Trampolines stand behind the image's code, at these distances from its end.
 const (
 	trampGoExit = iota
@@ -59,7 +63,11 @@ func NewProgram(img *code.Image) (*Program, error) {
 		if f.Entry < 0 || f.End > int32(n) || f.Entry > f.End || f.FrameSlots < code.FrameHeader+f.ResSlots+f.ArgSlots || f.FrameSlots > 1<<16 {
 			return nil, fmt.Errorf("exec: function %d (%s) is malformed: compile the program again", i, f.Name)
 		}
-		p.entries[i] = entry{uint32(f.Entry), uint32(f.FrameSlots) * 8, uint16(f.ResSlots), uint16(f.ArgSlots), f.Flags}
+		flags := f.Flags
+		if strings.HasPrefix(f.Name, "reflect.") {
+			flags |= funcReflect
+		}
+		p.entries[i] = entry{uint32(f.Entry), uint32(f.FrameSlots) * 8, uint16(f.ResSlots), uint16(f.ArgSlots), flags}
 		p.order = append(p.order, int32(i))
 	}
 	if img.Entry <= 0 || int(img.Entry) >= len(img.Funcs) {

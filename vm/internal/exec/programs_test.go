@@ -169,6 +169,61 @@ var programs = []program{
 		a.I(code.Halt, 0, 0, 0)
 		return main
 	}},
+	{name: "deferred recover() stands for its caller, or is too early", out: "6", build: func(a *Assembler, b basics) int {
+		rec := a.recoverer("main.rec", 0)
+		builtin := a.Func("runtime.recover", 0, 0, 8)
+		a.img.Funcs[builtin].Flags = code.FuncWrapper
+		a.I(code.Recover, 4, 0, 0)
+		a.I(code.Ret, 0, 0, 0)
+		inner := a.Func("main.inner", 0, 0, 24) // its deferred recover() recovers, as if called here
+		a.spawn(code.Defer, builtin, 6, 10)
+		a.I(code.RunDefers, 10, 0, 0)
+		a.I(code.Ret, 0, 0, 0)
+		f := a.Func("main.f", 0, 0, 24)
+		a.spawn(code.Defer, inner, 6, 10)
+		a.num(b, 8, 5)
+		a.I(code.Panic, 8, 0, 0)
+		a.setRecover()
+		a.I(code.Ret, 0, 0, 0)
+		g := a.Func("main.g", 0, 0, 24) // too early: rec gets it
+		a.spawn(code.Defer, rec, 6, 10)
+		a.spawn(code.Defer, builtin, 6, 10)
+		a.num(b, 8, 6)
+		a.I(code.Panic, 8, 0, 0)
+		a.setRecover()
+		a.I(code.Ret, 0, 0, 0)
+		main := a.Func("main.main", 0, 0, 24)
+		a.II(code.Call, 8, int32(f))
+		a.II(code.Call, 8, int32(g))
+		a.I(code.Halt, 0, 0, 0)
+		return main
+	}},
+	{name: "deferred recover() after a recovered panic of its frame", out: "3", build: func(a *Assembler, b basics) int {
+		rec := a.recoverer("main.rec", 0)
+		builtin := a.Func("runtime.recover", 0, 0, 8)
+		a.img.Funcs[builtin].Flags = code.FuncWrapper
+		a.I(code.Recover, 4, 0, 0)
+		a.I(code.Ret, 0, 0, 0)
+		boom := a.Func("main.boom", 0, 0, 16)
+		a.num(b, 8, 3)
+		a.I(code.Panic, 8, 0, 0)
+		inner := a.Func("main.inner", 0, 0, 24) // panics 3 in a callee, recovers it, then recovers 2 of its caller
+		a.spawn(code.Defer, builtin, 6, 10)
+		a.spawn(code.Defer, rec, 6, 10)
+		a.II(code.Call, 10, int32(boom))
+		a.setRecover()
+		a.I(code.Ret, 0, 0, 0)
+		f := a.Func("main.f", 0, 0, 24)
+		a.spawn(code.Defer, inner, 6, 10)
+		a.num(b, 8, 2)
+		a.I(code.Panic, 8, 0, 0)
+		a.setRecover()
+		a.I(code.Ret, 0, 0, 0)
+		main := a.Func("main.main", 0, 0, 24)
+		a.II(code.Call, 8, int32(f))
+		a.I(code.Halt, 0, 0, 0)
+		return main
+	}},
 	{name: "panic replaces panic", out: "2 -1", build: func(a *Assembler, b basics) int {
 		rec := a.recoverer("main.rec", 0)
 		again := a.Func("main.again", 0, 0, 16)

@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/tandemvm/tandem/vm/internal/heap"
+import (
+	"errors"
+
+	"github.com/tandemvm/tandem/vm/internal/heap"
+)
 
 // Timers stand in an array in memory that is a binary heap ordered by time, then by number. The machine looks at the clock only when it
 // chooses a goroutine, and only if there are timers.
@@ -154,6 +158,9 @@ func (m *Machine) nextTimer() int64 {
 	return int64(m.load(m.timer(0) + tWhen))
 }
 
+// errTimers ends a run whose timer heap is none: only memory from elsewhere, or an image that writes where it may not, can make one.
+var errTimers = errors.New("exec: the run's timers are damaged: load another snapshot")
+
 // fireTimers does what timers ask that are due.
 func (m *Machine) fireTimers() {
 	if m.load(rootTimerLen) == 0 {
@@ -164,6 +171,10 @@ func (m *Machine) fireTimers() {
 		r := m.timer(0)
 		when := int64(m.load(r + tWhen))
 		if when > now {
+			return
+		}
+		if m.load(r+tIndex) != 1 {
+			m.fail(errTimers)
 			return
 		}
 		if g := m.load(r + tG); g != 0 {
