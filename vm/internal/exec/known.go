@@ -2,7 +2,7 @@ package exec
 
 // Known names the guest functions and types that the machine calls or reads, by their symbol in Image.Known.
 // A function's value there is its index in Image.Funcs, a type's ("type:" before the name) its address. The comment is
-// the guest signature; results never exist. All but typeEqual's callees end in a panic.
+// the guest signature; there are no results: each ends in a panic or in exit.
 const (
 	KnownPanicIndex        = "runtime.panicIndex"        // func(i int, n int)
 	KnownPanicIndexU       = "runtime.panicIndexU"       // func(i uint, n int)

@@ -6,7 +6,8 @@ import "github.com/tandemvm/tandem/vm/internal/code"
 // as the lowering counts them (each rounded up to whole slots, receiver first).
 //
 // Call reads its arguments and writes its results in the window and says what happens next. It must keep no guest
-// state: what it needs later belongs in guest memory. It may allocate; allocation never collects while it
+// state: what it needs later belongs in guest memory. It must not open an epoch (Save, Undo, Take and so on), for the frame it writes its
+// results to would not be tracked: it asks for PauseAfter, and the caller of Run does that. It may allocate; allocation never collects while it
 // runs, so guest addresses in its host locals stay good. Everything it writes outside the window goes through Thread.Mem's tracked writes.
 type Native struct {
 	Res, Args int
