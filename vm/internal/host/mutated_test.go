@@ -1,0 +1,159 @@
+package host
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tandemvm/tandem/vm/internal/check"
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/load"
+	"github.com/tandemvm/tandem/vm/internal/lower"
+	"github.com/tandemvm/tandem/vm/internal/mem"
+)
+
+const busy = `package main
+
+type shape interface{ area() int }
+type square struct{ side int; name string }
+func (s square) area() int { return s.side * s.side }
+type pair[K comparable, V any] struct { k K; v V }
+
+func sum(xs ...int) (n int) {
+	defer func() { if recover() != nil { n = -1 } }()
+	for _, x := range xs { n += x / (x - 3) }
+	return n
+}
+
+func main() {
+	m := map[string]pair[int, []int]{}
+	for i, w := range []string{"a", "bb", "ccc", "a"} {
+		p := m[w]
+		p.k += i
+		p.v = append(p.v, i, len(w))
+		m[w] = p
+	}
+	c := make(chan int, 2)
+	for i := range 3 {
+		go func() { c <- sum(i, i+1) }()
+	}
+	t := 0
+	for range 3 { t += <-c }
+	var s shape = square{t, "x" + "y"}
+	if q, ok := s.(square); ok { println(q.area(), len(q.name), any(s) == any(q)) }
+	for k, v := range m { println(len(k), v.k, len(v.v), cap(v.v[1:])) }
+	var a [200]int
+	b := a
+	b[t&127]++
+	println(a == b, string([]rune("héllo")[1:]))
+}
+`
+
+// build compiles a program of one file.
+func build(t *testing.T, src string) *code.Image {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(src), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := load.Load(load.Config{Paths: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := lower.Build(p, lower.Config{Native: func(s string) bool { _, ok := table[s]; return ok }, Known: exec.KnownSymbols})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// execute runs an image that passed the verifier for a while.
+func execute(t *testing.T, img *code.Image, w *world) exec.Stop {
+	t.Helper()
+	p, err := exec.NewProgram(img)
+	if err != nil {
+		t.Fatalf("verified, but refused by the interpreter: %v", err)
+	}
+	m, err := mem.New(16 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	end := uint64(code.Base + code.DataStart + len(img.Data))
+	if err := m.Grow(end - code.Base); err != nil {
+		t.Fatal(err)
+	}
+	copy(m.Writable(code.Base+code.DataStart, uint64(len(img.Data))), img.Data)
+	h, err := heap.New(m, end, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := exec.New(exec.Config{Program: p, Mem: m, Heap: h, Host: w, Natives: table, Limits: exec.Limits{Gas: 200_000, Goroutines: 100, StackBytes: 1 << 20}})
+	if err != nil {
+		return exec.Stop{Reason: exec.Failed, Err: err}
+	}
+	return x.Run(100_000)
+}
+
+// TestVerifiedImagesNeverBreakTheHost damages a compiled program. What the verifier lets pass is run: it may do
+// anything but crash the interpreter.
+func TestVerifiedImagesNeverBreakTheHost(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	img := build(t, busy)
+	lookup := Signature(table)
+	if err := check.Image(img, lookup); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{Folder: &Folder{}}
+	if stop := execute(t, img, w); stop.Reason != exec.Exited || stop.Status != 0 {
+		t.Fatalf("the undamaged program ended with %+v: %s", stop, w.stderr.String())
+	}
+	valid, err := img.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for range 300 {
+		bad, err := code.Decode(valid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1 + rng.IntN(4) {
+			damage(rng, bad)
+		}
+		if check.Image(bad, lookup) == nil {
+			ran++
+			execute(t, bad, &world{Folder: &Folder{}})
+		}
+	}
+	if ran < 30 {
+		t.Errorf("only %d damaged images passed the verifier", ran)
+	}
+	t.Logf("%d of 300 damaged images ran", ran)
+}
+
+// damage changes operands of instructions, words of functions that run, or bytes of data.
+func damage(rng *rand.Rand, img *code.Image) {
+	f := img.Funcs[1+rng.IntN(len(img.Funcs)-1)]
+	pc := int(f.Entry) + rng.IntN(int(f.End-f.Entry))
+	i := &img.Code[pc]
+	switch rng.IntN(5) {
+	case 0:
+		i.A = uint16(rng.IntN(int(f.FrameSlots)))
+	case 1:
+		i.B = uint16(rng.IntN(int(f.FrameSlots)))
+	case 2:
+		i.C = uint16(rng.IntN(int(f.FrameSlots)))
+	case 3:
+		i.Op = code.Op(1 + rng.IntN(int(code.OpCount)-1))
+	case 4:
+		off := rng.IntN(len(img.Data) - 8)
+		binary.LittleEndian.PutUint64(img.Data[off:], rng.Uint64()>>rng.IntN(64))
+	}
+}
