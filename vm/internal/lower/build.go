@@ -58,6 +58,7 @@ func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
 		traits:  map[types.Type]*trait{},
 		reach:   newReach(),
 		known:   map[string]uint64{},
+		costs:   map[*ssa.Function]int{},
 	}
 	entry := u.synthetic("entry", "runtime.main", shape{}, (*sel).entry)
 	u.knownSymbols()

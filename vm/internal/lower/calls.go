@@ -44,7 +44,7 @@ func (s *sel) argInto(dst loc, a arg) {
 func (s *sel) window(res []int64, args []arg) (win int32, rs, as []reg) {
 	for _, a := range args {
 		if a.v != nil {
-			if _, ok := a.v.(*ssa.Const); !ok {
+			if _, ok := s.resolve(a.v).(*ssa.Const); !ok {
 				s.val(a.v) // what has to be computed comes before the arguments are put in place
 			}
 		}

@@ -1,12 +1,154 @@
 package lower
 
 import (
+	"go/token"
+
 	"golang.org/x/tools/go/ssa"
 )
 
-// inlinable says whether a call of fn is replaced by its body.
-func (s *sel) inlinable(fn *ssa.Function) bool { return false }
+// Small functions that call nothing but other such functions are selected in place of their calls. Only leaves are: a traceback
+// or a caller query from within would miss the frame. A panic that starts in an inlined body is reported at the call's line.
 
+const (
+	inlineCost  = 24 // go/ssa instructions that become code, at most
+	inlineDepth = 3
+)
+
+// inlinable says whether a call of fn is replaced by its body.
+func (s *sel) inlinable(fn *ssa.Function) bool {
+	if s.depth >= inlineDepth {
+		return false
+	}
+	return s.u.cost(fn) <= inlineCost
+}
+
+// costly is the cost of what is never inlined.
+const costly = 1 << 20
+
+// cost is the number of instructions of fn when it can be inlined, inlined calls included.
+func (u *unit) cost(fn *ssa.Function) int {
+	if c, ok := u.costs[fn]; ok {
+		return c
+	}
+	u.costs[fn] = costly // while it is found out: recursion
+	u.costs[fn] = u.measure(fn)
+	return u.costs[fn]
+}
+
+func (u *unit) measure(fn *ssa.Function) int {
+	if fn.Recover != nil || len(fn.FreeVars) > 0 || len(fn.Blocks) == 0 || len(fn.Blocks) > 8 || fn.Synthetic == "package initializer" {
+		return costly
+	}
+	n := 0
+	for _, b := range fn.Blocks {
+		for _, i := range b.Instrs {
+			switch i := i.(type) {
+			case *ssa.Phi, *ssa.DebugRef, *ssa.Jump, *ssa.Return, *ssa.Extract, *ssa.FieldAddr, *ssa.Field, *ssa.ChangeType:
+				continue
+			case *ssa.Defer, *ssa.RunDefers, *ssa.Go, *ssa.Select, *ssa.MakeClosure:
+				return costly
+			case *ssa.UnOp:
+				if i.Op == token.ARROW {
+					return costly
+				}
+			case *ssa.Call:
+				n += u.callCost(i)
+			}
+			if n++; n > inlineCost {
+				return costly
+			}
+		}
+	}
+	return n
+}
+
+func (u *unit) callCost(i *ssa.Call) int {
+	if b, ok := i.Call.Value.(*ssa.Builtin); ok {
+		switch b.Name() {
+		case "recover", "ssa:deferstack", "print", "println":
+			return costly
+		}
+		return 0
+	}
+	fn, ok := i.Call.Value.(*ssa.Function)
+	if !ok {
+		return costly
+	}
+	sym := u.prog.Symbol(fn)
+	if intrinsics[sym] != nil {
+		switch sym {
+		case "runtime.getclosureptr", "internal/runtime/sys.GetClosurePtr", "reflect.callSlots":
+			return costly
+		}
+		return 0
+	}
+	body := u.body(fn)
+	if body == nil {
+		return costly
+	}
+	return u.cost(body)
+}
+
+// inline selects the body of fn here and returns its results.
 func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
-	panic("BUG: lower: not inlinable")
+	in := newScope(fn)
+	in.outer, in.depth = s.scope, s.depth+1
+	for k, p := range fn.Params {
+		a := args[k]
+		if c, ok := a.v.(*ssa.Const); ok && a.n > 0 {
+			in.known[p] = c
+			continue
+		}
+		if p2, ok := a.v.(*ssa.Parameter); ok && s.known[p2] != nil {
+			in.known[p] = s.known[p2]
+			continue
+		}
+		in.vals[p] = s.argVal(a)
+	}
+	if len(fn.Blocks) == 1 {
+		return s.inlineStraight(in, res)
+	}
+	in.exit = s.newBlock()
+	in.results = make([]loc, len(res))
+	for i, n := range res {
+		in.results[i] = noLoc
+		if n > 0 {
+			in.results[i] = s.f.newLoc(n)
+		}
+	}
+	s.scope = in
+	s.body()
+	s.scope = in.outer
+	s.begin(in.exit)
+	return in.results
+}
+
+// inlineStraight selects a body of one block into the current one.
+func (s *sel) inlineStraight(in *scope, res []int64) (out []loc) {
+	s.scope = in
+	s.analyse()
+	for _, i := range in.fn.Blocks[0].Instrs {
+		if r, ok := i.(*ssa.Return); ok {
+			for _, v := range r.Results {
+				out = append(out, s.val(v))
+			}
+			break
+		}
+		s.instr(i)
+	}
+	s.scope = in.outer
+	for k := len(out); k < len(res); k++ { // it panics: what follows is unreachable
+		out = append(out, s.f.newLoc(res[k]))
+	}
+	return out
+}
+
+// resolve is v, or the constant that an inlined body's parameter stands for.
+func (s *sel) resolve(v ssa.Value) ssa.Value {
+	if p, ok := v.(*ssa.Parameter); ok && s.outer != nil {
+		if c := s.known[p]; c != nil {
+			return c
+		}
+	}
+	return v
 }

@@ -6,10 +6,33 @@ import (
 
 // optimise orders the blocks and improves the instructions before placement.
 func (f *fn) optimise() {
+	f.merge()
 	f.lay()
 	f.hoist()
 	f.retarget()
 	f.dropDead()
+}
+
+// merge joins blocks to the only block that jumps to them.
+func (f *fn) merge() {
+	for _, b := range f.blocks {
+		for len(b.succs) == 1 {
+			n := b.succs[0]
+			if n == b || len(n.preds) != 1 || n == f.entry || n == f.recover || len(b.insts) == 0 || b.insts[len(b.insts)-1].op != opJump {
+				break
+			}
+			b.insts = append(b.insts[:len(b.insts)-1], n.insts...)
+			b.succs = n.succs
+			for _, s := range n.succs {
+				for k, p := range s.preds {
+					if p == n {
+						s.preds[k] = b
+					}
+				}
+			}
+			n.insts, n.succs, n.preds = nil, nil, nil
+		}
+	}
 }
 
 // retarget makes an instruction write where a copy right behind it would put its result.

@@ -41,8 +41,9 @@ func (w *world) Output(fd int, p []byte) error {
 	}
 	return nil
 }
-func (w *world) Args() []string    { return []string{"prog"} }
-func (w *world) Environ() []string { return nil }
+func (w *world) Input(p []byte) (int, error) { return 0, nil }
+func (w *world) Args() []string              { return []string{"prog"} }
+func (w *world) Environ() []string           { return nil }
 
 var natives = host.Table()
 
@@ -91,7 +92,7 @@ func run(t testing.TB, img *code.Image) (out string, words uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		s := m.Run(10e6)
 		switch s.Reason {

@@ -45,6 +45,7 @@ type scope struct {
 	results []loc
 	exit    *block
 	depth   int
+	known   map[*ssa.Parameter]*ssa.Const // parameters that are constants
 }
 
 type constKey struct {
@@ -63,6 +64,7 @@ func newScope(fn *ssa.Function) *scope {
 		fused:  map[ssa.Value]bool{},
 		heads:  map[*ssa.BasicBlock]*block{},
 		tails:  map[*ssa.BasicBlock]*block{},
+		known:  map[*ssa.Parameter]*ssa.Const{},
 	}
 }
 
@@ -170,7 +172,7 @@ func (s *sel) newBlock() *block { return s.f.newBlock() }
 
 // at sets the source position of what is selected next.
 func (s *sel) at(p token.Pos) {
-	if !p.IsValid() {
+	if !p.IsValid() || s.outer != nil {
 		return
 	}
 	x := s.u.prog.Fset.Position(p)
@@ -354,7 +356,7 @@ func (s *sel) constWord(c *ssa.Const) (uint64, bool) {
 
 // small is the value of v as an immediate of 16 bits.
 func (s *sel) small(v ssa.Value) (int64, bool) {
-	c, ok := v.(*ssa.Const)
+	c, ok := s.resolve(v).(*ssa.Const)
 	if !ok {
 		return 0, false
 	}
@@ -393,6 +395,7 @@ func (s *sel) val(v ssa.Value) loc {
 	if l, ok := s.vals[v]; ok {
 		return l
 	}
+	v = s.resolve(v)
 	switch v := v.(type) {
 	case *ssa.Const:
 		if s.u.slots(v.Type()) == 0 {
@@ -449,6 +452,7 @@ func (s *sel) into(dst loc, v ssa.Value) {
 	if n == 0 {
 		return
 	}
+	v = s.resolve(v)
 	switch v := v.(type) {
 	case *ssa.Const:
 		s.constInto(dst, v)
@@ -518,7 +522,7 @@ func (s *sel) joinPhis(b *ssa.BasicBlock) {
 		}
 		par := blank(opParallel)
 		for _, p := range phis {
-			v, n := p.Edges[e], int32(s.u.slots(p.Type()))
+			v, n := s.resolve(p.Edges[e]), int32(s.u.slots(p.Type()))
 			c := pcopy{dst: s.vals[p], src: noLoc, n: n}
 			if k, ok := v.(*ssa.Const); ok {
 				if w, ok := s.constWord(k); ok {

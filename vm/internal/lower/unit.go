@@ -29,6 +29,7 @@ type unit struct {
 
 	reach reach
 	known map[string]uint64
+	costs map[*ssa.Function]int
 }
 
 // function is one entry of the image's function table on its way there.
