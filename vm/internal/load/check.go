@@ -210,7 +210,7 @@ func (l *loader) link(p *Program, units []*unit) {
 				target := k.target
 				switch o := o.(type) {
 				case *types.Func:
-					fn := prog(p, o)
+					fn := p.SSA.FuncValue(o)
 					if fn == nil {
 						continue
 					}
@@ -228,8 +228,6 @@ func (l *loader) link(p *Program, units []*unit) {
 		}
 	}
 }
-
-func prog(p *Program, o *types.Func) *ssa.Function { return p.SSA.FuncValue(o) }
 
 func syntaxHasBody(fn *ssa.Function) bool {
 	d, ok := fn.Syntax().(*ast.FuncDecl)

@@ -41,10 +41,9 @@ type Program struct {
 
 	Phases []Phase // how long each phase of Load took
 
-	symbols  map[string]*ssa.Function // bodies that //go:linkname gives another name
-	targets  map[types.Object]string  // object to the symbol //go:linkname gives it
-	std      map[*types.Package]bool
-	overlaid map[*types.Package]bool
+	symbols map[string]*ssa.Function // bodies that //go:linkname gives another name
+	targets map[types.Object]string  // object to the symbol //go:linkname gives it
+	std     map[*types.Package]bool
 }
 
 // Phase is the duration of one part of Load.

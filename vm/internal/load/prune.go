@@ -324,6 +324,10 @@ func (p *pruner) selector(x *decl, n *ast.SelectorExpr) {
 		if path, ok := p.imports[x.file][id.Name]; ok {
 			p.use(x.file, x.src, path)
 			p.name(x.src.imports[path], name)
+			if p.named[[2]string{x.src.imports[path], name}] != nil {
+				p.selected(name) // a variable may have the import's name here
+				return
+			}
 		}
 	}
 	if (name == "Method" || name == "MethodByName") && x.src.path != "reflect" {
