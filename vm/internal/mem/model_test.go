@@ -443,7 +443,7 @@ func (x *machine) randomStep(r *rand.Rand) error {
 	case k < 40:
 		x.m.renumber()
 	case k < 41:
-		x.m.last = math.MaxUint32 - 2 // the next number but one renumbers
+		x.m.last = max(x.m.last, math.MaxUint32-2) // the next number but one renumbers
 	case k < 44:
 		if len(x.takes) > 4 {
 			x.takes, x.were = x.takes[2:], x.were[2:]
