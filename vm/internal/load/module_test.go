@@ -130,7 +130,7 @@ func TestModule(t *testing.T) {
 
 func TestModuleErrors(t *testing.T) {
 	for name, c := range map[string]struct{ tree, path, want string }{
-		"no module": {"-- a.go --\npackage main\nimport \"example.com/x\"\nfunc main() { x.F() }\n", "a.go", "./a.go:2:8: no required module provides package example.com/x: go.mod file not found"},
+		"no module":    {"-- a.go --\npackage main\nimport \"example.com/x\"\nfunc main() { x.F() }\n", "a.go", "./a.go:2:8: no required module provides package example.com/x: go.mod file not found"},
 		"not required": {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"example.com/x\"\nfunc main() { x.F() }\n", ".", "./a.go:2:8: no required module provides package example.com/x; to add it:"},
 		"not there":    {"-- go.mod --\nmodule m\nrequire example.com/x v1.0.0\n-- a.go --\npackage main\nimport \"example.com/x\"\nfunc main() { x.F() }\n", ".", "module example.com/x@v1.0.0 is not in the module cache; run `go mod download`"},
 		"cycle":        {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"m/b\"\nfunc main() { b.F() }\n-- b/b.go --\npackage b\nimport \"m/c\"\nfunc F() { c.F() }\n-- c/c.go --\npackage c\nimport \"m/b\"\nfunc F() { b.F() }\n", ".", "import cycle not allowed: m imports m/b imports m/c imports m/b"},
