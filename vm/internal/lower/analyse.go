@@ -30,6 +30,9 @@ func (s *sel) analyse() {
 		for k, i := range b.Instrs {
 			switch i := i.(type) {
 			case *ssa.Alloc:
+				if s.oneElement(i) {
+					continue
+				}
 				if t := deref(i.Type()); sizeof(t) <= framed && s.staysHere(i) {
 					s.makeLocal(i, t)
 				}
@@ -54,7 +57,7 @@ func (s *sel) analyse() {
 
 // makeLocal places the variable of a in the frame.
 func (s *sel) makeLocal(a *ssa.Alloc, t types.Type) {
-	slots := (sizeof(t) + 7) / 8
+	slots := max((sizeof(t)+7)/8, 1)
 	r := s.f.newReg(slots)
 	s.locals[a] = &local{reg: r, size: sizeof(t), typ: t}
 	if s.needsMemory(a, t, 0, t) {
@@ -82,11 +85,60 @@ func (s *sel) staysHere(a ssa.Value) bool {
 			if r.X != a || !s.staysHere(r) {
 				return false
 			}
+		case *ssa.Slice:
+			if !appendedOnly(r) {
+				return false
+			}
 		case *ssa.DebugRef:
 		default:
 			return false
 		}
 	}
+	return true
+}
+
+// appendedOnly says whether slice v is used for nothing but being copied from, by append and copy.
+func appendedOnly(v *ssa.Slice) bool {
+	for _, r := range *v.Referrers() {
+		c, ok := r.(*ssa.Call)
+		if !ok {
+			return false
+		}
+		b, ok := c.Call.Value.(*ssa.Builtin)
+		if !ok || b.Name() != "append" && b.Name() != "copy" || c.Call.Args[0] == v {
+			return false
+		}
+	}
+	return true
+}
+
+// oneElement recognises append(s, x) as go/ssa has it, with the array a of one element that is stored once, sliced and
+// appended, all in one block. All but the append itself is left out then.
+func (s *sel) oneElement(a *ssa.Alloc) bool {
+	arr, ok := deref(a.Type()).Underlying().(*types.Array)
+	if !ok || arr.Len() != 1 || len(*a.Referrers()) != 2 {
+		return false
+	}
+	at, ok1 := (*a.Referrers())[0].(*ssa.IndexAddr)
+	all, ok2 := (*a.Referrers())[1].(*ssa.Slice)
+	if !ok1 || !ok2 || all.Low != nil || all.High != nil || all.Max != nil {
+		return false
+	}
+	store, ok := only(at).(*ssa.Store)
+	if !ok || store.Addr != at || store.Val == at || store.Block() != a.Block() {
+		return false
+	}
+	call, ok := only(all).(*ssa.Call)
+	if !ok || !appendedOnly(all) || call.Block() != a.Block() || call.Call.Args[0] == all || all.Block() != a.Block() {
+		return false
+	}
+	if b := call.Call.Value.(*ssa.Builtin); b.Name() != "append" {
+		return false
+	}
+	for _, i := range []ssa.Instruction{a, at, store, all} {
+		s.skip[i] = true
+	}
+	s.appended[call] = store.Val
 	return true
 }
 
@@ -109,6 +161,8 @@ func (s *sel) needsMemory(v ssa.Value, t types.Type, off int64, whole types.Type
 			if i, ok := s.constWord(c); !ok || int64(i) < 0 || int64(i) >= arrayOf(t).Len() || s.needsMemory(r, e, off+int64(i)*sizeof(e), whole) {
 				return true
 			}
+		case *ssa.Slice:
+			return true
 		case *ssa.Store, *ssa.UnOp:
 			size := sizeof(t)
 			if size > 0 && !(off%8 == 0 && (size%8 == 0 || alone(whole, off, size) || off == 0 && size == sizeof(whole))) {

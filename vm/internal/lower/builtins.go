@@ -88,26 +88,37 @@ func (s *sel) unsafeBuiltin(name string, args []arg) (loc, bool) {
 	panic(fmt.Sprintf("BUG: lower: unknown builtin %s", name))
 }
 
-// checkUnsafe panics as gc does when a slice or string from a pointer cannot be.
+// checkUnsafe panics as gc does when a slice or string from pointer p cannot be n long.
 func (s *sel) checkUnsafe(name string, p, n loc, t types.Type) {
-	sym := "runtime.unsafe" + map[string]string{"Slice": "slice", "String": "string"}[name] + "check"
-	f := s.u.prog.Body(sym)
-	if f == nil {
+	size := int64(1)
+	if name == "Slice" {
+		size = sizeof(deref(t))
+	}
+	f := s.u.prog.Body("runtime.panicText")
+	if f == nil || s.u.shapeOf(f.Signature).args[0] != 2 {
 		return
 	}
-	bad, good := s.newBlock(), s.newBlock()
-	rest := s.newBlock()
-	s.branch(code.JLtSI, n, noLoc, 0, bad, rest)
-	s.begin(rest)
-	empty := s.newBlock()
-	s.branch(code.JEqI, p, noLoc, 0, empty, good)
-	s.begin(empty)
-	s.branch(code.JEqI, n, noLoc, 0, good, bad)
-	s.begin(bad)
-	in := blank(code.Call)
-	in.imm = int64(s.u.funcIndex(f))
-	s.callWith(in, nil, []arg{{l: p, n: 1}, {l: n, n: 1}})
-	s.jumpTo(good)
+	long, null, some, rest, good := s.newBlock(), s.newBlock(), s.newBlock(), s.newBlock(), s.newBlock()
+	fits := s.newBlock()
+	s.branch(code.JLeU, n, s.word(uint64(1<<47/max(size, 1))), 0, fits, long)
+	s.begin(fits)
+	s.branch(code.JEqI, p, noLoc, 0, some, rest)
+	s.begin(some)
+	s.branch(code.JEqI, n, noLoc, 0, good, null)
+	s.begin(rest) // not beyond the end of the address space
+	room, bytes := s.new1(), s.new1()
+	s.opI(code.Neg, room, p, 0)
+	s.op3(code.Mul, bytes, n, s.word(uint64(size)))
+	s.branch(code.JLeU, bytes, room, 0, good, long)
+	fail := func(b *block, text string) {
+		s.begin(b)
+		in := blank(code.Call)
+		in.imm = int64(s.u.funcIndex(f))
+		s.callWith(in, nil, []arg{{l: s.cached(constKey{kind: 's', str: "runtime error: unsafe." + name + ": " + text}), n: 2}})
+		s.end(blank(code.Trap))
+	}
+	fail(long, "len out of range")
+	fail(null, "ptr is nil and len is not zero")
 	s.begin(good)
 }
 
@@ -263,16 +274,14 @@ func (s *sel) printValue(a arg) {
 		case info&types.IsInteger != 0:
 			sym = "runtime.printint"
 		case info&types.IsFloat != 0:
-			sym = "runtime.printfloat"
+			sym = "runtime.printfloat64"
 			if s.u.size(a.t) == 4 {
-				one.l = s.new1()
-				s.opI(code.F32ToF64, one.l, l, 0)
+				sym = "runtime.printfloat32"
 			}
 		case info&types.IsComplex != 0:
-			sym = "runtime.printcomplex"
+			sym = "runtime.printcomplex128"
 			if s.u.size(a.t) == 8 {
-				one = arg{l: s.f.newLoc(2), n: 2}
-				s.opI(code.C64ToC128, one.l, l, 0).wide(2)
+				sym = "runtime.printcomplex64"
 			}
 		case info&types.IsString != 0:
 			sym = "runtime.printstring"

@@ -12,6 +12,9 @@ import (
 
 // instr selects one instruction of the current scope.
 func (s *sel) instr(i ssa.Instruction) {
+	if s.skip[i] {
+		return
+	}
 	if v, ok := i.(ssa.Value); ok && s.fused[v] {
 		if x, ok := i.(*ssa.IndexAddr); ok {
 			s.foldIndex(x)
@@ -91,9 +94,7 @@ func (s *sel) instr(i ssa.Instruction) {
 		}
 		s.spawn(code.Defer, &i.Call, owner)
 	case *ssa.RunDefers:
-		in := blank(code.RunDefers)
-		in.win, _, _ = s.f.newWindow(nil, nil)
-		s.put(in)
+		s.runDefers()
 	case *ssa.Panic:
 		in := blank(code.Panic)
 		in.a = s.val(i.X)

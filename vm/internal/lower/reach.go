@@ -32,6 +32,9 @@ func methodKey(m *types.Func) string {
 
 // calls notes a call of interface method m.
 func (r *reach) calls(m *types.Func) {
+	if n := m.Name(); (n == "Method" || n == "MethodByName") && m.Pkg() != nil && m.Pkg().Path() == "reflect" && !r.dynamic {
+		r.dynamic, r.changed = true, true
+	}
 	if k := methodKey(m); !r.called[k] {
 		r.called[k], r.changed = true, true
 	}

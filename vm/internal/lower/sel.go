@@ -26,8 +26,6 @@ type sel struct {
 	params  []reg
 	lineAt  map[linePos]int32
 	closure reg
-
-	appended map[*ssa.Call]ssa.Value // appends of one element: the element
 }
 
 // scope is one body: the function's own or an inlined one.
@@ -39,8 +37,11 @@ type scope struct {
 	addrs  map[ssa.Value]addr
 	locals map[*ssa.Alloc]*local
 	fused  map[ssa.Value]bool // selected by their user
-	heads  map[*ssa.BasicBlock]*block
-	tails  map[*ssa.BasicBlock]*block
+	skip   map[ssa.Instruction]bool
+	// appends of one element: the element
+	appended map[*ssa.Call]ssa.Value
+	heads    map[*ssa.BasicBlock]*block
+	tails    map[*ssa.BasicBlock]*block
 	// An inlined body: where its results go and where it continues.
 	results []loc
 	exit    *block
@@ -56,22 +57,24 @@ type constKey struct {
 
 func newScope(fn *ssa.Function) *scope {
 	return &scope{
-		fn:     fn,
-		vals:   map[ssa.Value]loc{},
-		tuples: map[ssa.Value][]loc{},
-		addrs:  map[ssa.Value]addr{},
-		locals: map[*ssa.Alloc]*local{},
-		fused:  map[ssa.Value]bool{},
-		heads:  map[*ssa.BasicBlock]*block{},
-		tails:  map[*ssa.BasicBlock]*block{},
-		known:  map[*ssa.Parameter]*ssa.Const{},
+		fn:       fn,
+		vals:     map[ssa.Value]loc{},
+		tuples:   map[ssa.Value][]loc{},
+		addrs:    map[ssa.Value]addr{},
+		locals:   map[*ssa.Alloc]*local{},
+		fused:    map[ssa.Value]bool{},
+		skip:     map[ssa.Instruction]bool{},
+		appended: map[*ssa.Call]ssa.Value{},
+		heads:    map[*ssa.BasicBlock]*block{},
+		tails:    map[*ssa.BasicBlock]*block{},
+		known:    map[*ssa.Parameter]*ssa.Const{},
 	}
 }
 
 // lower makes the code of x.
 func (u *unit) lower(x *function) {
 	f := newFn(x.name)
-	s := &sel{u: u, f: f, lineAt: map[linePos]int32{}, closure: noReg, appended: map[*ssa.Call]ssa.Value{}, scope: newScope(x.fn)}
+	s := &sel{u: u, f: f, lineAt: map[linePos]int32{}, closure: noReg, scope: newScope(x.fn)}
 	f.resSlots, f.argSlots = int32(sum(x.sig.res)), int32(sum(x.sig.args))
 	f.groups[groupFrame].size = code.FrameHeader + f.resSlots + f.argSlots
 	at := int64(code.FrameHeader)
@@ -129,8 +132,12 @@ func (s *sel) body() {
 	for _, b := range domOrder(fn) {
 		s.begin(s.heads[b])
 		s.declarePhis(b)
-		for _, i := range b.Instrs {
+		end := s.lostRunDefers(b)
+		for k, i := range b.Instrs {
 			s.at(i.Pos())
+			if k == end {
+				s.runDefers()
+			}
 			s.instr(i)
 		}
 		s.tails[b] = s.cur
@@ -138,6 +145,49 @@ func (s *sel) body() {
 	for _, b := range fn.Blocks {
 		s.joinPhis(b)
 	}
+}
+
+// lostRunDefers is where in b deferred calls have to be run although go/ssa has no instruction for it, -1 nowhere: it drops
+// RunDefers from functions whose defer statements all are in bodies of ranges over functions. That place is before the
+// results are loaded for the return.
+func (s *sel) lostRunDefers(b *ssa.BasicBlock) int {
+	if !s.lost() || b == s.fn.Recover || len(b.Instrs) == 0 {
+		return -1
+	}
+	k := len(b.Instrs) - 1
+	if _, ok := b.Instrs[k].(*ssa.Return); !ok {
+		return -1
+	}
+	for k > 0 {
+		if x, ok := b.Instrs[k-1].(*ssa.UnOp); !ok || x.Op != token.MUL {
+			break
+		}
+		k--
+	}
+	return k
+}
+
+// lost says whether s.fn keeps a stack of deferred calls that it does not run.
+func (s *sel) lost() bool {
+	stack := false
+	for _, b := range s.fn.Blocks {
+		for _, i := range b.Instrs {
+			switch i := i.(type) {
+			case *ssa.RunDefers:
+				return false
+			case *ssa.Call:
+				x, ok := i.Call.Value.(*ssa.Builtin)
+				stack = stack || ok && x.Name() == "ssa:deferstack"
+			}
+		}
+	}
+	return stack
+}
+
+func (s *sel) runDefers() {
+	in := blank(code.RunDefers)
+	in.win, _, _ = s.f.newWindow(nil, nil)
+	s.put(in)
 }
 
 // domOrder is the blocks so that each comes after its dominators.
