@@ -274,12 +274,12 @@ func (s *sel) printValue(a arg) {
 		case info&types.IsInteger != 0:
 			sym = "runtime.printint"
 		case info&types.IsFloat != 0:
-			sym = "runtime.printfloat64"
+			sym = "runtime.printfloat"
 			if s.u.size(a.t) == 4 {
 				sym = "runtime.printfloat32"
 			}
 		case info&types.IsComplex != 0:
-			sym = "runtime.printcomplex128"
+			sym = "runtime.printcomplex"
 			if s.u.size(a.t) == 8 {
 				sym = "runtime.printcomplex64"
 			}
