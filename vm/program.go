@@ -19,6 +19,8 @@ type Program struct {
 	encoded []byte
 	hash    changes.Hash
 	vars    []Variable
+
+	atomicAt, heldAt uint64 // addresses of the guest variables that forbid a turn to end, 0: the program has none
 }
 
 // Source says what to compile.
@@ -67,6 +69,9 @@ func newProgram(img *code.Image) (*Program, error) {
 		return nil, fmt.Errorf("vm: program image: %w", err)
 	}
 	p.hash = changes.Hash(code.Hash(p.encoded))
+	if err := p.findGuest(); err != nil {
+		return nil, err
+	}
 	return p, p.variables()
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/vm/internal/code"
-	"github.com/tandemvm/tandem/vm/internal/exec"
 )
 
 // End says why a turn can end.
@@ -39,11 +38,14 @@ type Stop struct {
 // ErrTurn is wrapped by errors about turns begun or ended out of order.
 var ErrTurn = errors.New("vm: turn out of order")
 
-// ErrAtomic is the failure of a turn that could not end because Atomic held it beyond the bound.
-var ErrAtomic = errors.New("vm: turn.Atomic ran beyond the turn's bound: do less in it, or raise the turn's instruction bound")
+// ErrAtomic is the failure of a turn that could not end, because Atomic or a locked mutex held it beyond the bound.
+var ErrAtomic = errors.New("vm: the turn could not end within its bound")
 
-// atomicFactor bounds how many slices a turn may grow by while Atomic holds it.
-const atomicFactor = 64
+// atomicFactor bounds by how many slices a turn may grow while something forbids it to end, graceWords how far one goes on before it looks again.
+const (
+	atomicFactor = 64
+	graceWords   = 20000
+)
 
 // Turn is what a run did between two commit points, ready to be published.
 type Turn struct {
@@ -78,7 +80,11 @@ func (m *Machine) Assign(as []changes.Assignment) error {
 	if len(as) == 0 {
 		return nil
 	}
-	return m.shared.assign(as, func() { m.heap.Collect(m.core.Roots) })
+	if err := m.shared.assign(as, func() { m.heap.Collect(m.core.Roots) }); err != nil {
+		return err
+	}
+	m.touch(as)
+	return nil
 }
 
 // RunTurn executes until the turn can end: at a commit, when every goroutine waits, when the program ended, or when words
@@ -88,27 +94,34 @@ func (m *Machine) RunTurn(ctx context.Context, words uint64) (Stop, error) {
 	if !m.inTurn {
 		return Stop{}, fmt.Errorf("%w: no turn has begun", ErrTurn)
 	}
-	bound := words * atomicFactor
-	for used := uint64(0); ; {
-		from := m.Instructions()
-		stop, err := m.Run(ctx, words)
+	end := m.Instructions() + words
+	bound := m.Instructions() + words*atomicFactor
+	for slice, asked := words, false; ; slice = graceWords {
+		stop, err := m.Run(ctx, slice)
 		if err != nil {
 			return stop, err
 		}
-		used += m.Instructions() - from
-		if stop.End == EndExit || !m.atomic() {
-			m.stop = stop
-			return stop, nil
-		}
-		if stop.End == EndIdle {
-			// Inside Atomic waiting is no end: the timers go on in this turn.
+		asked = asked || stop.End == EndCommit
+		why := m.holding()
+		switch {
+		case stop.End == EndExit:
+		case why != "" && m.Instructions() > bound:
+			return stop, fmt.Errorf("%w: %s held it over %d instructions: hold it for less, or raise the turn's instruction bound", ErrAtomic, why, words*atomicFactor)
+		case why != "" && stop.End == EndIdle:
+			// Waiting inside is no end of the turn: its timers go on in it.
 			if err := m.clock.wait(ctx, stop.Wake); err != nil {
 				return stop, err
 			}
+			continue
+		case why != "":
+			continue
+		case stop.End == EndSlice && asked:
+			stop.End = EndCommit
+		case stop.End == EndSlice && ctx.Err() == nil && m.Instructions() < end:
+			continue
 		}
-		if used > bound {
-			return stop, ErrAtomic
-		}
+		m.stop = stop
+		return stop, nil
 	}
 }
 
@@ -179,24 +192,15 @@ func (m *Machine) capture(t *Turn) error {
 
 // Memory of the machine that belongs to this package, guest addresses in the root page (vm/DESIGN.md).
 const (
-	rootLines  = code.Base + 3072 + iota*8 // output chunks numbered so far
-	rootTurns                              // turns ended
-	rootAtomic                             // depth of turn.Atomic
-	rootMono                               // greatest monotonic time the program has seen
-	rootRun                                // 16 bytes: run id
+	rootLines = code.Base + 3072 + iota*8 // output chunks numbered so far
+	rootTurns                             // turns ended
+	rootMono                              // greatest monotonic time the program has seen
+	rootRun                               // 16 bytes: run id
 	_
 	rootBegun // 1: packages are initialised, main.main was called
+
+	rootTouched = code.Base + 3584 // touchedWords words: shared variables that merges touched and the program has not been told of
 )
 
 // begun reports whether main.main was called. What package initialisation gives shared variables is their initial value, no change.
 func (m *Machine) begun() bool { return m.mem.Load64(rootBegun) != 0 }
-
-// begin is the native that the image calls between initialisation and main.main.
-func begin(t *exec.Thread, w exec.Window) exec.Action {
-	t.Mem().Store64(rootBegun, 1)
-	t.PauseAfter()
-	return exec.Next
-}
-
-// atomic reports whether the program is inside turn.Atomic.
-func (m *Machine) atomic() bool { return m.mem.Load64(rootAtomic) != 0 }

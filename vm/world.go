@@ -7,20 +7,7 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/exec"
 	"github.com/tandemvm/tandem/vm/internal/host"
-	"github.com/tandemvm/tandem/vm/internal/lower"
 )
-
-// natives are the host functions of every machine.
-var natives = withOwn(host.Table())
-
-// withOwn adds the natives that belong to turns.
-func withOwn(table map[string]exec.Native) map[string]exec.Native {
-	table[lower.Begin] = exec.Native{Call: begin}
-	return table
-}
-
-// signature is what the verifier asks of them.
-var signature = host.Signature(natives)
 
 // world is what a machine may ask of the outside: the clock, output, and what the Config grants.
 type world struct {
@@ -33,6 +20,7 @@ var (
 	_ host.Output   = (*world)(nil)
 	_ host.Input    = (*world)(nil)
 	_ host.Settings = (*world)(nil)
+	_ host.Place    = (*world)(nil)
 	_ host.Files    = (*world)(nil)
 )
 

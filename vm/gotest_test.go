@@ -1,0 +1,94 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandemvm/tandem/vm/internal/load"
+)
+
+// gotestTimeout only catches programs that hang: the slowest of them takes seconds.
+const gotestTimeout = 3 * time.Minute
+
+// gotestHeavy are left out with -short, for the reason given.
+var gotestHeavy = map[string]string{}
+
+// TestGoTests runs the programs of GOROOT/test/ken and GOROOT/test/chan that are marked `// run`, from where the Go installation has
+// them. What they do is known without asking the toolchain, by that directory's own convention (cmd/internal/testdir): such a program
+// ends with status 0, and standard output and standard error together are its .out file, or nothing when it has none.
+func TestGoTests(t *testing.T) {
+	root, err := load.FindGOROOT("", os.Getenv)
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, dir := range []string{"ken", "chan"} {
+		files, err := filepath.Glob(filepath.Join(root, "test", dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			t.Skipf("%s has no test/%s: a Go installation without its tests", root, dir)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first, _, _ := strings.Cut(string(src), "\n"); strings.TrimSpace(first) != "// run" {
+				continue
+			}
+			name := dir + "/" + strings.TrimSuffix(filepath.Base(file), ".go")
+			t.Run(name, func(t *testing.T) {
+				if why := gotestHeavy[name]; why != "" && testing.Short() {
+					t.Skip(why)
+				}
+				t.Parallel()
+				goTest(t, file)
+			})
+		}
+	}
+}
+
+func goTest(t *testing.T, file string) {
+	want, err := os.ReadFile(strings.TrimSuffix(file, ".go") + ".out")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), gotestTimeout)
+	defer cancel()
+	p, err := Compile(ctx, Source{Paths: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out together
+	clock := epoch2026()
+	m, err := New(p, Config{Args: []string{"program"}, Clock: clock, Output: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, exit := finish(t, m, clock, 1<<24, func(m *Machine) *Machine {
+		if ctx.Err() != nil {
+			t.Fatalf("not done after %v and %d instructions", gotestTimeout, m.Instructions())
+		}
+		return m
+	})
+	defer m.Close()
+	if exit != 0 || !bytes.Equal(out.Bytes(), want) {
+		t.Errorf("exit status %d, want 0; output\n%s\nwant\n%s", exit, out.Bytes(), want)
+	}
+}
+
+// together is an OutputWriter that mixes both streams as they come.
+type together struct{ bytes.Buffer }
+
+func (b *together) WriteOutput(_ uint8, p []byte) error {
+	b.Write(p)
+	return nil
+}

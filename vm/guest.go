@@ -1,0 +1,144 @@
+package vm
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/bits"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/host"
+	"github.com/tandemvm/tandem/vm/internal/lower"
+)
+
+// This file is the machine's side of the guest package vm/turn.
+
+const guest = "github.com/tandemvm/tandem/vm/turn."
+
+// Guest variables that forbid a turn to end while they are not zero.
+const (
+	atomicDepth  = guest + "atomicDepth"
+	mutexesHeld  = "internal/sync.held"
+	touchedWords = 32 // words of rootTouched: a bit a shared variable
+)
+
+// natives are the host functions of every machine.
+var natives = withOwn(host.Table())
+
+// signature is what the verifier asks of them.
+var signature = host.Signature(natives)
+
+// withOwn adds the natives that belong to turns.
+func withOwn(table map[string]exec.Native) map[string]exec.Native {
+	table[lower.Begin] = exec.Native{Call: begin}
+	table[guest+"Commit"] = exec.Native{Call: commit}
+	table[guest+"RunID"] = exec.Native{Res: 2, Call: runID}
+	table[guest+"ForkID"] = exec.Native{Res: 2, Call: forkID}
+	table[guest+"nextChange"] = exec.Native{Res: 1, Call: nextChange}
+	return table
+}
+
+// begin is what the image calls between initialisation and main.main.
+func begin(t *exec.Thread, w exec.Window) exec.Action {
+	t.Mem().Store64(rootBegun, 1)
+	t.PauseAfter()
+	return exec.Next
+}
+
+// commit asks for the end of the turn. RunTurn grants it as soon as nothing forbids it.
+func commit(t *exec.Thread, w exec.Window) exec.Action {
+	t.PauseAfter()
+	return exec.Next
+}
+
+func runID(t *exec.Thread, w exec.Window) exec.Action {
+	id := t.Mem().Bytes(rootRun, 16)
+	text := "local"
+	if [16]byte(id) != [16]byte{} {
+		text = hex.EncodeToString(id)
+	}
+	return stringResult(t, w, text)
+}
+
+func forkID(t *exec.Thread, w exec.Window) exec.Action { return stringResult(t, w, "") }
+
+func stringResult(t *exec.Thread, w exec.Window, s string) exec.Action {
+	if err := t.SetString(w, 0, s); err != nil {
+		return t.Retry(err)
+	}
+	return exec.Next
+}
+
+// nextChange returns the address of a shared variable that a merge touched, or waits for one.
+func nextChange(t *exec.Thread, w exec.Window) exec.Action {
+	shared := sharedGlobals(t.Program().Image)
+	for i := range uint64(touchedWords) {
+		at := rootTouched + i*8
+		word := t.Mem().Load64(at)
+		if word == 0 {
+			continue
+		}
+		bit := bits.TrailingZeros64(word)
+		t.Mem().Store64(at, word&^(1<<bit))
+		if n := int(i)*64 + bit; n < len(shared) {
+			w.Set(0, shared[n].Addr)
+			return exec.Next
+		}
+	}
+	return t.Block()
+}
+
+// sharedGlobals are the shared variables of an image, in its order.
+func sharedGlobals(img *code.Image) []code.Global {
+	var gs []code.Global
+	for _, g := range img.Globals {
+		if g.Class == code.ClassShared {
+			gs = append(gs, g)
+		}
+	}
+	return gs
+}
+
+// touch marks the variables that assignments wrote, for nextChange.
+func (m *Machine) touch(as []changes.Assignment) {
+	for _, a := range as {
+		for i, v := range m.shared.vars {
+			if v.Name == a.Path.Var {
+				at := rootTouched + uint64(i/64)*8
+				m.mem.Store64(at, m.mem.Load64(at)|1<<(i%64))
+				break
+			}
+		}
+	}
+}
+
+// SetRun tells the machine which run it executes; the program reads it as turn.RunID. Call it before the first turn.
+func (m *Machine) SetRun(id changes.RunID) { copy(m.mem.Writable(rootRun, 16), id[:]) }
+
+// holding says why a turn may not end now: "" when it may.
+func (m *Machine) holding() string {
+	switch {
+	case m.prog.atomicAt != 0 && m.mem.Load64(m.prog.atomicAt) != 0:
+		return "turn.Atomic"
+	case m.prog.heldAt != 0 && m.mem.Load64(m.prog.heldAt) != 0:
+		return "a locked sync.Mutex"
+	}
+	return ""
+}
+
+// findGuest looks up the guest variables the machine reads.
+func (p *Program) findGuest() error {
+	for _, g := range p.img.Globals {
+		switch g.Name {
+		case atomicDepth:
+			p.atomicAt = g.Addr
+		case mutexesHeld:
+			p.heldAt = g.Addr
+		}
+	}
+	if n := len(sharedGlobals(p.img)); n > touchedWords*64 {
+		return fmt.Errorf("vm: %d shared variables, at most %d: put them into a struct or map", n, touchedWords*64)
+	}
+	return nil
+}
