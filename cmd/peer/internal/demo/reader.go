@@ -18,6 +18,8 @@ type reader struct {
 	mu      sync.Mutex
 	seen    uint64 // lines read
 	wrong   error
+	avoid   *process           // is not read from
+	away    context.CancelFunc // ends the reading under way
 	changed chan struct{}
 }
 
@@ -40,14 +42,31 @@ const tellEvery = 50
 func (r *reader) follow(ctx context.Context) {
 	for at := 1; ctx.Err() == nil; at++ {
 		p := r.d.peers[at%peersCount]
-		if p.isHeld() {
+		once, cancel := context.WithCancel(ctx)
+		r.mu.Lock()
+		avoid := r.avoid == p
+		r.away = cancel
+		r.mu.Unlock()
+		if avoid || p.isHeld() {
+			cancel()
 			continue
 		}
-		err := p.c.Lines(ctx, r.run, r.count()+1, true, func(l api.Line) error { return r.take(p, l) })
+		err := p.c.Lines(once, r.run, r.count()+1, true, func(l api.Line) error { return r.take(p, l) })
+		cancel()
 		if err == nil || r.err() != nil {
 			return
 		}
 		pause(ctx, askEvery)
+	}
+}
+
+// keepFrom makes the reader go elsewhere than p, to which nothing new comes; nil: it may go anywhere.
+func (r *reader) keepFrom(p *process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.avoid = p
+	if p != nil {
+		r.away()
 	}
 }
 

@@ -160,8 +160,9 @@ func (d *demo) startRun(ctx context.Context, p *process, sandbox, name string, a
 	return run, err
 }
 
-// killLine is the line of primes at which its owner is killed.
+// The owner of primes is killed when primes has printed this many lines and this many words are counted.
 func (d *demo) killLine() uint64 { return 10 + d.Seed%10 }
+func (d *demo) killWords() int64 { return d.want.total * int64(5+d.Seed%16) / 100 }
 
 // counted is the merged Total as some living peer has it.
 func (d *demo) counted(ctx context.Context, p *process) (int64, error) {
@@ -180,7 +181,7 @@ func (d *demo) kill(ctx context.Context) error {
 	var words int64
 	err := until(ctx, "counting is under way", func() (_ bool, err error) {
 		words, err = d.counted(ctx, d.peers[1])
-		return words > 0, err
+		return words > d.killWords(), err
 	})
 	if err != nil {
 		return err
@@ -332,6 +333,7 @@ func (d *demo) partition(ctx context.Context) error {
 			others = append(others, o.peerID())
 		}
 	}
+	d.lines.keepFrom(p)
 	if err := p.ask(ctx, func(ctx context.Context) error { return p.c.Cut(ctx, others...) }); err != nil {
 		return err
 	}
@@ -347,6 +349,7 @@ func (d *demo) partition(ctx context.Context) error {
 	if err := p.ask(ctx, func(ctx context.Context) error { return p.c.Heal(ctx) }); err != nil {
 		return err
 	}
+	d.lines.keepFrom(nil)
 	goal := d.lines.count()
 	err = until(ctx, "the healed peer has what it missed", func() (bool, error) {
 		run, err := p.c.Run(ctx, d.cast.primesRun)

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// asPeer makes the test binary be peer, also when peer starts itself.
+const asPeer = "TANDEM_TEST_AS_PEER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asPeer) != "" {
+		os.Exit(Main())
+	}
+	testscript.Main(m, map[string]func(){"peer": func() { os.Exit(Main()) }})
+}
+
+// TestScripts drives the binary as a user does. Besides testscript's own commands there are
+//
+//	until PATTERN CMD args...        runs the command until its output matches
+//	ends STATUS CMD args...          runs the command, which has to end with that status
+//	damage VAR                       changes one character of an environment variable
+//	grab VAR PATTERN FILE            sets a variable to what the pattern's first group matches in a file, waiting for it
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv(asPeer, "1")
+			e.Setenv(storeVariable, e.WorkDir+"/store")
+			if root := os.Getenv("GOROOT"); root != "" {
+				e.Setenv("GOROOT", root)
+			}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"until":  until,
+			"ends":   ends,
+			"damage": damage,
+			"grab":   grab,
+		},
+	})
+}
+
+// patience bounds every wait of a test; it is long because machines that test are busy.
+const patience = 60 * time.Second
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN CMD args...")
+	}
+	re := regexp.MustCompile(args[0])
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		out := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+		if re.MatchString(out) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no %q in %v within %v; last:\n%s%v", args[0], args[1:], patience, out, err)
+		}
+	}
+}
+
+func ends(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: ends STATUS CMD args...")
+	}
+	status := 0
+	var bad *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &bad) {
+		status = bad.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(status) != args[0] {
+		ts.Fatalf("status %d, want %s; stderr:\n%s", status, args[0], ts.ReadFile("stderr"))
+	}
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage VAR")
+	}
+	text := []byte(ts.Getenv(args[0]))
+	at := len(text) / 2
+	if text[at]++; text[at] == 'z'+1 || text[at] == '7'+1 {
+		text[at] = 'b'
+	}
+	ts.Setenv(args[0], string(text))
+}
+
+func grab(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: grab VAR PATTERN FILE")
+	}
+	re := regexp.MustCompile(args[1])
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		b, _ := os.ReadFile(ts.MkAbs(args[2]))
+		if m := re.FindStringSubmatch(string(b)); m != nil {
+			ts.Setenv(args[0], strings.TrimSpace(m[1]))
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no %q in %s within %v:\n%s", args[1], args[2], patience, b)
+		}
+	}
+}
