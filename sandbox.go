@@ -112,11 +112,17 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	return Join(ctx, cfg, strings.TrimSpace(string(text)))
 }
 
-// Exists reports whether dir holds a sandbox to Open. A directory in which Create or Join was interrupted before anybody
-// could know of it does not.
-func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, ticketFile))
-	return err == nil
+// Held is the id of the sandbox in dir, ErrStore if there is none: also where Create or Join was interrupted before anybody
+// could know of it.
+func Held(dir string) (changes.Hash, error) {
+	text, err := os.ReadFile(filepath.Join(dir, ticketFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return changes.Hash{}, fmt.Errorf("%w: %s has no ticket; create a sandbox there, or join one by its ticket", ErrStore, dir)
+	}
+	if err != nil {
+		return changes.Hash{}, fmt.Errorf("tandem: %w", err)
+	}
+	return Invited(strings.TrimSpace(string(text)))
 }
 
 // Invited is the id of the sandbox that a ticket invites to.

@@ -81,10 +81,14 @@ func (c *command) ps() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			st, err := c.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
 			return c.show(runs, "RUN NAME STATUS OWNER EPOCH TURN LINES MEMORY WARM FORKS", func(row func(...any)) {
 				for _, r := range runs {
 					owner := short(r.Owner)
-					if r.Owned {
+					if r.Owner == st.Peer {
 						owner = "here"
 					}
 					row(short(r.ID), r.Name, runStatus(r), owner, r.Epoch, r.Turn, r.Lines, sizeText(r.MemoryBytes), yes(r.Warm || r.Owned), r.Forks)

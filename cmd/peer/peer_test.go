@@ -31,7 +31,8 @@ func TestMain(m *testing.M) {
 //	grab VAR PATTERN FILE            sets a variable to what the pattern's first group matches in a file, waiting for it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:      "testdata/script",
+		Deadline: time.Now().Add(4 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv(asPeer, "1")
 			e.Setenv(storeVariable, e.WorkDir+"/store")

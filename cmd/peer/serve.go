@@ -331,11 +331,11 @@ func (c *command) sameSandbox(ctx context.Context, cl *client.Client, id string)
 		return err
 	}
 	for _, b := range boxes {
-		if b.ID == id || b.ID == "" {
+		if b.ID == id {
 			return nil
 		}
 	}
-	return fmt.Errorf("the store %s holds another sandbox (%s, %s): give another --store for the ticket's (%s)",
-		filepath.Clean(c.store), boxes[0].Name, boxes[0].ID[:12], id[:12])
+	return fmt.Errorf("the store %s holds another sandbox (%s): give another --store for the ticket's (%s)",
+		filepath.Clean(c.store), boxes[0].ID[:12], id[:12])
 }
 

@@ -25,6 +25,10 @@ func (c *command) solo(ctx context.Context, path string, args []string, a *allow
 	if err != nil {
 		return err
 	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
 	p, err := compile(ctx, path)
 	if err != nil {
 		return err
@@ -33,6 +37,7 @@ func (c *command) solo(ctx context.Context, path string, args []string, a *allow
 		Args:   append([]string{programName(path)}, args...),
 		Grants: vm.Grants{Read: settings.Read, Env: settings.Env},
 		Limits: vm.Limits{Gas: a.gas, MemoryBytes: settings.MemoryBytes, Goroutines: a.goroutines, StackBytes: stackBytes},
+		Dir:    dir,
 		Seed:   uint64(time.Now().UnixNano()),
 		Stdin:  c.stdin,
 		Output: streams{c.stdout, c.stderr},

@@ -57,7 +57,7 @@ type Status struct {
 
 // Sandbox as this peer has it.
 type Sandbox struct {
-	ID      string   `json:"id"` // 64 hex digits; empty while it is being opened
+	ID      string   `json:"id"` // 64 hex digits; empty while it is being made
 	Name    string   `json:"name"`
 	Program string   `json:"program"` // hash
 	Standby bool     `json:"standby"`

@@ -24,6 +24,7 @@ const settingsFile = "settings.json"
 type box struct {
 	dir      string
 	settings api.Settings
+	id       changes.Hash  // zero while it is being created
 	ready    chan struct{} // closed when opening has ended, well or not
 
 	// Written before ready is closed.
@@ -72,14 +73,18 @@ func (d *Daemon) openAll() error {
 	}
 	for _, e := range entries {
 		dir := filepath.Join(d.cfg.Dir, sandboxesDir, e.Name())
-		if !tandem.Exists(dir) {
+		id, err := tandem.Held(dir)
+		if errors.Is(err, tandem.ErrStore) {
 			d.log.Info("removing a sandbox that was never finished", "dir", dir)
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
 			continue
 		}
-		b := newBox(dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+		b := newBox(dir, id)
 		text, err := os.ReadFile(filepath.Join(dir, settingsFile))
 		if err == nil {
 			err = json.Unmarshal(text, &b.settings)
@@ -95,8 +100,8 @@ func (d *Daemon) openAll() error {
 	return nil
 }
 
-func newBox(dir string) *box {
-	return &box{dir: dir, ready: make(chan struct{}), started: map[changes.RunID]*tandem.Run{}, failed: map[changes.RunID]string{}}
+func newBox(dir string, id changes.Hash) *box {
+	return &box{dir: dir, id: id, ready: make(chan struct{}), started: map[changes.RunID]*tandem.Run{}, failed: map[changes.RunID]string{}}
 }
 
 // fill opens the sandbox of b by open.
@@ -152,7 +157,7 @@ func (d *Daemon) create(ctx context.Context, o api.Create, image []byte) (*box, 
 	if err != nil {
 		return nil, err
 	}
-	return d.add(o.Settings, func(c tandem.Config) (*tandem.Sandbox, error) {
+	return d.add(changes.Hash{}, o.Settings, func(c tandem.Config) (*tandem.Sandbox, error) {
 		return tandem.Create(ctx, c, program, o.Name)
 	})
 }
@@ -167,23 +172,20 @@ func (d *Daemon) join(ctx context.Context, o api.Join) (*box, error) {
 	boxes := d.boxes
 	d.mu.Unlock()
 	for _, b := range boxes {
-		s, err := b.opened(ctx)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err == nil && s.ID() == id {
-			return b, nil
+		if b.id == id {
+			_, err := b.opened(ctx)
+			return b, err
 		}
 	}
-	return d.add(o.Settings, func(c tandem.Config) (*tandem.Sandbox, error) { return tandem.Join(ctx, c, o.Ticket) })
+	return d.add(id, o.Settings, func(c tandem.Config) (*tandem.Sandbox, error) { return tandem.Join(ctx, c, o.Ticket) })
 }
 
 // add opens a new box. If that fails, nothing of it stays: no other peer knows of a sandbox that was not made, and of one
 // that was not joined nothing is here.
-func (d *Daemon) add(settings api.Settings, open func(tandem.Config) (*tandem.Sandbox, error)) (*box, error) {
+func (d *Daemon) add(id changes.Hash, settings api.Settings, open func(tandem.Config) (*tandem.Sandbox, error)) (*box, error) {
 	var name [6]byte
 	rand.Read(name[:])
-	b := newBox(filepath.Join(d.cfg.Dir, sandboxesDir, hex.EncodeToString(name[:])))
+	b := newBox(filepath.Join(d.cfg.Dir, sandboxesDir, hex.EncodeToString(name[:])), id)
 	b.settings = settings
 	text, err := json.Marshal(settings)
 	if err != nil {

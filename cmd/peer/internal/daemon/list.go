@@ -94,6 +94,9 @@ func runID(text string) (id changes.RunID, err error) {
 
 func describe(b *box) api.Sandbox {
 	out := api.Sandbox{Standby: b.settings.Standby, Members: []string{}}
+	if !b.id.IsZero() {
+		out.ID = b.id.String()
+	}
 	s := b.now()
 	if s == nil {
 		select {
