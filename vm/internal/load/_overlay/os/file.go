@@ -150,7 +150,15 @@ func (f *File) read(b []byte) (n int, err error) {
 	default:
 		return 0, syscall.EBADF
 	}
-	return n, hostError(f.name, errno)
+	return n, atEnd(n, len(b), hostError(f.name, errno))
+}
+
+// atEnd is io.EOF for a read that wanted bytes and got none, as internal/poll has it.
+func atEnd(n, want int, err error) error {
+	if n == 0 && want > 0 && err == nil {
+		return io.EOF
+	}
+	return err
 }
 
 func (f *File) pread(b []byte, off int64) (n int, err error) {
@@ -158,7 +166,7 @@ func (f *File) pread(b []byte, off int64) (n int, err error) {
 		return 0, syscall.ESPIPE
 	}
 	n, errno := hostReadAt(f.name, b, off)
-	return n, hostError(f.name, errno)
+	return n, atEnd(n, len(b), hostError(f.name, errno))
 }
 
 func (f *File) write(b []byte) (n int, err error) {
