@@ -40,9 +40,10 @@ healed. At the end all peers must have the same digests, the counts of a plain s
 				o.Log = c.stderr
 			}
 			o.Tell = c.account(asJSON)
+			begin := time.Now()
 			err = demo.Run(cmd.Context(), o)
 			ok := err == nil
-			last := demo.Event{Kind: "result", OK: &ok, Text: "all of it held"}
+			last := demo.Event{At: time.Since(begin), Kind: "result", OK: &ok, Text: "all of it held"}
 			if !ok {
 				last.Text = "it did not hold: " + err.Error()
 			}

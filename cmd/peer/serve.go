@@ -207,13 +207,23 @@ func (c *command) followThen(ctx context.Context, d *daemon.Daemon, cl *client.C
 	return nil
 }
 
-// settleLimit bounds how long a run that ended waits for its peers to have its end.
-const settleLimit = 2 * time.Second
+// settleLimit bounds how long a run that ended waits for another member to have its end.
+const settleLimit = 5 * time.Second
 
-// settle gives the peers in reach the time to receive what was just written.
+// settle gives the members in reach, at least one if there are others, the time to receive what was just written. Otherwise it is
+// in this store only, and the user is told.
 func (c *command) settle(ctx context.Context, cl *client.Client, sandbox string) {
-	if _, err := cl.Converged(ctx, api.Converged{Sandbox: sandbox, Timeout: settleLimit}); err != nil && ctx.Err() == nil {
-		c.logger().Warn("peers may not have the end of the run yet", "err", err)
+	boxes, err := cl.Sandboxes(ctx)
+	if err != nil {
+		return
+	}
+	for _, b := range boxes {
+		if b.ID != sandbox || len(b.Members) < 2 {
+			continue
+		}
+		if _, err := cl.Converged(ctx, api.Converged{Sandbox: sandbox, PeersMin: 1, Timeout: settleLimit}); err != nil && ctx.Err() == nil {
+			fmt.Fprintf(c.stderr, "peer: the end of the run is in %s, and no other member has it yet: `peer up --store %s` hands it on\n", c.store, c.store)
+		}
 	}
 }
 
@@ -338,4 +348,3 @@ func (c *command) sameSandbox(ctx context.Context, cl *client.Client, id string)
 	return fmt.Errorf("the store %s holds another sandbox (%s): give another --store for the ticket's (%s)",
 		filepath.Clean(c.store), boxes[0].ID[:12], id[:12])
 }
-

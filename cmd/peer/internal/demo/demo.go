@@ -18,12 +18,12 @@ import (
 
 // Config of a demo. Binary and Text are needed.
 type Config struct {
-	Binary string    // of peer
-	Text   string    // the text that is counted
-	Dir    string    // for the stores; empty: a temporary one, removed at the end if all held
-	Lines  int       // that primes prints; default 400
-	Keep   bool      // leave the cluster up
-	Seed   uint64    // moves the moments of kill and cut
+	Binary string // of peer
+	Text   string // the text that is counted
+	Dir    string // for the stores; empty: a temporary one, removed at the end if all held
+	Lines  int    // that primes prints; default 400
+	Keep   bool   // leave the cluster up
+	Seed   uint64 // moves the moments of kill and cut
 	Limit  time.Duration
 	Tell   func(Event) // is told what happens; never twice at once
 	Log    io.Writer   // gets what the processes say; default: files beside the stores
