@@ -7,6 +7,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // builtin selects a call of a builtin with result type t; ok says that there is a result. i is the call in go/ssa, nil
@@ -82,10 +83,29 @@ func (s *sel) unsafeBuiltin(name string, args []arg) (loc, bool) {
 			s.copy(d.plus(2), n, 1)
 		}
 		return d, true
+	case "Sizeof": // of a type parameter's instance; others are constants
+		return s.word(uint64(sizeof(args[0].t))), true
+	case "Alignof":
+		return s.word(uint64(layout.Align(args[0].t))), true
+	case "Offsetof":
+		return s.word(uint64(fieldOffset(args[0].v))), true
 	case "SliceData", "StringData":
 		return s.argVal(args[0]), true
 	}
 	panic(fmt.Sprintf("BUG: lower: unknown builtin %s", name))
+}
+
+// fieldOffset is the offset of the field that v reads in the struct it is read from.
+func fieldOffset(v ssa.Value) int64 {
+	switch x := v.(type) {
+	case *ssa.Field:
+		return offsets(structOf(x.X.Type()))[x.Field]
+	case *ssa.UnOp:
+		if f, ok := x.X.(*ssa.FieldAddr); ok {
+			return offsets(structOf(deref(f.X.Type())))[f.Field]
+		}
+	}
+	panic(fmt.Sprintf("BUG: lower: unsafe.Offsetof of %v", v))
 }
 
 // checkUnsafe panics as gc does when a slice or string from pointer p cannot be n long.

@@ -32,12 +32,21 @@ func methodKey(m *types.Func) string {
 
 // calls notes a call of interface method m.
 func (r *reach) calls(m *types.Func) {
-	if n := m.Name(); (n == "Method" || n == "MethodByName") && m.Pkg() != nil && m.Pkg().Path() == "reflect" && !r.dynamic {
+	if isMethodQuery(m) && !r.dynamic {
 		r.dynamic, r.changed = true, true
 	}
 	if k := methodKey(m); !r.called[k] {
 		r.called[k], r.changed = true, true
 	}
+}
+
+// isMethodQuery says whether m can be reflect.Type's Method or MethodByName, called through whatever interface.
+func isMethodQuery(m *types.Func) bool {
+	if m.Name() != "Method" && m.Name() != "MethodByName" || m.Signature().Results().Len() == 0 {
+		return false
+	}
+	n, ok := types.Unalias(m.Signature().Results().At(0).Type()).(*types.Named)
+	return ok && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == "reflect"
 }
 
 // function notes that the function with symbol sym is called.
