@@ -215,7 +215,7 @@ func (m *Machine) ret() error {
 	callee := m.at(m.fp)
 	fp, pc := *slot(callee, 0), *slot(callee, 1)
 	m.left--
-	if pc >= m.codeLen {
+	if pc >= m.codeLen || !m.prog.starts[pc] || fp&7 != 0 {
 		return m.damaged("return address")
 	}
 	if pc == m.prog.tramp(trampGoExit) {
@@ -238,7 +238,7 @@ func (m *Machine) ret() error {
 			m.setChunk(prev)
 		}
 		m.pc, m.fp = uintptr(pc), fp
-		if !m.mem.InRange(fp, header*8) {
+		if !m.mem.InRange(fp, max(m.callerBytes(pc), header*8)) {
 			return m.damaged("caller's frame")
 		}
 		m.land(m.callerBytes(pc))

@@ -1117,7 +1117,7 @@ dispatch:
 			goto slow
 		}
 		w := *m64(regs, 8)
-		if w >= m.codeLen {
+		if w >= m.codeLen || *(*uint8)(unsafe.Add(m.starts, w)) == 0 || o&7 != 0 {
 			goto slow
 		}
 		np := (*code.Instr)(unsafe.Add(m.code, w*8))

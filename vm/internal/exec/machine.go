@@ -91,8 +91,9 @@ type Machine struct {
 	end8       uint64
 	end16      uint64
 	end24      uint64
-	funcsLess1 uint64 // functions, less 1
-	codeLen    uint64 // code words, trampolines included
+	funcsLess1 uint64         // functions, less 1
+	codeLen    uint64         // code words, trampolines included
+	starts     unsafe.Pointer // whether an instruction begins at each of them
 	epoch      uint32
 	halt       bool // the loop returns
 	observed   bool // the instruction at pc was reported already
@@ -180,6 +181,7 @@ func prepare(c Config) (*Machine, error) {
 	m.entries = unsafe.Pointer(unsafe.SliceData(p.entries))
 	m.funcsLess1 = uint64(len(p.entries)) - 1
 	m.codeLen = uint64(len(p.Image.Code)) + trampCount
+	m.starts = unsafe.Pointer(unsafe.SliceData(p.starts))
 	m.code = codePointer(p.code)
 	if c.Observer != nil {
 		m.code = codePointer(p.observedCode())
@@ -229,13 +231,18 @@ func (m *Machine) Reload() error {
 	if m.g == 0 {
 		return nil
 	}
-	f := m.prog.FuncAt(uint64(m.pc))
-	if f == 0 && uint64(m.pc) < uint64(len(m.prog.Image.Code)) || uint64(m.pc) >= m.codeLen || !m.mem.InRange(m.fp, uint64(m.prog.entries[f].frameBytes)) {
+	if !m.mayContinue(uint64(m.pc), m.fp) {
 		return fmt.Errorf("exec: memory holds no valid position (code word %d, frame %#x): it is damaged or of another program", m.pc, m.fp)
 	}
 	m.setChunk(m.load(m.g + gChunk))
 	m.settle()
 	return nil
+}
+
+// mayContinue reports whether a frame at fp may go on at code word pc: an instruction begins there and the function's frame lies in
+// memory. What is in the frame does not matter: every op is safe with any content of its slots.
+func (m *Machine) mayContinue(pc, fp uint64) bool {
+	return pc < m.codeLen && m.prog.starts[pc] && fp&7 == 0 && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
 }
 
 // load and store are a word of a record; they are total.

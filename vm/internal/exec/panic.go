@@ -140,17 +140,24 @@ const chainMax = 1 << 24
 // top is the address after the frame that panicked, where deferred calls' frames go.
 func (m *Machine) top(p uint64) uint64 { return m.load(p+pFP) + m.frameBytes(m.load(p+pPC)) }
 
-// stand puts the goroutine back to the frame that panicked.
-func (m *Machine) stand(p uint64) {
-	fp := m.load(p + pFP)
+// stand puts the goroutine back to the frame that panicked; false: there is none, and the run ended.
+func (m *Machine) stand(p uint64) bool {
+	fp, pc := m.load(p+pFP), m.load(p+pPC)
+	if !m.mayContinue(pc, fp) {
+		m.check(m.damaged("panic"))
+		return false
+	}
 	m.unwindTo(fp)
-	m.fp, m.pc = fp, uintptr(m.load(p+pPC))
-	m.land(m.frameBytes(uint64(m.pc)))
+	m.fp, m.pc = fp, uintptr(pc)
+	m.land(m.frameBytes(pc))
+	return true
 }
 
 // nextDeferred runs the goroutine's next deferred call for panic p; without one, the program or (Goexit) the goroutine ends.
 func (m *Machine) nextDeferred(p uint64) {
-	m.stand(p)
+	if !m.stand(p) {
+		return
+	}
 	d := m.load(m.g + gDefer)
 	if m.load(p+pState)&pDone != 0 && (d == 0 || m.load(d+dFP) != m.load(p+pOwnerFP)) {
 		m.recovered(p)
@@ -225,9 +232,13 @@ func (m *Machine) recovered(p uint64) {
 		m.check(m.damaged("deferred call"))
 		return
 	}
-	m.fp = m.load(p + pOwnerFP)
-	m.unwindTo(m.fp)
-	e := &m.prog.entries[owner]
+	e, fp := &m.prog.entries[owner], m.load(p+pOwnerFP)
+	if fp&7 != 0 || !m.mem.InRange(fp, uint64(e.frameBytes)) {
+		m.check(m.damaged("deferred call"))
+		return
+	}
+	m.fp = fp
+	m.unwindTo(fp)
 	m.land(uint64(e.frameBytes))
 	if pc := m.prog.Image.Funcs[owner].Recover; pc != 0 {
 		m.pc = uintptr(pc)

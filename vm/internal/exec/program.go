@@ -21,6 +21,7 @@ type Program struct {
 	entries []entry      // by function index
 	order   []int32      // function indexes by Entry
 	block   []int32      // for each 64 code words, the position in order of the function that holds or follows the first
+	starts  []bool       // by code word: an instruction begins here, so a frame may continue here
 	itabs   map[[2]uint64]uint64
 	dataEnd uint64
 
@@ -55,6 +56,7 @@ func NewProgram(img *code.Image) (*Program, error) {
 	copy(p.code, img.Code)
 	p.code = append(p.code, code.Instr{Op: code.GoExit}, code.Instr{Op: code.PanicNext}, code.Instr{Op: code.Trap},
 		code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap})
+	p.starts = make([]bool, n+trampCount)
 	p.entries = make([]entry, len(img.Funcs))
 	for i, f := range img.Funcs {
 		if i == 0 {
@@ -69,6 +71,10 @@ func NewProgram(img *code.Image) (*Program, error) {
 		}
 		p.entries[i] = entry{uint32(f.Entry), uint32(f.FrameSlots) * 8, uint16(f.ResSlots), uint16(f.ArgSlots), flags}
 		p.order = append(p.order, int32(i))
+		p.markStarts(int(f.Entry), int(f.End))
+	}
+	for i := range trampCount {
+		p.starts[n+i] = true
 	}
 	if img.Entry <= 0 || int(img.Entry) >= len(img.Funcs) {
 		return nil, fmt.Errorf("exec: the image has no entry function: compile the program again")
@@ -89,6 +95,18 @@ func NewProgram(img *code.Image) (*Program, error) {
 		p.itabs[[2]uint64{binary.LittleEndian.Uint64(img.Data[o:]), binary.LittleEndian.Uint64(img.Data[o+8:])}] = t
 	}
 	return p, nil
+}
+
+// markStarts notes where instructions begin in the words [lo, hi).
+func (p *Program) markStarts(lo, hi int) {
+	for w := lo; w < hi; {
+		p.starts[w] = true
+		op := p.code[w].Op
+		if !op.Valid() {
+			return
+		}
+		w += code.Table[op].Form.Words()
+	}
 }
 
 // tramp is the code word of a trampoline.

@@ -145,7 +145,7 @@ func (m *Machine) schedule() {
 	m.g = g
 	m.store(g+gStatus, uint64(StatusRunning))
 	m.pc, m.fp = uintptr(m.load(g+gPC)), m.load(g+gFP)
-	if uint64(m.pc) >= m.codeLen || !m.mem.InRange(m.fp, header*8) {
+	if !m.mayContinue(uint64(m.pc), m.fp) {
 		m.check(m.damaged("goroutine"))
 		return
 	}

@@ -14,8 +14,9 @@ const (
 	PageBytes = 1 << PageShift
 	// LimitMax is the greatest limit New accepts.
 	LimitMax = 64 << 30
-	// slackBytes are reserved after the limit, so that an access that begins inside memory never leaves the region.
-	slackBytes = 128 << 10
+	// slackBytes are reserved after the limit, so that an access that begins inside memory never leaves the region: the
+	// farthest is a frame's last slot, 1<<16 slots of 8 bytes from its begin.
+	slackBytes = 1 << 20
 )
 
 var (
