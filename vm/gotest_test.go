@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,13 +15,15 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/load"
 )
 
+var goTestDirs = flag.String("gotests", "ken,chan", "comma-separated directories of GOROOT/test (. for itself) whose programs TestGoTests runs")
+
 // gotestTimeout only catches programs that hang: the slowest of them takes seconds.
 const gotestTimeout = 3 * time.Minute
 
 // gotestHeavy are left out with -short, for the reason given.
 var gotestHeavy = map[string]string{}
 
-// TestGoTests runs the programs of GOROOT/test/ken and GOROOT/test/chan that are marked `// run`, from where the Go installation has
+// TestGoTests runs the programs of GOROOT/test/ken and GOROOT/test/chan (or those -gotests names) that are marked `// run`, from where the Go installation has
 // them. What they do is known without asking the toolchain, by that directory's own convention (cmd/internal/testdir): such a program
 // ends with status 0, and standard output and standard error together are its .out file, or nothing when it has none.
 func TestGoTests(t *testing.T) {
@@ -28,7 +31,7 @@ func TestGoTests(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	for _, dir := range []string{"ken", "chan"} {
+	for _, dir := range strings.Split(*goTestDirs, ",") {
 		files, err := filepath.Glob(filepath.Join(root, "test", dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -68,20 +71,27 @@ func goTest(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	var out together
-	clock := epoch2026()
-	m, err := New(p, Config{Args: []string{"program"}, Clock: clock, Output: &out})
+	m, err := New(p, Config{Args: []string{"program"}, Output: &out})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, exit := finish(t, m, clock, 1<<24, func(m *Machine) *Machine {
-		if ctx.Err() != nil {
-			t.Fatalf("not done after %v and %d instructions", gotestTimeout, m.Instructions())
-		}
-		return m
-	})
 	defer m.Close()
-	if exit != 0 || !bytes.Equal(out.Bytes(), want) {
-		t.Errorf("exit status %d, want 0; output\n%s\nwant\n%s", exit, out.Bytes(), want)
+	for {
+		stop, err := m.Run(ctx, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case ctx.Err() != nil:
+			t.Fatalf("not done after %v and %d instructions", gotestTimeout, m.Instructions())
+		case stop.End == EndIdle:
+			_ = WallClock{}.Sleep(ctx, time.Until(stop.Wake))
+		case stop.End == EndExit:
+			if stop.Exit != 0 || !bytes.Equal(out.Bytes(), want) {
+				t.Errorf("exit status %d, want 0; output\n%s\nwant\n%s", stop.Exit, out.Bytes(), want)
+			}
+			return
+		}
 	}
 }
 
