@@ -50,6 +50,7 @@ type Status struct {
 	Peer    string   `json:"peer"`  // id
 	Addrs   []string `json:"addrs"` // multiaddrs with /p2p/ID
 	Store   string   `json:"store"`
+	Metrics string   `json:"metrics,omitempty"` // HOST:PORT
 	// Opening is true until every sandbox of the store has been opened, or tried to.
 	Opening   bool      `json:"opening"`
 	Sandboxes []Sandbox `json:"sandboxes"`

@@ -84,7 +84,8 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	// EINVAL: the path is too long for a socket, and no file says where the socket is instead.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EINVAL) {
 		if _, err := os.Stat(c.store); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w: there is no store %s: start one with `peer run` or `peer join`, or name it with --store", ErrNoDaemon, c.store)
 		}

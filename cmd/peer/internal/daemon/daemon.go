@@ -60,6 +60,7 @@ type Daemon struct {
 	events   *hub
 	http     []*http.Server
 	socket   string
+	metrics  string // address
 
 	ctx    context.Context
 	cancel context.CancelFunc

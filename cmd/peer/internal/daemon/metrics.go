@@ -29,6 +29,7 @@ func (d *Daemon) serveMetrics(addr string) error {
 	m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	m.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	d.metrics = l.Addr().String()
 	d.log.Info("metrics", "url", "http://"+l.Addr().String()+"/metrics")
 	d.serveOn(l, m)
 	return nil

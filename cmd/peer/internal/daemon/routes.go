@@ -299,7 +299,7 @@ func (s *stream) end(err error) {
 // status describes the daemon and its sandboxes.
 func (d *Daemon) status() api.Status {
 	st := api.Status{API: api.Version, Version: d.cfg.Version, PID: os.Getpid(), Peer: d.peer.ID(), Addrs: d.peer.Addrs(),
-		Store: d.cfg.Dir, Sandboxes: []api.Sandbox{}}
+		Store: d.cfg.Dir, Metrics: d.metrics, Sandboxes: []api.Sandbox{}}
 	d.mu.Lock()
 	boxes := d.boxes
 	d.mu.Unlock()

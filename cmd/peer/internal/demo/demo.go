@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -185,10 +186,14 @@ func (d *demo) end(err error) error {
 // keep says how to look at the cluster that stays up.
 func (d *demo) keep() {
 	d.tell(Event{Kind: "kept", Text: "the cluster stays up; look at it and end it so:"})
+	binary := d.Binary
+	if strings.Contains(binary, "go-build") {
+		binary = "go run ./cmd/peer" // a binary of `go run`, which is removed when it ends
+	}
 	for _, p := range d.peers {
 		p.leave()
 		for _, verb := range []string{"ps", "digest", "stop"} {
-			d.tell(Event{Kind: "kept", Peer: p.number, Text: fmt.Sprintf("    %s %s --store %s", d.Binary, verb, p.dir)})
+			d.tell(Event{Kind: "kept", Peer: p.number, Text: fmt.Sprintf("    %s %s --store %s", binary, verb, p.dir)})
 		}
 	}
 }

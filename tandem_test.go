@@ -1,0 +1,225 @@
+package tandem
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication"
+	"github.com/tandemvm/tandem/vm"
+)
+
+const hits = `package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+//tandem:shared counter
+var Hits int
+
+func main() {
+	for i := range len(os.Args[1]) {
+		Hits++
+		fmt.Println("line", i+1)
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+`
+
+func compileHits(t *testing.T) *vm.Program {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "hits.go")
+	if err := os.WriteFile(file, []byte(hits), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := vm.Compile(context.Background(), vm.Source{Paths: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var loopback = []string{"/ip4/127.0.0.1/tcp/0"}
+
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func end(t *testing.T, s *Sandbox) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// lines are all pieces of output of a run that ends.
+func lines(t *testing.T, s *Sandbox, run changes.RunID) string {
+	t.Helper()
+	var b strings.Builder
+	next := uint64(1)
+	err := s.Lines(patient(t), run, 1, func(l changes.Line) error {
+		if l.Number != next {
+			t.Errorf("line %d came where %d was due", l.Number, next)
+		}
+		next++
+		b.Write(l.Text)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for stop := time.Now().Add(time.Minute); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(stop) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// TestTwoPeersShareAVariable: both run the program, both see the sum, and each reads what the other printed.
+func TestTwoPeersShareAVariable(t *testing.T) {
+	ctx := patient(t)
+	a := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback}, compileHits(t), "hits"))
+	defer end(t, a)
+	b := must[*Sandbox](t)(Join(ctx, Config{Dir: t.TempDir(), Listen: loopback}, must[string](t)(a.Ticket())))
+	defer end(t, b)
+	if b.Name() != "hits" || b.ID() != a.ID() || b.Program().Hash() != a.Program().Hash() {
+		t.Errorf("joined %s %v, want hits %v", b.Name(), b.ID(), a.ID())
+	}
+	ra := must[*Run](t)(a.Start(ctx, RunOptions{Name: "a", Args: []string{"hits", "xxx"}}))
+	rb := must[*Run](t)(b.Start(ctx, RunOptions{Name: "b", Args: []string{"hits", "xxxxx"}}))
+	for _, r := range []*Run{ra, rb} {
+		if exit, err := r.Wait(ctx); exit != 0 || err != nil {
+			t.Errorf("run %s ended with %d, %v", r.Name(), exit, err)
+		}
+	}
+	eventually(t, "both runs have ended at both peers", func() bool { return ended(a) == 2 && ended(b) == 2 })
+	if err := a.Converged(ctx, 1); err != nil {
+		t.Error(err)
+	}
+	for _, s := range []*Sandbox{a, b} {
+		v, _, err := s.Value("main.Hits")
+		if err != nil || v.Int() != 8 {
+			t.Errorf("Hits is %v, %v, want 8", v, err)
+		}
+		if got := lines(t, s, ra.ID()); got != "line 1\nline 2\nline 3\n" {
+			t.Errorf("lines of a: %q", got)
+		}
+	}
+	if a.Digest() != b.Digest() {
+		t.Errorf("digests %v and %v", a.Digest(), b.Digest())
+	}
+}
+
+func ended(s *Sandbox) (n int) {
+	for _, r := range s.Runs() {
+		if r.Head.Done {
+			n++
+		}
+	}
+	return n
+}
+
+// TestRunGoesOnAfterRestart: a run that is interrupted by Close goes on when the store is opened again, on the same port, and loses no line.
+func TestRunGoesOnAfterRestart(t *testing.T) {
+	ctx, dir := patient(t), t.TempDir()
+	s := must[*Sandbox](t)(Create(ctx, Config{Dir: dir, Listen: loopback}, compileHits(t), "hits"))
+	want := strings.Repeat("x", 100)
+	r := must[*Run](t)(s.Start(ctx, RunOptions{Args: []string{"hits", want}}))
+	stop := errors.New("enough")
+	if err := s.Lines(ctx, r.ID(), 1, func(l changes.Line) error {
+		if l.Number == 10 {
+			return stop
+		}
+		return nil
+	}); !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	addrs := s.Addrs()
+	end(t, s)
+	if _, err := r.Wait(ctx); !errors.Is(err, ErrClosed) {
+		t.Errorf("the run ended with %v, want %v", err, ErrClosed)
+	}
+	s = must[*Sandbox](t)(Open(ctx, Config{Dir: dir, Listen: loopback}))
+	defer end(t, s)
+	if got := s.Addrs(); strings.Join(got, " ") != strings.Join(addrs, " ") {
+		t.Errorf("listens on %v, did on %v", got, addrs)
+	}
+	if got := lines(t, s, r.ID()); strings.Count(got, "\n") != 100 || !strings.HasSuffix(got, "line 100\n") {
+		t.Errorf("%d lines", strings.Count(got, "\n"))
+	}
+	if v, _, err := s.Value("main.Hits"); err != nil || v.Int() != 100 {
+		t.Errorf("Hits is %v, %v", v, err)
+	}
+	if head := s.Runs()[0].Head; head.Epoch.Number != 2 || !head.Done {
+		t.Errorf("epoch %d, done %v", head.Epoch.Number, head.Done)
+	}
+}
+
+// TestSharedPeer: sandboxes of one process share its identity and host, and one can be closed without the other.
+func TestSharedPeer(t *testing.T) {
+	ctx, prog := patient(t), compileHits(t)
+	peer := must[*Peer](t)(Listen(PeerConfig{Dir: t.TempDir(), Listen: loopback}))
+	defer peer.Close()
+	one := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Peer: peer}, prog, "one"))
+	two := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Peer: peer}, prog, "two"))
+	defer end(t, two)
+	if one.Self() != two.Self() || one.ID() == two.ID() {
+		t.Errorf("peers %s and %s, sandboxes %v and %v", one.Self(), two.Self(), one.ID(), two.ID())
+	}
+	end(t, one)
+	r := must[*Run](t)(two.Start(ctx, RunOptions{Args: []string{"hits", "x"}}))
+	if exit, err := r.Wait(ctx); exit != 0 || err != nil {
+		t.Errorf("%d, %v", exit, err)
+	}
+}
+
+// TestBadStores: what Open and Join say of directories that are not theirs.
+func TestBadStores(t *testing.T) {
+	ctx, prog := patient(t), compileHits(t)
+	if _, err := Open(ctx, Config{Dir: t.TempDir(), Listen: loopback}); !errors.Is(err, ErrStore) {
+		t.Errorf("an empty directory: %v", err)
+	}
+	dir := t.TempDir()
+	one := must[*Sandbox](t)(Create(ctx, Config{Dir: dir, Listen: loopback}, prog, "one"))
+	other := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback}, prog, "other"))
+	ticket := must[string](t)(other.Ticket())
+	end(t, other)
+	end(t, one)
+	if _, err := Join(ctx, Config{Dir: dir, Listen: loopback}, ticket); !errors.Is(err, replication.ErrOtherSandbox) {
+		t.Errorf("a store of another sandbox: %v", err)
+	}
+	if _, err := Create(ctx, Config{Dir: dir, Listen: loopback}, prog, "again"); !errors.Is(err, replication.ErrExists) {
+		t.Errorf("a store that is there: %v", err)
+	}
+	// Sound after all that.
+	if id, err := Held(dir); err != nil || id != one.ID() {
+		t.Errorf("holds %v, %v", id, err)
+	}
+	again := must[*Sandbox](t)(Open(ctx, Config{Dir: dir, Listen: loopback}))
+	end(t, again)
+}
