@@ -84,7 +84,7 @@ func (c *checker) functions() error {
 			int64(f.FrameSlots) < code.FrameHeader+int64(f.ResSlots)+int64(f.ArgSlots) {
 			return fmt.Errorf("function %s: a frame of %d slots cannot hold %d results and %d arguments", f.Name, f.FrameSlots, f.ResSlots, f.ArgSlots)
 		}
-		if f.Flags&^(code.FuncWrapper|code.FuncDefers|code.FuncStd) != 0 {
+		if f.Flags&^(code.FuncWrapper|code.FuncDefers|code.FuncStd|code.FuncAnySignature) != 0 {
 			return fmt.Errorf("function %s: unknown flags %#x", f.Name, f.Flags)
 		}
 		if f.Line < 0 || f.File < 0 || int(f.File) >= max(len(c.img.Files), 1) {

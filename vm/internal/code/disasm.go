@@ -20,7 +20,7 @@ func Disasm(m *Image, fn int) string {
 	for _, flag := range []struct {
 		f    FuncFlag
 		name string
-	}{{FuncWrapper, "wrapper"}, {FuncDefers, "defers"}, {FuncStd, "std"}} {
+	}{{FuncWrapper, "wrapper"}, {FuncDefers, "defers"}, {FuncStd, "std"}, {FuncAnySignature, "any signature"}} {
 		if f.Flags&flag.f != 0 {
 			b.WriteString(", " + flag.name)
 		}

@@ -56,6 +56,9 @@ const (
 	FuncDefers
 	// FuncStd is standard library or runtime code.
 	FuncStd
+	// FuncAnySignature is a function called through closures of any signature: it has no results of its own, finds arguments and leaves
+	// results in the slots its caller expects, which lie within what it declares as arguments.
+	FuncAnySignature
 )
 
 // Func describes one function. Index 0 of Image.Funcs is no function (a zero reference is nil).

@@ -102,7 +102,11 @@ func (m *Machine) pushChunk(e *entry, w uint64) uint64 {
 		m.store(old+chunkSpare, chunk)
 	}
 	m.store(chunk+chunkWin, w)
-	m.store(chunk+chunkRes, uint64(e.res))
+	res := uint64(e.res)
+	if e.flags&code.FuncAnySignature != 0 {
+		res = uint64(e.args) // which of them are results only its caller knows
+	}
+	m.store(chunk+chunkRes, res)
 	m.store(old+chunkTop, min(max(w, m.fp+m.frameBytes(uint64(m.pc))), m.chunkEnd))
 	m.setChunk(chunk)
 	fp := chunk + chunkHead
@@ -231,8 +235,8 @@ func (m *Machine) ret() error {
 		if n > 0 && m.fp == m.chunk+chunkHead {
 			from := m.fp
 			m.setChunk(prev)
-			if end := win + (header+n)*8; end <= m.chunkEnd {
-				m.mem.Copy(win+header*8, from+header*8, n*8)
+			if to := win + header*8; to < m.chunkEnd {
+				m.mem.Copy(to, from+header*8, min(n*8, m.chunkEnd-to))
 			}
 		} else {
 			m.setChunk(prev)

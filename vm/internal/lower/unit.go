@@ -124,6 +124,7 @@ func (u *unit) funcIndex(fn *ssa.Function) int32 {
 		x.flags |= code.FuncWrapper
 		if isStub(u.prog.Symbol(fn)) {
 			x.sig = shape{args: []int64{stubSlots}}
+			x.flags |= code.FuncAnySignature
 		}
 	}
 	if isWrapper(fn) {
