@@ -98,7 +98,7 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
-		r, err := s.takeOver(s.ctx, id)
+		r, turn, err := s.takeOver(s.ctx, id)
 		s.mu.Lock()
 		delete(s.taking, id)
 		s.mu.Unlock()
@@ -107,28 +107,30 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
 			s.log.Warn("takeover failed", "run", id.String(), "err", err)
 			return
 		}
-		s.tell(Event{Kind: RunTaken, Run: id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Took: time.Since(noticed)})
+		s.tell(Event{Kind: RunTaken, Run: id, Name: r.name, Epoch: r.epoch.Number, Turn: turn, Took: time.Since(noticed)})
 	}()
 }
 
-func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (*Run, error) {
+// takeOver opens the next epoch of a run and executes it; turn is the one it goes on from.
+func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (r *Run, turn uint64, err error) {
 	if old := s.running(id); old != nil {
 		select {
 		case <-old.done:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, 0, ctx.Err()
 		}
 	}
 	st, err := s.replica.TakeOver(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	r, err := s.load(ctx, st)
+	r, err = s.load(ctx, st)
 	if err != nil {
 		s.replica.Release(id)
-		return nil, err
+		return nil, 0, err
 	}
-	return s.execute(r)
+	r, err = s.execute(r)
+	return r, st.Head.Turn, err
 }
 
 // load makes a machine that continues from a replicated state.
