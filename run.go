@@ -104,6 +104,9 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
 		s.mu.Unlock()
 		if err != nil {
 			// The replica says OwnerGone again as long as nobody continues the run.
+			if errors.Is(err, replication.ErrDone) || errors.Is(err, ErrMoved) || s.ctx.Err() != nil {
+				return
+			}
 			s.log.Warn("takeover failed", "run", id.String(), "err", err)
 			return
 		}
@@ -120,6 +123,9 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (r *Run, turn 
 			return nil, 0, ctx.Err()
 		}
 	}
+	if err := s.wanted(ctx, id); err != nil {
+		return nil, 0, err
+	}
 	st, err := s.replica.TakeOver(ctx, id)
 	if err != nil {
 		return nil, 0, err
@@ -131,6 +137,43 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (r *Run, turn 
 	}
 	r, err = s.execute(r)
 	return r, st.Head.Turn, err
+}
+
+// wanted is an error when the run has ended or goes on elsewhere after all. A peer that has just been reached again, as at the end of a
+// partition, is given a lease to say what happened on its side; fetching the state can take seconds, so it is done before asking.
+func (s *Sandbox) wanted(ctx context.Context, id changes.RunID) error {
+	for {
+		s.mu.Lock()
+		rest := s.lease() - time.Since(s.metAt)
+		s.mu.Unlock()
+		if rest <= 0 {
+			break
+		}
+		if err := (vm.WallClock{}).Sleep(ctx, rest); err != nil {
+			return err
+		}
+	}
+	if _, err := s.replica.LoadState(ctx, id); err != nil {
+		return err
+	}
+	for _, st := range s.replica.Runs() {
+		switch {
+		case st.Head.Run != id:
+		case st.Head.Done:
+			return fmt.Errorf("%w: run %s", replication.ErrDone, id)
+		case st.Alive && !st.Owned:
+			return fmt.Errorf("%w: run %s", ErrMoved, id)
+		}
+	}
+	return nil
+}
+
+// lease is the silence after which an owner is gone.
+func (s *Sandbox) lease() time.Duration {
+	if s.cfg.Lease > 0 {
+		return s.cfg.Lease
+	}
+	return time.Second
 }
 
 // load makes a machine that continues from a replicated state.

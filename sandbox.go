@@ -49,6 +49,8 @@ type Sandbox struct {
 	runs    map[changes.RunID]*Run
 	taking  map[changes.RunID]bool
 	touched chan struct{} // closed and replaced when merged values changed
+	peers   []string      // connected members as last told
+	metAt   time.Time     // when one was reached that was not before
 	closed  bool
 
 	ticketMu sync.Mutex
@@ -394,6 +396,7 @@ func (s *Sandbox) follow() {
 			}
 			s.tell(Event{Kind: RunMoved, Run: e.Run, Name: e.Head.Name, Epoch: e.Head.Epoch.Number, Turn: e.Head.Turn})
 		case replication.PeersChanged:
+			s.meet()
 			if err := s.keepTicket(); err != nil {
 				s.log.Warn("addresses of members are not kept", "err", err)
 			}
@@ -402,6 +405,19 @@ func (s *Sandbox) follow() {
 			s.tell(Event{Kind: Broken, Err: e.Err})
 		}
 	}
+}
+
+// meet notes when members are reached that were not before.
+func (s *Sandbox) meet() {
+	now := s.room.Peers()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range now {
+		if !slices.Contains(s.peers, p) {
+			s.metAt = time.Now()
+		}
+	}
+	s.peers = now
 }
 
 // tell queues an event for Notify; it never waits, for the replica must not.
