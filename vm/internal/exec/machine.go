@@ -242,7 +242,7 @@ func (m *Machine) Reload() error {
 // mayContinue reports whether a frame at fp may go on at code word pc: an instruction begins there and the function's frame lies in
 // memory. What is in the frame does not matter: every op is safe with any content of its slots.
 func (m *Machine) mayContinue(pc, fp uint64) bool {
-	return pc < m.codeLen && m.prog.starts[pc] && fp&7 == 0 && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
+	return pc < m.codeLen && m.prog.starts[pc] && fp&7 == 0 && fp >= m.prog.dataEnd && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
 }
 
 // load and store are a word of a record; they are total.

@@ -46,6 +46,10 @@ func (m *Machine) info(typ uint64) typeInfo {
 			t.form, t.slots = formBoxed, 1
 		}
 	}
+	if t.form != formBoxed {
+		// Greater only where the descriptor in memory is damaged: what is written to slots must stay near the frame.
+		t.bytes, t.slots = min(t.bytes, code.BoxedBytes), min(t.slots, code.BoxedBytes/8)
+	}
 	if typ < m.prog.dataEnd {
 		*e = t
 	}
@@ -88,7 +92,7 @@ func (m *Machine) toSlots(t typeInfo, to, from uint64) error {
 	}
 	switch t.form {
 	case formS8:
-		m.store(to, uint64(int64(int8(src[0]))))
+		m.store(to, uint64(int64(int8(m.mem.Load8(from)))))
 	case formS16:
 		m.store(to, uint64(int64(int16(m.mem.Load16(from)))))
 	case formS32:

@@ -103,7 +103,7 @@ func (s *sel) instr(i ssa.Instruction) {
 		elem := i.Chan.Type().Underlying().(*types.Chan).Elem()
 		s.opX(code.Send, 1, s.val(i.Chan), s.operand(i.X), noLoc, s.u.typeAddr(elem))
 	case *ssa.Store:
-		if isGuard(i.Addr) {
+		if isGuard(i.Addr) || inBlankField(i.Addr) {
 			return
 		}
 		s.store(s.addrOf(i.Addr), i.Val)
@@ -238,6 +238,23 @@ func (s *sel) settled(i *ssa.UnOp) bool {
 		}
 	}
 	return true
+}
+
+// inBlankField says whether the address v is in a field named _: composite literals name such places, and gc leaves them zero.
+func inBlankField(v ssa.Value) bool {
+	for {
+		switch x := v.(type) {
+		case *ssa.FieldAddr:
+			if deref(x.X.Type()).Underlying().(*types.Struct).Field(x.Field).Name() == "_" {
+				return true
+			}
+			v = x.X
+		case *ssa.IndexAddr:
+			v = x.X
+		default:
+			return false
+		}
+	}
 }
 
 // rootAlloc is the variable that the address v is in, nil if none is known.
@@ -432,6 +449,11 @@ func (s *sel) slice(i *ssa.Slice) {
 			return
 		}
 	}
+	if a, ok := i.X.(*ssa.Alloc); ok && a.Comment == "makeslice" && i.High != nil {
+		if _, known := i.High.(*ssa.Const); !known {
+			s.checkMake(i.High, int64(in.ext>>32))
+		}
+	}
 	in.ext |= uint64(uint32(size))
 	for k, v := range []ssa.Value{i.Low, i.High, i.Max} {
 		if v != nil {
@@ -440,6 +462,29 @@ func (s *sel) slice(i *ssa.Slice) {
 	}
 	in.a = s.define(i)
 	s.put(in)
+}
+
+// checkMake panics as make does when its length v is negative (an unsigned one never is) or beyond the constant capacity; go/ssa makes such a slice of a new array.
+func (s *sel) checkMake(v ssa.Value, capacity int64) {
+	n := s.val(v)
+	fail := func(when code.Op, a, b loc, sym string) {
+		f := s.u.prog.Body(sym)
+		if f == nil {
+			return // slicing the array will panic in other words
+		}
+		bad, good := s.newBlock(), s.newBlock()
+		s.branch(when, a, b, 0, bad, good)
+		s.begin(bad)
+		in := blank(code.Call)
+		in.imm = int64(s.u.funcIndex(f))
+		s.callWith(in, nil, nil)
+		s.end(blank(code.Trap))
+		s.begin(good)
+	}
+	if b, ok := v.Type().Underlying().(*types.Basic); ok && b.Info()&types.IsUnsigned == 0 {
+		fail(code.JLtS, n, s.word(0), "runtime.panicmakeslicelen")
+	}
+	fail(code.JLtU, s.word(uint64(capacity)), n, "runtime.panicmakeslicecap")
 }
 
 // --- maps
