@@ -177,6 +177,9 @@ func (l *loader) build(units []*unit) (*Program, error) {
 		for i, f := range u.files {
 			files[i] = f.ast
 		}
+		if !u.std {
+			reshape(files, u.types, u.info)
+		}
 		u.ssa = prog.CreatePackage(u.types, files, u.info, true)
 		p.Packages = append(p.Packages, u.ssa)
 		p.std[u.types] = u.std
