@@ -450,8 +450,9 @@ func (s *sel) slice(i *ssa.Slice) {
 		}
 	}
 	if a, ok := i.X.(*ssa.Alloc); ok && a.Comment == "makeslice" && i.High != nil {
-		if _, known := i.High.(*ssa.Const); !known {
-			s.checkMake(i.High, int64(in.ext>>32))
+		capacity := int64(in.ext >> 32)
+		if c, known := i.High.(*ssa.Const); !known || c.Int64() < 0 || c.Int64() > capacity {
+			s.checkMake(i.High, capacity)
 		}
 	}
 	in.ext |= uint64(uint32(size))

@@ -27,6 +27,10 @@ func main() {
 		try(fmt.Sprint("strings ", n), func() { length[string](n) })
 		try(fmt.Sprint("many ", n), func() { fmt.Println(len(make([]byte, n*50000, 200000))) })
 	}
+	five, less := 5, -1
+	try("five", func() { five := 5; _ = make([]int, five, 4) })
+	try("less", func() { less := -1; _ = make([]int, less, 4) })
+	fmt.Println(five, less)
 	var small int8 = -3
 	try("small", func() { _ = make([]int, small, 10) })
 	var big uint64 = 1 << 63
