@@ -253,6 +253,10 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 	if _, err := r.Genesis(ctx); err != nil {
 		return nil, err
 	}
+	before, err := r.Head(run)
+	if err != nil {
+		return nil, err
+	}
 	s, err := r.LoadState(ctx, run)
 	if err != nil {
 		return nil, err
@@ -270,7 +274,7 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 	if err != nil {
 		return nil, err
 	}
-	done, err := r.openEpoch(s, cells, claimed)
+	done, err := r.openEpoch(s, cells, claimed, before.Hash())
 	if err != nil {
 		return nil, err
 	}
@@ -287,8 +291,9 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 	return s, nil
 }
 
-// openEpoch makes the epoch's first head pending: the state of the base, all of its cells, no new turn.
-func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed uint64) (<-chan error, error) {
+// openEpoch makes the epoch's first head pending: the state of the base, all of its cells, no new turn. winner is the hash of the head that
+// had won when the takeover began: fetching its state takes time, and a run that ended, went on or was taken over meanwhile has an owner.
+func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed uint64, winner changes.Hash) (<-chan error, error) {
 	tree, man := changes.NewTree(s.Head.MemoryBytes), newManifest(s.Head.MemoryBytes)
 	for i, h := range s.leaves {
 		if h != (changes.Hash{}) {
@@ -303,6 +308,12 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 		return nil, err
 	}
 	rt := r.table.runs[s.Head.Run]
+	switch now := rt.winner.head; {
+	case now.Done:
+		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(now.Run))
+	case now.Hash() != winner:
+		return nil, fmt.Errorf("%w: run %s went on, in epoch %d at turn %d, while its state was fetched: nothing is to be taken over", ErrSuperseded, runText(now.Run), now.Epoch.Number, now.Turn)
+	}
 	number := max(claimed, rt.winner.id.number)
 	for id := range rt.lineages {
 		number = max(number, id.number)
