@@ -275,3 +275,42 @@ func checkDown(t *testing.T, allowed map[string]layer) {
 		}
 	}
 }
+
+// TestWords finds each word of the design as one exported type, function or package of that name, where a newcomer looks first.
+func TestWords(t *testing.T) {
+	where := map[string]string{"Program": "vm", "Sandbox": ".", "Run": ".", "Turn": "vm", "Epoch": "changes", "Page": "changes", "Change": "changes",
+		"Delta": "changes", "Snapshot": "vm", "Digest": "changes", "Session": "vm", "Snapshotter": "vm", "Observer": "vm", "VersionController": "vm", "VersionedSlot": "vm"}
+	for word, dir := range where {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range f.Decls {
+				switch d := d.(type) {
+				case *ast.FuncDecl:
+					if d.Recv == nil && d.Name.Name == word {
+						found++
+					}
+				case *ast.GenDecl:
+					for _, s := range d.Specs {
+						if s, ok := s.(*ast.TypeSpec); ok && s.Name.Name == word {
+							found++
+						}
+					}
+				}
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s: %d declarations in %s, want one", word, found, dir)
+		}
+	}
+}

@@ -311,3 +311,49 @@ func TestLargeTurnIsAtomic(t *testing.T) {
 		t.Errorf("after a takeover %d words, turn %d", v.Len(), s.Head.Turn)
 	}
 }
+
+// TestNoTakeoverOfWhatWentOn lets a run advance, and end, between the moment a takeover looked at it and the moment it opens the
+// next epoch: both are refused, and the run's owner goes on.
+func TestNoTakeoverOfWhatWentOn(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	a := c.create("a")
+	b := c.join("b")
+	p := start(t, a, 2)
+	p.step(t)
+	c.converge()
+	late := func() error {
+		t.Helper()
+		s, err := b.LoadState(within(t, 5*time.Second), p.run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells, err := b.cellsAt(&s.Head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		looked := s.Head.Hash()
+		p.step(t)
+		c.converge()
+		_, err = b.openEpoch(s, cells, s.Head.Epoch.Number, looked)
+		return err
+	}
+	if err := late(); !errors.Is(err, ErrSuperseded) {
+		t.Errorf("taking over a run that went on: %v", err)
+	}
+	s, err := b.LoadState(within(t, 5*time.Second), p.run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := p.next()
+	last.Done = true
+	if err := a.CommitTurn(within(t, 5*time.Second), last); err != nil {
+		t.Fatal(err)
+	}
+	c.converge()
+	if _, err := b.openEpoch(s, nil, s.Head.Epoch.Number, s.Head.Hash()); !errors.Is(err, ErrDone) {
+		t.Errorf("taking over a run that ended: %v", err)
+	}
+	if h, _ := b.Head(p.run); h.Owner != a.Self() || !h.Done {
+		t.Errorf("head %+v", h)
+	}
+}
