@@ -3,6 +3,8 @@ package vm
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/vm/internal/check"
@@ -102,6 +104,7 @@ func (p *Program) variables() error {
 		}
 		p.vars = append(p.vars, v.Variable)
 	}
+	slices.SortFunc(p.vars, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) })
 	return nil
 }
 

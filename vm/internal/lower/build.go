@@ -62,6 +62,9 @@ func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
 	}
 	entry := u.synthetic("entry", "runtime.main", shape{}, (*sel).entry)
 	u.knownSymbols()
+	for _, v := range p.Variables {
+		u.global(v.Global) // peers share it whether or not this program text uses it
+	}
 	u.work()
 	return u.finish(entry)
 }
