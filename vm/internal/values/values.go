@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/vm/internal/heap"
@@ -25,44 +26,16 @@ var (
 	ErrMemory = errors.New("values: memory does not hold such a value")
 )
 
-// reflect.Kind numbers, which abi.Type carries.
-const (
-	kindBool = iota + 1
-	kindInt
-	kindInt8
-	kindInt16
-	kindInt32
-	kindInt64
-	kindUint
-	kindUint8
-	kindUint16
-	kindUint32
-	kindUint64
-	kindUintptr
-	kindFloat32
-	kindFloat64
-	kindComplex64
-	kindComplex128
-	kindArray
-	kindChan
-	kindFunc
-	kindInterface
-	kindMap
-	kindPointer
-	kindSlice
-	kindString
-	kindStruct
-)
-
+// forms by kind; abi.Type carries reflect's numbers.
 var forms = [...]changes.Form{
-	kindBool: changes.Bool, kindInt: changes.Int, kindInt8: changes.Int8, kindInt16: changes.Int16, kindInt32: changes.Int32,
-	kindInt64: changes.Int64, kindUint: changes.Uint, kindUint8: changes.Uint8, kindUint16: changes.Uint16, kindUint32: changes.Uint32,
-	kindUint64: changes.Uint64, kindUintptr: changes.Uintptr, kindFloat32: changes.Float32, kindFloat64: changes.Float64,
-	kindComplex64: changes.Complex64, kindComplex128: changes.Complex128, kindString: changes.String,
-	kindArray: changes.Array, kindSlice: changes.Slice, kindMap: changes.Map, kindStruct: changes.Struct,
+	reflect.Bool: changes.Bool, reflect.Int: changes.Int, reflect.Int8: changes.Int8, reflect.Int16: changes.Int16, reflect.Int32: changes.Int32,
+	reflect.Int64: changes.Int64, reflect.Uint: changes.Uint, reflect.Uint8: changes.Uint8, reflect.Uint16: changes.Uint16, reflect.Uint32: changes.Uint32,
+	reflect.Uint64: changes.Uint64, reflect.Uintptr: changes.Uintptr, reflect.Float32: changes.Float32, reflect.Float64: changes.Float64,
+	reflect.Complex64: changes.Complex64, reflect.Complex128: changes.Complex128, reflect.String: changes.String,
+	reflect.Array: changes.Array, reflect.Slice: changes.Slice, reflect.Map: changes.Map, reflect.Struct: changes.Struct,
 }
 
-func formOf(kind uint8) changes.Form {
+func formOf(kind reflect.Kind) changes.Form {
 	if int(kind) < len(forms) {
 		return forms[kind]
 	}
@@ -75,27 +48,27 @@ func TypeOf(h *heap.Heap, t uint64) (*changes.Type, error) {
 }
 
 func typeOf(h *heap.Heap, t uint64, depth int) (*changes.Type, error) {
-	kind := h.TypeKind(t)
+	kind := reflect.Kind(h.TypeKind(t))
 	d := &changes.Type{Form: formOf(kind), Name: h.TypeString(t)}
 	if d.Form == changes.Absent || depth == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrType, d.Name)
 	}
 	var err error
 	switch kind {
-	case kindArray:
+	case reflect.Array:
 		d.Len = int(h.TypeLen(t))
 		d.Elem, err = typeOf(h, h.TypeElem(t), depth-1)
-	case kindSlice:
-		if h.TypeKind(h.TypeElem(t)) == kindUint8 {
+	case reflect.Slice:
+		if reflect.Kind(h.TypeKind(h.TypeElem(t))) == reflect.Uint8 {
 			d.Form = changes.Bytes
 			return d, nil
 		}
 		d.Elem, err = typeOf(h, h.TypeElem(t), depth-1)
-	case kindMap:
+	case reflect.Map:
 		if d.Key, err = typeOf(h, h.TypeKey(t), depth-1); err == nil {
 			d.Elem, err = typeOf(h, h.TypeElem(t), depth-1)
 		}
-	case kindStruct:
+	case reflect.Struct:
 		for i := range h.TypeFields(t) {
 			ft, _, blank := h.TypeField(t, i)
 			if blank {
@@ -119,12 +92,12 @@ func flat(h *heap.Heap, t uint64, depth int) bool {
 	if depth == 0 {
 		return false
 	}
-	switch kind := h.TypeKind(t); kind {
-	case kindSlice, kindMap:
+	switch kind := reflect.Kind(h.TypeKind(t)); kind {
+	case reflect.Slice, reflect.Map:
 		return false
-	case kindArray:
+	case reflect.Array:
 		return flat(h, h.TypeElem(t), depth-1)
-	case kindStruct:
+	case reflect.Struct:
 		for i := range h.TypeFields(t) {
 			if ft, _, _ := h.TypeField(t, i); !flat(h, ft, depth-1) {
 				return false
@@ -154,37 +127,37 @@ func (r *reader) read(t, addr uint64, depth int) (changes.Value, error) {
 	if r.nodes--; r.nodes < 0 || depth == 0 || size > 0 && !r.m.InRange(addr, size) {
 		return none, fmt.Errorf("%w: %s at %#x", ErrMemory, r.h.TypeString(t), addr)
 	}
-	kind := r.h.TypeKind(t)
+	kind := reflect.Kind(r.h.TypeKind(t))
 	f := formOf(kind)
 	switch {
-	case kind == kindBool:
+	case kind == reflect.Bool:
 		return changes.BoolValue(r.m.Load8(addr) != 0), nil
-	case kind >= kindInt && kind <= kindInt64:
+	case kind >= reflect.Int && kind <= reflect.Int64:
 		return changes.IntValue(f, int64(r.word(addr, size))), nil
-	case kind >= kindUint && kind <= kindUintptr:
+	case kind >= reflect.Uint && kind <= reflect.Uintptr:
 		return changes.UintValue(f, r.word(addr, size)), nil
-	case kind == kindFloat32:
+	case kind == reflect.Float32:
 		return changes.FloatValue(f, float64(math.Float32frombits(r.m.Load32(addr)))), nil
-	case kind == kindFloat64:
+	case kind == reflect.Float64:
 		return changes.FloatValue(f, math.Float64frombits(r.m.Load64(addr))), nil
-	case kind == kindComplex64:
+	case kind == reflect.Complex64:
 		return changes.ComplexValue(f, complex(float64(math.Float32frombits(r.m.Load32(addr))), float64(math.Float32frombits(r.m.Load32(addr+4))))), nil
-	case kind == kindComplex128:
+	case kind == reflect.Complex128:
 		return changes.ComplexValue(f, complex(math.Float64frombits(r.m.Load64(addr)), math.Float64frombits(r.m.Load64(addr+8)))), nil
-	case kind == kindString:
+	case kind == reflect.String:
 		s, err := r.h.GoString(heap.String{Ptr: r.m.Load64(addr), Len: r.m.Load64(addr + 8)})
 		if err != nil {
 			return none, fmt.Errorf("%w: string at %#x", ErrMemory, addr)
 		}
 		return changes.StringValue(s), nil
-	case kind == kindArray:
+	case kind == reflect.Array:
 		items, err := r.items(r.h.TypeElem(t), addr, r.h.TypeLen(t), depth)
 		return changes.ArrayValue(items...), err
-	case kind == kindSlice:
+	case kind == reflect.Slice:
 		return r.slice(t, addr, depth)
-	case kind == kindMap:
+	case kind == reflect.Map:
 		return r.mapValue(t, r.m.Load64(addr), depth)
-	case kind == kindStruct:
+	case kind == reflect.Struct:
 		return r.structValue(t, addr, depth)
 	}
 	return none, fmt.Errorf("%w: %s", ErrType, r.h.TypeString(t))
@@ -220,7 +193,7 @@ func (r *reader) items(elem, addr, n uint64, depth int) ([]changes.Value, error)
 
 func (r *reader) slice(t, addr uint64, depth int) (changes.Value, error) {
 	ptr, n, elem := r.m.Load64(addr), r.m.Load64(addr+8), r.h.TypeElem(t)
-	bytes := r.h.TypeKind(elem) == kindUint8
+	bytes := reflect.Kind(r.h.TypeKind(elem)) == reflect.Uint8
 	switch {
 	case ptr == 0 && bytes:
 		return changes.NilValue(changes.Bytes), nil

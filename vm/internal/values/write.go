@@ -3,6 +3,7 @@ package values
 import (
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/vm/internal/heap"
@@ -49,45 +50,45 @@ func (w *writer) write(t, addr uint64, v changes.Value) error {
 	if !w.m.InRange(addr, size) {
 		return fmt.Errorf("%w: %s at %#x", ErrMemory, w.h.TypeString(t), addr)
 	}
-	kind := w.h.TypeKind(t)
+	kind := reflect.Kind(w.h.TypeKind(t))
 	if f := formOf(kind); f == changes.Absent || v.Form() != f && !(f == changes.Slice && v.Form() == changes.Bytes) {
 		return fmt.Errorf("%w: a value of form %v for %s", ErrType, v.Form(), w.h.TypeString(t))
 	}
 	switch {
-	case kind == kindBool:
+	case kind == reflect.Bool:
 		b := uint8(0)
 		if v.Bool() {
 			b = 1
 		}
 		w.m.Store8(addr, b)
-	case kind >= kindInt && kind <= kindInt64:
+	case kind >= reflect.Int && kind <= reflect.Int64:
 		w.word(addr, size, uint64(v.Int()))
-	case kind >= kindUint && kind <= kindUintptr:
+	case kind >= reflect.Uint && kind <= reflect.Uintptr:
 		w.word(addr, size, v.Uint())
-	case kind == kindFloat32:
+	case kind == reflect.Float32:
 		w.m.Store32(addr, math.Float32bits(float32(v.Float())))
-	case kind == kindFloat64:
+	case kind == reflect.Float64:
 		w.m.Store64(addr, math.Float64bits(v.Float()))
-	case kind == kindComplex64:
+	case kind == reflect.Complex64:
 		w.m.Store32(addr, math.Float32bits(float32(real(v.Complex()))))
 		w.m.Store32(addr+4, math.Float32bits(float32(imag(v.Complex()))))
-	case kind == kindComplex128:
+	case kind == reflect.Complex128:
 		w.m.Store64(addr, math.Float64bits(real(v.Complex())))
 		w.m.Store64(addr+8, math.Float64bits(imag(v.Complex())))
-	case kind == kindString:
+	case kind == reflect.String:
 		s, err := w.h.NewString(v.Text())
 		if err != nil {
 			return err
 		}
 		w.m.Store64(addr, s.Ptr)
 		w.m.Store64(addr+8, s.Len)
-	case kind == kindArray:
+	case kind == reflect.Array:
 		return w.items(w.h.TypeElem(t), addr, v)
-	case kind == kindSlice:
+	case kind == reflect.Slice:
 		return w.slice(t, addr, v)
-	case kind == kindMap:
+	case kind == reflect.Map:
 		return w.mapValue(t, addr, v)
-	case kind == kindStruct:
+	case kind == reflect.Struct:
 		return w.structValue(t, addr, v)
 	}
 	return nil
