@@ -122,7 +122,7 @@ func closures() {
 }
 
 func channels() {
-	a, b, quit := make(chan int8), make(chan string, 1), make(chan struct{})
+	a, b, quit := make(chan int8), make(chan string), make(chan struct{})
 	go func() {
 		for i := range int8(4) {
 			a <- -i
