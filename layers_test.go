@@ -47,8 +47,9 @@ net/node:             net/discovery net/gossip net/ident net/proof net/stream ne
 
 replication/internal/store: +pebble +ds
 replication/internal/lease:
+replication/internal/block: changes replication/internal/store
 replication/memnet:
-replication:          changes replication/internal/lease replication/internal/store +dscrdt +ds +ipld +cbor +zstd +protobuf +metrics
+replication:          changes replication/internal/block replication/internal/lease replication/internal/store +dscrdt +ds +ipld +cbor +zstd +protobuf +metrics
 
 tandem:               changes net/ident net/node net/ticket replication vm +metrics
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 )
 
 const (
@@ -50,7 +51,7 @@ type entry struct {
 	p       *pending
 	head    *Head
 	records []record
-	blocks  []block
+	blocks  []block.Block
 	slots   []map[string]bool
 	err     error
 }
@@ -131,15 +132,15 @@ func groups(all []*entry) func(func([]*entry) bool) {
 // extra is a commit of records that belong to no run.
 type extra struct {
 	records []record
-	blocks  []block
+	blocks  []block.Block
 	done    chan error
 }
 
 // commitGroup makes one delta. Whether a run is still ours is asked inside the window: what is applied
 // after that can only come later, at every peer.
 func (r *Replica) commitGroup(group []*entry, x *extra) error {
-	var made []block
-	d, err := r.engine.commit(func() (records []record, blocks []block, notes []record) {
+	var made []block.Block
+	d, err := r.engine.commit(func() (records []record, blocks []block.Block, notes []record) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for _, e := range group {
@@ -228,11 +229,11 @@ func (e *entry) sealMemory(h *Head) error {
 	o, p := e.o, e.p
 	if p.turns > 0 {
 		o.tree.Resize(p.memory)
-		o.manifest.resize(p.memory)
-		pages := pagesOf(p.memory)
+		o.manifest.Resize(p.memory)
+		pages := block.Pages(p.memory)
 		for _, z := range p.zeros {
 			for i := z.First; i < min(z.First+z.Count, pages); i++ {
-				o.manifest.set(i, changes.Hash{})
+				o.manifest.Set(i, changes.Hash{})
 			}
 			if z.First < pages {
 				o.tree.Clear(z.First, min(z.Count, pages-z.First))
@@ -241,18 +242,18 @@ func (e *entry) sealMemory(h *Head) error {
 		for i, data := range p.pages {
 			hash := changes.PageHash(data)
 			if hash != (changes.Hash{}) && hash != o.tree.Get(i) {
-				e.blocks = append(e.blocks, block{blockID{pageBlock, hash}, data[:]})
+				e.blocks = append(e.blocks, block.Block{ID: block.ID{Kind: block.PageKind, Hash: hash}, Data: data[:]})
 			}
 			o.tree.Set(i, hash)
-			o.manifest.set(i, hash)
+			o.manifest.Set(i, hash)
 		}
 	}
 	h.Root = o.tree.Root()
 	if p.root != (changes.Hash{}) && p.root != h.Root {
 		return fmt.Errorf("%w: turn %d of run %s: the pages do not hash to the state given", ErrTurn, h.Turn, runText(o.id))
 	}
-	var nodes []block
-	h.Manifest, nodes = o.manifest.seal()
+	var nodes []block.Block
+	h.Manifest, nodes = o.manifest.Seal()
 	e.blocks = append(e.blocks, nodes...)
 	return nil
 }

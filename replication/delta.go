@@ -10,6 +10,7 @@ import (
 	crdtpb "github.com/ipfs/go-ds-crdt/pb"
 	mh "github.com/multiformats/go-multihash"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -57,9 +58,9 @@ type delta struct {
 	parents  []blockHash
 	node     *merkledag.ProtoNode
 	elements []element
-	blobs    []blobRef // that must be here before it is announced
-	member   *member   // its actor's member record, when inside
-	indexed  bool      // it has its sequence number's place in the store's index
+	blobs    []block.Ref // that must be here before it is announced
+	member   *member     // its actor's member record, when inside
+	indexed  bool        // it has its sequence number's place in the store's index
 }
 
 type element struct {
@@ -183,7 +184,7 @@ func (d *delta) checkElement(e element, sandbox SandboxID, secret []byte, verify
 		}
 		g, err := decodeGenesis(e.value)
 		if err == nil {
-			d.blobs = append(d.blobs, blobRef{Bytes: g.ImageBytes, Hash: g.Image[:]})
+			d.blobs = append(d.blobs, block.Ref{Bytes: g.ImageBytes, Hash: g.Image[:]})
 		}
 		return err
 	}
@@ -234,18 +235,18 @@ func (d *delta) checkElement(e element, sandbox SandboxID, secret []byte, verify
 // content is a value that may be too large for a delta: then it stands in a blob, which is here before
 // the delta is announced, wherever it is announced.
 type content struct {
-	Inline []byte   `cbor:"1,keyasint,omitempty"`
-	Blob   *blobRef `cbor:"2,keyasint,omitempty"`
-	Count  uint64   `cbor:"3,keyasint,omitempty"` // lines in a segment
+	Inline []byte     `cbor:"1,keyasint,omitempty"`
+	Blob   *block.Ref `cbor:"2,keyasint,omitempty"`
+	Count  uint64     `cbor:"3,keyasint,omitempty"` // lines in a segment
 }
 
 const inlineBytesMax = 32 << 10
 
-func encodeContent(data []byte, count uint64) (value []byte, made []block) {
+func encodeContent(data []byte, count uint64) (value []byte, made []block.Block) {
 	if len(data) <= inlineBytesMax {
 		return encodeRecord(content{Inline: data, Count: count}), nil
 	}
-	ref, made := splitBlob(data)
+	ref, made := block.Split(data)
 	return encodeRecord(content{Blob: &ref, Count: count}), made
 }
 
@@ -253,19 +254,19 @@ func decodeContent(value []byte) (c content, err error) {
 	if err := decodeRecord(value, &c); err != nil {
 		return c, err
 	}
-	if (c.Blob == nil) == (len(c.Inline) == 0) || c.Blob != nil && !c.Blob.valid() {
+	if (c.Blob == nil) == (len(c.Inline) == 0) || c.Blob != nil && !c.Blob.Valid() {
 		return c, fmt.Errorf("%w: content is neither inline nor a blob", ErrFormat)
 	}
 	return c, nil
 }
 
-func (b *blocks) readContent(value []byte) ([]byte, error) {
+func readContent(b *block.Store, value []byte) ([]byte, error) {
 	c, err := decodeContent(value)
 	if err != nil {
 		return nil, err
 	}
 	if c.Blob != nil {
-		return b.readBlob(*c.Blob)
+		return b.ReadBlob(*c.Blob)
 	}
 	return c.Inline, nil
 }

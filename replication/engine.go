@@ -16,6 +16,7 @@ import (
 	crdt "github.com/ipfs/go-ds-crdt"
 	crdtpb "github.com/ipfs/go-ds-crdt/pb"
 	ipld "github.com/ipfs/go-ipld-format"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/store"
 	"google.golang.org/protobuf/proto"
 )
@@ -90,7 +91,7 @@ func (e *engine) heads() []blockHash {
 
 // commit makes one delta of records and blocks, durable on return together with the store keys in notes. build runs
 // with the window held, so what it decides holds until the delta is applied; no records: nothing is done.
-func (e *engine) commit(build func() (records []record, made []block, notes []record)) (*delta, error) {
+func (e *engine) commit(build func() (records []record, made []block.Block, notes []record)) (*delta, error) {
 	e.w.Begin()
 	defer e.w.End()
 	records, made, notes := build()
@@ -100,11 +101,9 @@ func (e *engine) commit(build func() (records []record, made []block, notes []re
 	for _, n := range notes {
 		e.w.Add([]byte(n.key), n.value)
 	}
-	e.f.b.mu.Lock()
-	e.f.b.note(made)
-	e.f.b.mu.Unlock()
+	e.f.b.Note(made)
 	for _, b := range made {
-		e.w.Add(b.id.key(), b.data)
+		e.w.Add(b.ID.Key(), b.Data)
 	}
 	c := &localCommit{}
 	e.local = c

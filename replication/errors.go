@@ -1,6 +1,10 @@
 package replication
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/tandemvm/tandem/replication/internal/block"
+)
 
 // Errors that callers branch on. The errors returned wrap one of these and say what to do.
 var (
@@ -15,7 +19,7 @@ var (
 	// ErrDiskFull: there is no room to write; nothing of the refused write was made durable.
 	ErrDiskFull = errors.New("replication: disk is full")
 	// ErrCorrupt: the store holds bytes that do not decode or do not hash to their name.
-	ErrCorrupt = errors.New("replication: store is corrupt")
+	ErrCorrupt = block.ErrCorrupt
 	// ErrFailed: an earlier write failed, the replica takes no more turns; close it and open it again.
 	ErrFailed = errors.New("replication: replica stopped after a failed write")
 	// ErrSuperseded: a higher epoch of the run exists; the caller must stop executing it.
@@ -35,7 +39,7 @@ var (
 	// ErrGenesis: a genesis record is not acceptable.
 	ErrGenesis = errors.New("replication: genesis record is not acceptable")
 	// ErrFormat: bytes from the store or a peer are not a record of this version.
-	ErrFormat = errors.New("replication: bytes are not a known record")
+	ErrFormat = block.ErrFormat
 	// ErrClosed: the replica was closed.
 	ErrClosed = errors.New("replication: replica is closed")
 )

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -24,7 +25,7 @@ const (
 // exchange of the engine, without being asked by it.
 type feed struct {
 	s       *store.Store
-	b       *blocks
+	b       *block.Store
 	m       *metrics
 	sandbox SandboxID
 	secret  []byte
@@ -157,7 +158,7 @@ func (f *feed) place(d *delta) (incomplete bool) {
 			}
 		}
 	}
-	if missing || slices.ContainsFunc(d.blobs, func(r blobRef) bool { return !f.b.hasBlob(r) }) {
+	if missing || slices.ContainsFunc(d.blobs, func(r block.Ref) bool { return !f.b.HasBlob(r) }) {
 		if f.waiting[d.hash] == nil {
 			f.m.deferred.Inc()
 			if len(f.waiting) >= waitingMax {
@@ -345,7 +346,7 @@ func (f *feed) serve(ctx context.Context, from string, req []byte, send func([]b
 			return err
 		}
 		frame = append(binary.BigEndian.AppendUint32(frame, uint32(len(b))), b...)
-		if len(frame) >= frameBytes {
+		if len(frame) >= block.FrameBytes {
 			if err := send(frame); err != nil {
 				return err
 			}
@@ -445,10 +446,10 @@ func (f *feed) frame(ctx context.Context, peer string, frame []byte) error {
 		}
 		f.m.pulledDeltas.Inc()
 		for _, r := range d.blobs {
-			if f.b.hasBlob(r) {
+			if f.b.HasBlob(r) {
 				continue
 			}
-			if err := f.b.fetchBlob(ctx, r, peer); err != nil {
+			if err := f.b.FetchBlob(ctx, r, peer); err != nil {
 				return err
 			}
 		}
@@ -490,7 +491,7 @@ func (f *feed) fetchBlobs(ctx context.Context, peer string) error {
 	f.mu.Unlock()
 	for _, d := range list {
 		for _, r := range d.blobs {
-			if err := f.b.fetchBlob(ctx, r, peer); err != nil {
+			if err := f.b.FetchBlob(ctx, r, peer); err != nil {
 				return err
 			}
 		}

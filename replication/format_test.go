@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/ipfs/boxo/ipld/merkledag"
 	crdtpb "github.com/ipfs/go-ds-crdt/pb"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -59,7 +59,7 @@ func TestFormats(t *testing.T) {
 	line("content inline", inline)
 	line("content blob", blob)
 	for _, b := range blocks {
-		fmt.Fprintf(&got, "block %c %s\n", b.id.kind, b.id.hash)
+		fmt.Fprintf(&got, "block %c %s\n", b.ID.Kind, b.ID.Hash)
 	}
 	line("segment", encodeRecord(segment{First: 3, Lines: []lineWire{{Stream: 1, Text: []byte("x")}}}))
 	line("pack", encodeRecord(pack{Cells: []packCell{{Path: []byte("p"), Cell: []byte("c")}}}))
@@ -76,10 +76,10 @@ func TestFormats(t *testing.T) {
 			t.Errorf("key %s: %v", k, err)
 		}
 	}
-	m := newManifest(300 * changes.PageBytes)
-	m.set(0, changes.Hash{1})
-	m.set(299, changes.Hash{2})
-	root, nodes := m.seal()
+	m := block.NewManifest(300 * changes.PageBytes)
+	m.Set(0, changes.Hash{1})
+	m.Set(299, changes.Hash{2})
+	root, nodes := m.Seal()
 	fmt.Fprintf(&got, "manifest %s of %d nodes\n", root, len(nodes))
 	const file = "testdata/formats.golden"
 	if *update {
@@ -91,45 +91,6 @@ func TestFormats(t *testing.T) {
 	want, err := os.ReadFile(file)
 	if err != nil || string(want) != got.String() {
 		t.Errorf("formats changed (%v); now:\n%s", err, got.String())
-	}
-}
-
-// TestManifestAgainstPlainRebuild sets, clears and resizes at random places and compares with a manifest made at once.
-func TestManifestAgainstPlainRebuild(t *testing.T) {
-	seed := seedOf(t)
-	rnd := rand.New(rand.NewPCG(seed, 5))
-	for range 50 {
-		size := 1 + rnd.Uint64N(40000)
-		m := newManifest(size * changes.PageBytes)
-		made := map[changes.Hash]bool{{}: true}
-		for range 1 + rnd.IntN(5) {
-			if rnd.IntN(3) == 0 {
-				size = 1 + rnd.Uint64N(40000)
-				m.resize(size * changes.PageBytes)
-			}
-			for range rnd.IntN(30) {
-				h := changes.Hash{byte(rnd.IntN(3))}
-				m.set(rnd.Uint64N(size), h)
-			}
-			_, nodes := m.seal()
-			for _, n := range nodes {
-				made[n.id.hash] = true
-			}
-		}
-		plain := newManifest(size * changes.PageBytes)
-		for i, h := range m.levels[0] {
-			plain.set(uint64(i), h)
-		}
-		got, _ := m.seal()
-		want, nodes := plain.seal()
-		if got != want {
-			t.Fatalf("root of %d pages differs", size)
-		}
-		for _, n := range nodes {
-			if !made[n.id.hash] {
-				t.Fatalf("a node of %d pages was never given out", size)
-			}
-		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 )
 
@@ -39,10 +40,10 @@ type deltaMessage struct {
 	Blocks   []byte `cbor:"2,keyasint"`
 }
 
-func (r *Replica) publishDelta(d *delta, made []block) {
+func (r *Replica) publishDelta(d *delta, made []block.Block) {
 	m := deltaMessage{Envelope: d.bytes}
 	for _, b := range made {
-		m.Blocks = appendBlock(m.Blocks, b)
+		m.Blocks = block.Append(m.Blocks, b)
 		if len(m.Blocks) > inlineBlocksMax {
 			m.Blocks = nil
 			break
@@ -154,12 +155,12 @@ func (r *Replica) receiveDelta(from string, body []byte) error {
 		r.log.Warn("delta refused", "from", from, "err", err)
 		return nil // counted
 	}
-	list, err := parseBlocks(m.Blocks)
+	list, err := block.Parse(m.Blocks)
 	if err != nil {
 		return err
 	}
 	if len(list) > 0 && (r.cfg.Standby || len(d.blobs) > 0) {
-		if err := r.blocks.put(list); err != nil {
+		if err := r.blocks.Put(list); err != nil {
 			r.fail(err)
 			return nil
 		}

@@ -65,7 +65,7 @@ func (r *Replica) readSegment(p segmentPlace) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := r.blocks.readContent(value)
+	data, err := readContent(r.blocks, value)
 	if err != nil {
 		return nil, err
 	}

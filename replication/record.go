@@ -2,7 +2,6 @@ package replication
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -13,6 +12,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 )
 
 // Every record is a version byte and canonical CBOR; keys and fields are drawn in FORMAT.md.
@@ -54,17 +54,8 @@ func decodeRecord(b []byte, v any) error {
 	return nil
 }
 
-// tagged hashes data for one purpose, so that bytes of one kind never pass for another.
-func tagged(tag string, data ...[]byte) (h changes.Hash) {
-	s := sha256.New()
-	s.Write([]byte(tag))
-	s.Write([]byte{0})
-	for _, d := range data {
-		s.Write(d)
-	}
-	s.Sum(h[:0])
-	return h
-}
+// tagged is block.Tagged: one way of hashing everywhere.
+var tagged = block.Tagged
 
 // actorID names a peer in one incarnation: the only writer of its keys. A peer that may have lost
 // its last writes in a crash goes on as another actor, and so never writes a key twice with different pasts.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 )
 
 func valueOf(t *testing.T, c prometheus.Counter) float64 {
@@ -275,8 +276,8 @@ func FuzzRecords(f *testing.F) {
 		decodePack(b)
 		decodeSegment(b)
 		decodeContent(b)
-		parseBlocks(b)
-		parseIDs(b)
+		block.Parse(b)
+		block.ParseIDs(b)
 		if k, err := parseKey(string(b)); err == nil && k.String() != string(b) {
 			t.Error("key: prints differently")
 		}

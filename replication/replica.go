@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
@@ -87,7 +88,7 @@ type Replica struct {
 	started time.Time
 
 	store  *store.Store
-	blocks *blocks
+	blocks *block.Store
 	feed   *feed
 	engine *engine
 	mail   *mailbox
@@ -129,7 +130,7 @@ type Replica struct {
 // the program image, and opens it. cfg.Sandbox is ignored; the new id is Replica.Sandbox.
 func Create(ctx context.Context, cfg Config, g Genesis, image []byte) (*Replica, error) {
 	cfg.fillIn()
-	ref, made := splitBlob(image)
+	ref, made := block.Split(image)
 	g.Image, g.ImageBytes = changes.Hash(ref.Hash), ref.Bytes
 	g.Creator, g.CreatedMs = cfg.Transport.Self(), cfg.Clock.Now().UnixMilli()
 	g.Variables = slices.Clone(g.Variables)
@@ -206,7 +207,7 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.blocks = &blocks{s: s, t: r.t, m: r.m, young: map[blockID]bool{}}
+	r.blocks = block.New(s, r.t, r.m.blocksFetched, r.m.malformed)
 	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify}
 	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix), sign: r.signDelta, apply: r.apply, failed: r.fail}
 	r.table = newTable(r.blocks, r.m, r.readValue)
@@ -282,7 +283,7 @@ func (r *Replica) load() error {
 
 func (r *Replica) start() {
 	r.t.Handle(deltasProtocol, r.feed.serve)
-	r.t.Handle(blocksProtocol, r.blocks.serve)
+	r.t.Handle(block.Protocol, r.blocks.Serve)
 	r.t.Handle(digestProtocol, r.serveDigest)
 	r.unsub = append(r.unsub, r.t.Subscribe(r.receive), r.t.OnPeers(r.peersChanged))
 	r.wg.Add(4)
@@ -317,7 +318,7 @@ func (r *Replica) enter() {
 }
 
 // commitRecords makes records of no run durable and publishes them.
-func (r *Replica) commitRecords(ctx context.Context, records []record, made []block) error {
+func (r *Replica) commitRecords(ctx context.Context, records []record, made []block.Block) error {
 	x := &extra{records: records, blocks: made, done: make(chan error, 1)}
 	r.mu.Lock()
 	for r.extra != nil && r.usable() == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
@@ -57,7 +58,7 @@ func (r *Replica) Program(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err := r.blocks.readBlob(blobRef{Bytes: g.ImageBytes, Hash: g.Image[:]})
+	image, err := r.blocks.ReadBlob(block.Ref{Bytes: g.ImageBytes, Hash: g.Image[:]})
 	if errors.Is(err, store.ErrAbsent) {
 		err = fmt.Errorf("%w: the program image is not there though its genesis is", ErrCorrupt)
 	}

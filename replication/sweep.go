@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -16,17 +17,17 @@ const sweepBytesMin = 64 << 20
 func (r *Replica) sweeper() {
 	defer r.wg.Done()
 	threshold := int64(sweepBytesMin)
-	var suspects map[blockID]bool
+	var suspects map[block.ID]bool
 	for {
 		select {
 		case <-r.sweepWake:
 		case <-r.ctx.Done():
 			return
 		}
-		if r.blocks.written.Load() < threshold {
+		if r.blocks.Written() < threshold {
 			continue
 		}
-		r.blocks.written.Store(0)
+		r.blocks.Restart()
 		live, next, err := r.sweep(suspects)
 		if err != nil {
 			if r.ctx.Err() == nil {
@@ -42,16 +43,16 @@ func (r *Replica) sweeper() {
 // sweep deletes the suspects that are still not needed, and returns those that were not needed this time. A block goes
 // only when two sweeps in a row find it unneeded, so that whoever reads a state or is about to fetch
 // one has time. It goes with the window held, when no head can come up, after a last look at the heads.
-func (r *Replica) sweep(suspects map[blockID]bool) (liveBytes int64, next map[blockID]bool, err error) {
-	needed := map[blockID]bool{}
+func (r *Replica) sweep(suspects map[block.ID]bool) (liveBytes int64, next map[block.ID]bool, err error) {
+	needed := map[block.ID]bool{}
 	if err := r.markNeeded(needed); err != nil {
 		return 0, nil, err
 	}
-	next = map[blockID]bool{}
-	for _, kind := range []blockKind{pageBlock, nodeBlock} {
+	next = map[block.ID]bool{}
+	for _, kind := range []block.Kind{block.PageKind, block.NodeKind} {
 		low := []byte{'b', byte(kind)}
 		err := r.store.Scan(low, store.After(low), func(k, _ []byte) bool {
-			if id := (blockID{kind, changes.Hash(k[2:])}); !needed[id] {
+			if id := (block.ID{Kind: kind, Hash: changes.Hash(k[2:])}); !needed[id] {
 				next[id] = true
 			}
 			return r.ctx.Err() == nil
@@ -60,7 +61,7 @@ func (r *Replica) sweep(suspects map[blockID]bool) (liveBytes int64, next map[bl
 			return 0, nil, err
 		}
 	}
-	var gone []blockID
+	var gone []block.ID
 	for id := range suspects {
 		if next[id] {
 			gone = append(gone, id)
@@ -70,31 +71,20 @@ func (r *Replica) sweep(suspects map[blockID]bool) (liveBytes int64, next map[bl
 	return int64(len(needed)) * changes.PageBytes, next, r.remove(gone, needed)
 }
 
-func (r *Replica) remove(gone []blockID, needed map[blockID]bool) error {
+func (r *Replica) remove(gone []block.ID, needed map[block.ID]bool) error {
 	r.engine.w.Begin()
 	defer r.engine.w.End()
 	if err := r.markNeeded(needed); err != nil {
 		return err
 	}
-	r.blocks.mu.Lock()
-	defer r.blocks.mu.Unlock()
-	n := 0
-	err := r.store.Write(false, func(b store.Batch) {
-		for _, id := range gone {
-			if !needed[id] && !r.blocks.young[id] {
-				b.Delete(id.key())
-				n++
-			}
-		}
-	})
-	clear(r.blocks.young)
+	n, err := r.blocks.Remove(gone, func(id block.ID) bool { return needed[id] })
 	r.m.sweptBlocks.Add(float64(n))
 	return err
 }
 
 // markNeeded adds the closure of every epoch's newest head, and of the heads that are complete here, as far as
 // it is here.
-func (r *Replica) markNeeded(needed map[blockID]bool) error {
+func (r *Replica) markNeeded(needed map[block.ID]bool) error {
 	r.mu.Lock()
 	var heads []*Head
 	for _, rt := range r.table.runs {
@@ -109,15 +99,15 @@ func (r *Replica) markNeeded(needed map[blockID]bool) error {
 	}
 	r.mu.Unlock()
 	for _, h := range heads {
-		err := r.blocks.walk(h.Manifest, h.MemoryBytes, func(level []placed) ([]placed, error) {
-			var fresh []placed
+		err := r.blocks.Walk(h.Manifest, h.MemoryBytes, func(level []block.Placed) ([]block.Placed, error) {
+			var fresh []block.Placed
 			for _, x := range level {
-				if !needed[x.blockID] {
-					needed[x.blockID] = true
-					if x.kind == pageBlock || r.blocks.has(x.blockID) {
+				if !needed[x.ID] {
+					needed[x.ID] = true
+					if x.Kind == block.PageKind || r.blocks.Has(x.ID) {
 						fresh = append(fresh, x)
 					} else {
-						delete(needed, x.blockID) // looked at again when it has come
+						delete(needed, x.ID) // looked at again when it has come
 					}
 				}
 			}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"testing"
 
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
-func (r *Replica) countBlocks(kind blockKind) (n int) {
+func (r *Replica) countBlocks(kind block.Kind) (n int) {
 	low := []byte{'b', byte(kind)}
 	r.store.Scan(low, store.After(low), func(_, _ []byte) bool { n++; return true })
 	return n
@@ -25,10 +26,10 @@ func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
 	c.converge()
 	eventually(t, "b is warm", func() bool { return b.Runs()[0].Warm })
 	for _, r := range []*Replica{a, b} {
-		before := r.countBlocks(pageBlock)
+		before := r.countBlocks(block.PageKind)
 		_, suspects, err := r.sweep(nil)
-		if err != nil || r.countBlocks(pageBlock) != before {
-			t.Fatalf("the first sweep removes %d blocks, %v", before-r.countBlocks(pageBlock), err)
+		if err != nil || r.countBlocks(block.PageKind) != before {
+			t.Fatalf("the first sweep removes %d blocks, %v", before-r.countBlocks(block.PageKind), err)
 		}
 		if _, _, err := r.sweep(suspects); err != nil {
 			t.Fatal(err)
@@ -38,7 +39,7 @@ func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
 		if _, _, err := r.sweep(suspects); err != nil {
 			t.Fatal(err)
 		}
-		if pages, nodes := r.countBlocks(pageBlock), r.countBlocks(nodeBlock); pages != 300 || nodes != 4 {
+		if pages, nodes := r.countBlocks(block.PageKind), r.countBlocks(block.NodeKind); pages != 300 || nodes != 4 {
 			t.Errorf("%s keeps %d pages and %d nodes, 300 and 4 are live", r.Self(), pages, nodes)
 		}
 		s, err := r.LoadState(context.Background(), p.run)

@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 )
 
 // table is what the applied deltas say, decoded: runs with their epochs, and the merged variables over
 // the winning ones. It is a function of the set of applied deltas, whatever their order. Guarded by Replica.mu.
 type table struct {
-	blocks  *blocks
+	blocks  *block.Store
 	m       *metrics
 	genesis *Genesis
 	members map[actorID]string
@@ -53,7 +54,7 @@ func newEffect() *effect {
 	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}}
 }
 
-func newTable(b *blocks, m *metrics, value func(string) ([]byte, error)) *table {
+func newTable(b *block.Store, m *metrics, value func(string) ([]byte, error)) *table {
 	return &table{blocks: b, m: m, members: map[actorID]string{}, runs: map[changes.RunID]*runTable{},
 		digest: changes.NewDigestTree(), value: value}
 }
@@ -166,7 +167,7 @@ func (l *lineage) addCell(c changes.PathCell, changed map[*lineage]map[string]ch
 }
 
 func (t *table) addPack(k recordKey, value []byte, changed map[*lineage]map[string]changes.PathCell) error {
-	data, err := t.blocks.readContent(value)
+	data, err := readContent(t.blocks, value)
 	if err != nil {
 		return err
 	}

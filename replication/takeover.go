@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -36,7 +37,7 @@ func (r *Replica) StartRun(ctx context.Context, s RunStart) (changes.RunID, chan
 	}
 	h := Head{Run: id, Owner: r.self, Name: s.Name, Meta: s.Meta, Program: g.Program}
 	o := r.own(h, 1)
-	o.tree, o.manifest = changes.NewTree(0), newManifest(0)
+	o.tree, o.manifest = changes.NewTree(0), block.NewManifest(0)
 	return id, o.lineage.epoch(), nil
 }
 
@@ -97,7 +98,7 @@ func (r *Replica) forget(o *ownedRun) {
 // State is the memory of a run at a head.
 type State struct {
 	Head   Head
-	blocks *blocks
+	blocks *block.Store
 	leaves []changes.Hash
 }
 
@@ -109,7 +110,7 @@ func (s *State) Page(i uint64) (*[changes.PageBytes]byte, error) {
 	if s.leaves[i] == (changes.Hash{}) {
 		return nil, nil
 	}
-	b, err := s.blocks.get(blockID{pageBlock, s.leaves[i]})
+	b, err := s.blocks.Get(block.ID{Kind: block.PageKind, Hash: s.leaves[i]})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +156,7 @@ func (r *Replica) LoadState(ctx context.Context, run changes.RunID) (*State, err
 	if err != nil {
 		return nil, fmt.Errorf("%w: run %s turn %d: %v", ErrNotWarm, runText(run), h.Turn, err)
 	}
-	leaves, err := r.blocks.leaves(h)
+	leaves, err := r.blocks.Leaves(h.Manifest, h.Root, h.MemoryBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +169,11 @@ func (r *Replica) warmUp(ctx context.Context, h, complete *Head) error {
 	if complete != nil && complete.Manifest == h.Manifest {
 		return nil
 	}
-	have := map[blockID]bool{}
-	if complete != nil && depthOf(pagesOf(complete.MemoryBytes)) == depthOf(pagesOf(h.MemoryBytes)) {
-		err := r.blocks.walk(complete.Manifest, complete.MemoryBytes, func(level []placed) ([]placed, error) {
+	have := map[block.ID]bool{}
+	if complete != nil && block.Depth(block.Pages(complete.MemoryBytes)) == block.Depth(block.Pages(h.MemoryBytes)) {
+		err := r.blocks.Walk(complete.Manifest, complete.MemoryBytes, func(level []block.Placed) ([]block.Placed, error) {
 			for _, x := range level {
-				have[x.blockID] = true
+				have[x.ID] = true
 			}
 			return level, nil
 		})
@@ -180,16 +181,16 @@ func (r *Replica) warmUp(ctx context.Context, h, complete *Head) error {
 			return err
 		}
 	}
-	return r.blocks.walk(h.Manifest, h.MemoryBytes, func(level []placed) ([]placed, error) {
-		var fresh []placed
-		var ids []blockID
+	return r.blocks.Walk(h.Manifest, h.MemoryBytes, func(level []block.Placed) ([]block.Placed, error) {
+		var fresh []block.Placed
+		var ids []block.ID
 		for _, x := range level {
-			if !have[x.blockID] {
+			if !have[x.ID] {
 				fresh = append(fresh, x)
-				ids = append(ids, x.blockID)
+				ids = append(ids, x.ID)
 			}
 		}
-		missing, err := r.blocks.fetch(ctx, ids, h.Owner)
+		missing, err := r.blocks.Fetch(ctx, ids, h.Owner)
 		if err == nil && missing > 0 {
 			err = fmt.Errorf("%d blocks are at no connected peer", missing)
 		}
@@ -294,14 +295,14 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 // openEpoch makes the epoch's first head pending: the state of the base, all of its cells, no new turn. winner is the hash of the head that
 // had won when the takeover began: fetching its state takes time, and a run that ended, went on or was taken over meanwhile has an owner.
 func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed uint64, winner changes.Hash) (<-chan error, error) {
-	tree, man := changes.NewTree(s.Head.MemoryBytes), newManifest(s.Head.MemoryBytes)
+	tree, man := changes.NewTree(s.Head.MemoryBytes), block.NewManifest(s.Head.MemoryBytes)
 	for i, h := range s.leaves {
 		if h != (changes.Hash{}) {
 			tree.Set(uint64(i), h)
-			man.set(uint64(i), h)
+			man.Set(uint64(i), h)
 		}
 	}
-	man.seal()
+	man.Seal()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.usable(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 )
 
 // Turn is what a run did between two commit points. Pages, Changes and Lines are not modified by the
@@ -48,7 +49,7 @@ type ownedRun struct {
 	ended   error // why no turn is accepted any more
 
 	tree     *changes.Tree
-	manifest *manifest
+	manifest *block.Manifest
 	cells    map[string]changes.PathCell // everything written in this epoch
 }
 
@@ -138,7 +139,7 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 		p.cells[string(c.Path.Encode())] = c
 		p.bytes += 128
 	}
-	if now, before := pagesOf(t.MemoryBytes), pagesOf(o.head.MemoryBytes); now < before {
+	if now, before := block.Pages(t.MemoryBytes), block.Pages(o.head.MemoryBytes); now < before {
 		p.zeros = append(p.zeros, changes.PageRange{First: now, Count: before - now}) // gone, should memory grow again
 	}
 	p.takeMemory(&t)
@@ -165,7 +166,7 @@ func checkTurn(o *ownedRun, t *Turn) error {
 	bad := func(f string, a ...any) error {
 		return fmt.Errorf("%w: turn %d of run %s: %s", ErrTurn, t.Number, runText(t.Run), fmt.Sprintf(f, a...))
 	}
-	pages := pagesOf(t.MemoryBytes)
+	pages := block.Pages(t.MemoryBytes)
 	outputBytes := 0
 	switch {
 	case t.Number != o.head.Turn+1:
@@ -215,7 +216,7 @@ func (r *Replica) fold(o *ownedRun, t *Turn) ([]changes.PathCell, error) {
 // takeMemory lays the turn's pages over those of the turns before it.
 func (p *pending) takeMemory(t *Turn) {
 	for i := range p.pages {
-		if i >= pagesOf(t.MemoryBytes) {
+		if i >= block.Pages(t.MemoryBytes) {
 			delete(p.pages, i)
 		}
 	}

@@ -1,4 +1,4 @@
-package replication
+package block
 
 import (
 	"fmt"
@@ -9,29 +9,29 @@ import (
 // fanout is the number of hashes in a node of a manifest: 4 KiB, as a page.
 const fanout = 128
 
-// manifest is the tree of a memory's page hashes as blocks: leaves are pages, a node holds the hashes of up to
+// Manifest is the tree of a memory's page hashes as blocks: leaves are pages, a node holds the hashes of up to
 // fanout children, an all-zero subtree is the zero hash and no block. It says which blocks make up a
 // state; whether they are the state is decided by the state hash (changes.Root) over the same leaves.
-type manifest struct {
+type Manifest struct {
 	pages  uint64
 	levels [][]changes.Hash // levels[0]: pages; the last has one entry
 	dirty  []map[uint64]bool
 }
 
-func pagesOf(memoryBytes uint64) uint64 {
+func Pages(memoryBytes uint64) uint64 {
 	return (memoryBytes + changes.PageBytes - 1) / changes.PageBytes
 }
 
-func newManifest(memoryBytes uint64) *manifest {
-	m := &manifest{}
-	m.resize(memoryBytes)
+func NewManifest(memoryBytes uint64) *Manifest {
+	m := &Manifest{}
+	m.Resize(memoryBytes)
 	return m
 }
 
-// resize keeps the hashes of the pages that remain. Growth into another depth rebuilds the inner
+// Resize keeps the hashes of the pages that remain. Growth into another depth rebuilds the inner
 // levels, which happens at most four times in the life of a run.
-func (m *manifest) resize(memoryBytes uint64) {
-	n := pagesOf(memoryBytes)
+func (m *Manifest) Resize(memoryBytes uint64) {
+	n := Pages(memoryBytes)
 	if n == m.pages && m.levels != nil {
 		return
 	}
@@ -52,15 +52,15 @@ func (m *manifest) resize(memoryBytes uint64) {
 	}
 }
 
-func (m *manifest) set(page uint64, h changes.Hash) {
+func (m *Manifest) Set(page uint64, h changes.Hash) {
 	if m.levels[0][page] != h {
 		m.levels[0][page] = h
 		m.dirty[1][page/fanout] = true
 	}
 }
 
-// seal recomputes the changed nodes and returns the root and the new node blocks.
-func (m *manifest) seal() (root changes.Hash, made []block) {
+// Seal recomputes the changed nodes and returns the root and the new node blocks.
+func (m *Manifest) Seal() (root changes.Hash, made []Block) {
 	for level := 1; level < len(m.levels); level++ {
 		for i := range m.dirty[level] {
 			h, data := nodeOf(m.levels[level-1][i*fanout : min((i+1)*fanout, uint64(len(m.levels[level-1])))])
@@ -69,7 +69,7 @@ func (m *manifest) seal() (root changes.Hash, made []block) {
 			}
 			m.levels[level][i] = h
 			if data != nil {
-				made = append(made, block{blockID{nodeBlock, h}, data})
+				made = append(made, Block{ID{NodeKind, h}, data})
 			}
 			if level+1 < len(m.levels) {
 				m.dirty[level+1][i/fanout] = true
@@ -90,11 +90,11 @@ func nodeOf(children []changes.Hash) (h changes.Hash, data []byte) {
 	if zero {
 		return h, nil
 	}
-	return tagged("tandem node 1", data), data
+	return Tagged("tandem node 1", data), data
 }
 
-// depthOf is the number of node levels over n pages.
-func depthOf(n uint64) (depth int) {
+// Depth is the number of node levels over n pages.
+func Depth(n uint64) (depth int) {
 	for size := max(n, 1); ; size = (size + fanout - 1) / fanout {
 		if size == 1 && depth > 0 {
 			return depth
@@ -103,20 +103,20 @@ func depthOf(n uint64) (depth int) {
 	}
 }
 
-// walk visits the blocks of a manifest level by level, nodes first. visit gets the blocks of a level that
+// Walk visits the blocks of a manifest level by level, nodes first. visit gets the blocks of a level that
 // are reached and returns those to go on into, which must be here then.
-func (b *blocks) walk(root changes.Hash, memoryBytes uint64, visit func(level []placed) ([]placed, error)) error {
+func (b *Store) Walk(root changes.Hash, memoryBytes uint64, visit func(level []Placed) ([]Placed, error)) error {
 	if root == (changes.Hash{}) {
 		return nil
 	}
-	depth := depthOf(pagesOf(memoryBytes))
-	reached := []placed{{blockID{nodeBlock, root}, 0}}
+	depth := Depth(Pages(memoryBytes))
+	reached := []Placed{{ID{NodeKind, root}, 0}}
 	for d := depth; ; d-- {
 		level, err := visit(reached)
 		if err != nil || d == 0 || len(level) == 0 {
 			return err
 		}
-		var next []placed
+		var next []Placed
 		for _, x := range level {
 			children, err := b.children(x, d)
 			if err != nil {
@@ -128,54 +128,54 @@ func (b *blocks) walk(root changes.Hash, memoryBytes uint64, visit func(level []
 	}
 }
 
-// placed is a block and its place among those of its level.
-type placed struct {
-	blockID
-	at uint64
+// Placed is a block and its place among those of its level.
+type Placed struct {
+	ID
+	At uint64
 }
 
 // children lists the non-zero children of the node x that stands d levels above the pages.
-func (b *blocks) children(x placed, d int) (out []placed, err error) {
-	data, err := b.get(x.blockID)
+func (b *Store) children(x Placed, d int) (out []Placed, err error) {
+	data, err := b.Get(x.ID)
 	if err != nil {
 		return nil, err
 	}
-	kind := nodeBlock
+	kind := NodeKind
 	if d == 1 {
-		kind = pageBlock
+		kind = PageKind
 	}
 	for i := uint64(0); len(data) > 0; i, data = i+1, data[32:] {
 		if h := changes.Hash(data[:32]); h != (changes.Hash{}) {
-			out = append(out, placed{blockID{kind, h}, x.at*fanout + i})
+			out = append(out, Placed{ID{kind, h}, x.At*fanout + i})
 		}
 	}
 	return out, nil
 }
 
-// leaves returns the page hashes of a manifest whose nodes are here, checked against the state hash.
-func (b *blocks) leaves(h *Head) ([]changes.Hash, error) {
-	n := pagesOf(h.MemoryBytes)
+// Leaves returns the page hashes of a manifest whose nodes are here, checked against the state hash.
+func (b *Store) Leaves(root, state changes.Hash, memoryBytes uint64) ([]changes.Hash, error) {
+	n := Pages(memoryBytes)
 	if n > 1<<26 {
-		return nil, fmt.Errorf("%w: memory of %d bytes", ErrFormat, h.MemoryBytes)
+		return nil, fmt.Errorf("%w: memory of %d bytes", ErrFormat, memoryBytes)
 	}
 	out := make([]changes.Hash, n)
-	err := b.walk(h.Manifest, h.MemoryBytes, func(level []placed) ([]placed, error) {
+	err := b.Walk(root, memoryBytes, func(level []Placed) ([]Placed, error) {
 		for _, x := range level {
-			if x.kind != pageBlock {
+			if x.Kind != PageKind {
 				continue
 			}
-			if x.at >= n {
-				return nil, fmt.Errorf("%w: manifest names page %d of %d", ErrFormat, x.at, n)
+			if x.At >= n {
+				return nil, fmt.Errorf("%w: manifest names page %d of %d", ErrFormat, x.At, n)
 			}
-			out[x.at] = x.hash
+			out[x.At] = x.Hash
 		}
 		return level, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if changes.Root(h.MemoryBytes, out) != h.Root {
-		return nil, fmt.Errorf("%w: pages of run %s turn %d do not hash to its state", ErrCorrupt, runText(h.Run), h.Turn)
+	if changes.Root(memoryBytes, out) != state {
+		return nil, fmt.Errorf("%w: pages do not hash to the state they are listed for", ErrCorrupt)
 	}
 	return out, nil
 }
