@@ -22,6 +22,7 @@ var (
 	_ host.Settings = (*world)(nil)
 	_ host.Place    = (*world)(nil)
 	_ host.Files    = (*world)(nil)
+	_ host.Zones    = (*world)(nil)
 )
 
 // newWorld opens what c grants.
@@ -91,3 +92,6 @@ func (w *world) ReadAt(path string, p []byte, off int64) (int, error) {
 	return w.folder.ReadAt(path, p, off)
 }
 func (w *world) ReadDir(path string) ([]host.FileInfo, error) { return w.folder.ReadDir(path) }
+
+// Zone reads this machine's database of time zones.
+func (w *world) Zone(name string) ([]byte, error) { return host.Zone(name) }

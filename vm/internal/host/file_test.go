@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	vmexec "github.com/tandemvm/tandem/vm/internal/exec"
 )
@@ -173,5 +174,28 @@ func TestOutputLimitEndsTheRun(t *testing.T) {
 	var limit *vmexec.LimitError
 	if g.stop.Reason != vmexec.Failed || !errors.As(g.stop.Err, &limit) || limit.Limit != "output" {
 		t.Errorf("%+v", g.stop)
+	}
+}
+
+func TestZone(t *testing.T) {
+	b, err := Zone("America/New_York")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("this machine has no database of time zones: ", err)
+	}
+	want, loadErr := time.LoadLocation("America/New_York")
+	got, parseErr := time.LoadLocationFromTZData("America/New_York", b)
+	if err != nil || loadErr != nil || parseErr != nil {
+		t.Fatal(err, loadErr, parseErr)
+	}
+	for month := range time.Month(12) {
+		at := time.Date(2024, month+1, 15, 12, 0, 0, 0, time.UTC)
+		if at.In(got).String() != at.In(want).String() {
+			t.Errorf("%v, want %v", at.In(got), at.In(want))
+		}
+	}
+	for _, name := range []string{"", ".", "..", "/etc/localtime", "../../../etc/passwd", "America", "zone.tab", "Nowhere/Land", "Europe/\x00"} {
+		if b, err := Zone(name); err == nil {
+			t.Errorf("%q is a zone of %d bytes", name, len(b))
+		}
 	}
 }

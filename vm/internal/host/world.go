@@ -56,6 +56,12 @@ type Files interface {
 	ReadDir(path string) ([]FileInfo, error)
 }
 
+// Zones is the database of time zones, in RFC 8536's format by name. It says nothing about the machine, so machines grant it
+// unasked; what was read is guest memory and moves with the run. Errors wrap fs.ErrNotExist or fs.ErrInvalid.
+type Zones interface {
+	Zone(name string) ([]byte, error)
+}
+
 // FileInfo describes a file.
 type FileInfo struct {
 	Name      string

@@ -35,6 +35,7 @@ type pruner struct {
 	work     []*decl
 	reflects bool
 	nodes    map[ast.Node]*decl
+	dots     map[*file][]string // packages whose names f has without a selector
 }
 
 type methodDecl struct {
@@ -46,9 +47,14 @@ type methodDecl struct {
 func (l *loader) prune() {
 	p := &pruner{l: l, named: map[[2]string][]*decl{}, methods: map[string][]*methodDecl{}, typeLive: map[[2]string]bool{}, nameLive: map[string]bool{},
 		imports: map[*file]map[string]string{}, used: map[*file]map[string]bool{}, loaded: map[*source]bool{}, loose: map[*source][]*decl{},
-		nodes: map[ast.Node]*decl{}}
+		nodes: map[ast.Node]*decl{}, dots: map[*file][]string{}}
 	for _, s := range l.everything() {
 		p.index(s)
+	}
+	for _, s := range l.everything() {
+		if !p.whole(s) {
+			p.effects(s)
+		}
 	}
 	for _, s := range l.everything() {
 		if p.whole(s) {
@@ -87,6 +93,9 @@ func (p *pruner) index(s *source) {
 				name = t.name
 			}
 			names[name] = path
+			if name == "." {
+				p.dots[f] = append(p.dots[f], s.imports[path])
+			}
 		}
 		p.imports[f] = names
 		p.used[f] = map[string]bool{}
@@ -303,6 +312,9 @@ func (p *pruner) walk(x *decl, node ast.Node) {
 		switch n := n.(type) {
 		case *ast.Ident:
 			p.name(x.src.path, n.Name)
+			for _, path := range p.dots[x.file] {
+				p.name(path, n.Name)
+			}
 		case *ast.InterfaceType:
 			for _, m := range n.Methods.List {
 				for _, id := range m.Names {

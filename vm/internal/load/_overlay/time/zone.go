@@ -1,4 +1,4 @@
-// Time zones: UTC, and those whose files the host granted.
+// Time zones: those of the host's database. Local is UTC unless the granted environment has TZ.
 
 package time
 
@@ -11,6 +11,21 @@ func hostReadFile(name string) (data []byte, errno int)
 
 func readFile(name string) ([]byte, error) {
 	data, errno := hostReadFile(name)
+	if errno != 0 {
+		return nil, syscall.ENOENT
+	}
+	return data, nil
+}
+
+// hostZone reads a zone of the host's database.
+func hostZone(name string) (data []byte, errno int)
+
+// loadTzinfo asks the host for what would be in the system's folders; other sources are files that need a grant.
+func loadTzinfo(name, source string) ([]byte, error) {
+	if source != platformZoneSources[0] {
+		return loadTzinfoFromDirOrZip(source, name)
+	}
+	data, errno := hostZone(name)
 	if errno != 0 {
 		return nil, syscall.ENOENT
 	}
