@@ -48,8 +48,7 @@ type Config struct {
 	Stdin  StdinReader  // default: empty
 	Output OutputWriter // takes output at once when no turn is open; nil: it stays in the machine until EndTurn
 
-	Observer  Observer // nil costs nothing
-	Untracked bool     // without tracking: no Save, Take or Turn. The baseline of benchmarks
+	Observer Observer // nil costs nothing
 }
 
 // StdinReader is the program's standard input.
@@ -161,8 +160,8 @@ func bare(p *Program, c Config) (*Machine, error) {
 
 func (m *Machine) execConfig() exec.Config {
 	return exec.Config{Program: m.prog.exec, Mem: m.mem, Heap: m.heap, Host: m.world, Natives: natives,
-		Limits:    exec.Limits{Gas: m.cfg.Limits.Gas, Goroutines: m.cfg.Limits.Goroutines, StackBytes: m.cfg.Limits.StackBytes},
-		Untracked: m.cfg.Untracked, Observer: m.cfg.Observer}
+		Limits:   exec.Limits{Gas: m.cfg.Limits.Gas, Goroutines: m.cfg.Limits.Goroutines, StackBytes: m.cfg.Limits.StackBytes},
+		Observer: m.cfg.Observer}
 }
 
 // reattach makes everything beside memory follow it, after it was loaded or undone.

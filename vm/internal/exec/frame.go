@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
 const pageMask = 4095
@@ -38,9 +39,12 @@ func (m *Machine) land(size uint64) {
 	m.setHigh(m.fp + size)
 }
 
-// setHigh extends the settled range to the end of the page that holds the byte before end, within the chunk.
+// setHigh extends the settled range to the end of the page that holds the byte before end, within the chunk; without tracking it is the chunk.
 func (m *Machine) setHigh(end uint64) {
 	top := min((end-code.Base+pageMask)&^pageMask+code.Base, m.chunkEnd)
+	if !mem.Tracked {
+		m.lo, top = m.chunk+chunkHead-code.Base, m.chunkEnd
+	}
 	m.span = top - code.Base - m.lo
 	m.hi = uintptr(m.base) + uintptr(top-code.Base)
 }

@@ -45,7 +45,7 @@ func TestJumps(t *testing.T) {
 			a.L("there")
 			a.II(code.LdI, 20, 2)
 			a.J(code.Jmp, 0, 0, "top")
-			m, _ := bare(t, a.finish(main), 0, false)
+			m, _ := bare(t, a.finish(main), 0)
 			m.Run(1)
 			for _, x := range edges {
 				*m.reg(10), *m.reg(11) = x, b
@@ -84,7 +84,7 @@ func TestBackwardJumps(t *testing.T) {
 		a.J(op, 10, y, "top")
 		a.I(code.Halt, 0, 0, 0)
 		for _, x := range []uint64{0, 3, ^uint64(0)} {
-			m, _ := bare(t, a.finish(main), 0, false)
+			m, _ := bare(t, a.finish(main), 0)
 			m.mem.Store64(code.Base+1<<17+chunkHead+10*8, x)
 			m.mem.Store64(code.Base+1<<17+chunkHead+11*8, 3)
 			s := m.Run(1)

@@ -16,6 +16,10 @@ import (
 // counting; every taken jump moves lim along with pc, less the word of the jump itself. It is compared at backward jumps
 // and calls only.
 //
+// The shape follows what the compiler makes of it: every case ends with its own goto next, and next is a block that only the reload
+// enters from outside, so the locals keep their registers from one instruction to the next. A common end of the switch
+// costs a second jump and six moves an instruction.
+//
 // Every op that can fault, cross a page or touch a clean page is done here only in its plain case; for the others the
 // label slow leaves pc where it is, and Machine.slow does the whole op. Ops that are not in this switch are done there always.
 func (m *Machine) loop() {
@@ -25,7 +29,6 @@ func (m *Machine) loop() {
 		lim  uintptr
 		off  int
 		base = m.base
-		op   code.Op
 	)
 reload:
 	if m.halt {
@@ -34,228 +37,292 @@ reload:
 	pc = (*code.Instr)(unsafe.Add(m.code, m.pc*8))
 	regs = unsafe.Add(base, m.fp-code.Base)
 	lim = uintptr(unsafe.Pointer(pc)) + uintptr(m.left*8)
-	op = pc.Op
-	if m.observed {
-		m.observed = false
-		op &^= code.Observed
-	}
-	goto dispatch
 next:
-	op = pc.Op
-dispatch:
-	switch op {
+	switch pc.Op {
+	case 0: // no op: named so that the jump table begins at 0
+		goto slow
 	case code.Nop:
 		pc = by(pc, 1)
+		goto next
 	case code.Mov:
 		*r(regs, pc.A) = *r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.Mov2:
 		x, y := *r(regs, pc.B), *r1(regs, pc.B)
 		*r(regs, pc.A), *r1(regs, pc.A) = x, y
 		pc = by(pc, 1)
+		goto next
 	case code.Mov3:
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
 		pc = by(pc, 1)
+		goto next
 	case code.LdI:
 		*r(regs, pc.A) = uint64(imm(pc))
 		pc = by(pc, 1)
+		goto next
 	case code.LdC:
 		*r(regs, pc.A) = ext(pc)
 		pc = by(pc, 2)
+		goto next
 	case code.LeaF:
 		*r(regs, pc.A) = uint64(uintptr(regs)-uintptr(base)) + uint64(pc.B)*8 + code.Base
 		pc = by(pc, 1)
+		goto next
 
 	case code.Add:
 		*r(regs, pc.A) = *r(regs, pc.B) + *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.Sub:
 		*r(regs, pc.A) = *r(regs, pc.B) - *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.Mul:
 		*r(regs, pc.A) = *r(regs, pc.B) * *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.And:
 		*r(regs, pc.A) = *r(regs, pc.B) & *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.Or:
 		*r(regs, pc.A) = *r(regs, pc.B) | *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.Xor:
 		*r(regs, pc.A) = *r(regs, pc.B) ^ *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.AndNot:
 		*r(regs, pc.A) = *r(regs, pc.B) &^ *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.Shl:
 		*r(regs, pc.A) = *r(regs, pc.B) << *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.ShrU:
 		*r(regs, pc.A) = *r(regs, pc.B) >> *r(regs, pc.C)
 		pc = by(pc, 1)
+		goto next
 	case code.ShrS:
 		*r(regs, pc.A) = uint64(int64(*r(regs, pc.B)) >> *r(regs, pc.C))
 		pc = by(pc, 1)
+		goto next
 	case code.AddI:
 		*r(regs, pc.A) = *r(regs, pc.B) + immC(pc)
 		pc = by(pc, 1)
+		goto next
 	case code.MulI:
 		*r(regs, pc.A) = *r(regs, pc.B) * immC(pc)
 		pc = by(pc, 1)
+		goto next
 	case code.AndI:
 		*r(regs, pc.A) = *r(regs, pc.B) & immC(pc)
 		pc = by(pc, 1)
+		goto next
 	case code.OrI:
 		*r(regs, pc.A) = *r(regs, pc.B) | immC(pc)
 		pc = by(pc, 1)
+		goto next
 	case code.XorI:
 		*r(regs, pc.A) = *r(regs, pc.B) ^ immC(pc)
 		pc = by(pc, 1)
+		goto next
 	case code.Neg:
 		*r(regs, pc.A) = -*r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.Com:
 		*r(regs, pc.A) = ^*r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.Not:
 		*r(regs, pc.A) = *r(regs, pc.B) ^ 1
 		pc = by(pc, 1)
+		goto next
 	case code.AddS32:
 		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) + *r(regs, pc.C))))
 		pc = by(pc, 1)
+		goto next
 	case code.SubS32:
 		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) - *r(regs, pc.C))))
 		pc = by(pc, 1)
+		goto next
 	case code.MulS32:
 		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) * *r(regs, pc.C))))
 		pc = by(pc, 1)
+		goto next
 	case code.AddU32:
 		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) + *r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.SubU32:
 		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) - *r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.MulU32:
 		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) * *r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.AddS32I:
 		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B) + immC(pc))))
 		pc = by(pc, 1)
+		goto next
 	case code.AddU32I:
 		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) + immC(pc)))
 		pc = by(pc, 1)
+		goto next
 	case code.ShlU32:
 		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) << *r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.ShlU32I:
 		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B) << (pc.C & 63)))
 		pc = by(pc, 1)
+		goto next
 	case code.RotL32I:
 		*r(regs, pc.A) = uint64(bits.RotateLeft32(uint32(*r(regs, pc.B)), int(pc.C&31)))
 		pc = by(pc, 1)
+		goto next
 	case code.SX8:
 		*r(regs, pc.A) = uint64(int64(int8(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.SX16:
 		*r(regs, pc.A) = uint64(int64(int16(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.SX32:
 		*r(regs, pc.A) = uint64(int64(int32(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.ZX8:
 		*r(regs, pc.A) = uint64(uint8(*r(regs, pc.B)))
 		pc = by(pc, 1)
+		goto next
 	case code.ZX16:
 		*r(regs, pc.A) = uint64(uint16(*r(regs, pc.B)))
 		pc = by(pc, 1)
+		goto next
 	case code.ZX32:
 		*r(regs, pc.A) = uint64(uint32(*r(regs, pc.B)))
 		pc = by(pc, 1)
+		goto next
 	case code.Clz64:
 		*r(regs, pc.A) = uint64(bits.LeadingZeros64(*r(regs, pc.B)))
 		pc = by(pc, 1)
+		goto next
 	case code.Ctz64:
 		*r(regs, pc.A) = uint64(bits.TrailingZeros64(*r(regs, pc.B)))
 		pc = by(pc, 1)
+		goto next
 	case code.Bswap64:
 		*r(regs, pc.A) = bits.ReverseBytes64(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.Bswap32:
 		*r(regs, pc.A) = uint64(bits.ReverseBytes32(uint32(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.RotL64:
 		*r(regs, pc.A) = bits.RotateLeft64(*r(regs, pc.B), int(*r(regs, pc.C)&63))
 		pc = by(pc, 1)
+		goto next
 	case code.RotL32:
 		*r(regs, pc.A) = uint64(bits.RotateLeft32(uint32(*r(regs, pc.B)), int(*r(regs, pc.C)&31)))
 		pc = by(pc, 1)
+		goto next
 	case code.AddF64:
 		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) + f64(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.SubF64:
 		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) - f64(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.MulF64:
 		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) * f64(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.DivF64:
 		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) / f64(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.NegF64:
 		*r(regs, pc.A) = *r(regs, pc.B) ^ 1<<63
 		pc = by(pc, 1)
+		goto next
 	case code.AddF32:
 		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) + f32(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.SubF32:
 		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) - f32(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.MulF32:
 		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) * f32(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.DivF32:
 		*r(regs, pc.A) = u32(f32(*r(regs, pc.B)) / f32(*r(regs, pc.C)))
 		pc = by(pc, 1)
+		goto next
 	case code.NegF32:
 		*r(regs, pc.A) = *r(regs, pc.B) ^ 1<<31
 		pc = by(pc, 1)
+		goto next
 	case code.SqrtF64:
 		*r(regs, pc.A) = u64(math.Sqrt(f64(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.AbsF64:
 		*r(regs, pc.A) = *r(regs, pc.B) &^ (1 << 63)
 		pc = by(pc, 1)
+		goto next
 	case code.CopysignF64:
 		*r(regs, pc.A) = *r(regs, pc.B)&^(1<<63) | *r(regs, pc.C)&(1<<63)
 		pc = by(pc, 1)
+		goto next
 	case code.S64ToF64:
 		*r(regs, pc.A) = u64(float64(int64(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.U64ToF64:
 		*r(regs, pc.A) = u64(float64(*r(regs, pc.B)))
 		pc = by(pc, 1)
+		goto next
 	case code.S64ToF32:
 		*r(regs, pc.A) = u32(float32(int64(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.U64ToF32:
 		*r(regs, pc.A) = u32(float32(*r(regs, pc.B)))
 		pc = by(pc, 1)
+		goto next
 	case code.F64ToF32:
 		*r(regs, pc.A) = u32(float32(f64(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.F32ToF64:
 		*r(regs, pc.A) = u64(float64(f32(*r(regs, pc.B))))
 		pc = by(pc, 1)
+		goto next
 	case code.ShlI:
 		*r(regs, pc.A) = *r(regs, pc.B) << (pc.C & 63)
 		pc = by(pc, 1)
+		goto next
 	case code.ShrUI:
 		*r(regs, pc.A) = *r(regs, pc.B) >> (pc.C & 63)
 		pc = by(pc, 1)
+		goto next
 	case code.ShrSI:
 		*r(regs, pc.A) = uint64(int64(*r(regs, pc.B)) >> (pc.C & 63))
 		pc = by(pc, 1)
+		goto next
 	case code.DivS:
 		x, y := int64(*r(regs, pc.B)), int64(*r(regs, pc.C))
 		if y == 0 {
@@ -263,6 +330,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(x / y)
 		pc = by(pc, 1)
+		goto next
 	case code.DivU:
 		x, y := *r(regs, pc.B), *r(regs, pc.C)
 		if y == 0 {
@@ -270,6 +338,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = x / y
 		pc = by(pc, 1)
+		goto next
 	case code.RemS:
 		x, y := int64(*r(regs, pc.B)), int64(*r(regs, pc.C))
 		if y == 0 {
@@ -277,6 +346,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(x % y)
 		pc = by(pc, 1)
+		goto next
 	case code.RemU:
 		x, y := *r(regs, pc.B), *r(regs, pc.C)
 		if y == 0 {
@@ -284,23 +354,28 @@ dispatch:
 		}
 		*r(regs, pc.A) = x % y
 		pc = by(pc, 1)
+		goto next
 	case code.ShChk:
 		if int64(*r(regs, pc.A)) < 0 {
 			goto slow
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.Mul128:
 		hi, lo := bits.Mul64(*r(regs, pc.B), *r(regs, pc.C))
 		*r(regs, pc.A), *r1(regs, pc.A) = hi, lo
 		pc = by(pc, 1)
+		goto next
 	case code.Add128:
 		s, c := bits.Add64(*r(regs, pc.B), *r(regs, pc.C), *r(regs, uint16(ext(pc))))
 		*r(regs, pc.A), *r1(regs, pc.A) = s, c
 		pc = by(pc, 2)
+		goto next
 	case code.Sub128:
 		d, b := bits.Sub64(*r(regs, pc.B), *r(regs, pc.C), *r(regs, uint16(ext(pc))))
 		*r(regs, pc.A), *r1(regs, pc.A) = d, b
 		pc = by(pc, 2)
+		goto next
 
 	case code.EqI:
 		v := uint64(0)
@@ -309,6 +384,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.NeI:
 		v := uint64(0)
 		if *r(regs, pc.B) != *r(regs, pc.C) {
@@ -316,6 +392,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LtS:
 		v := uint64(0)
 		if int64(*r(regs, pc.B)) < int64(*r(regs, pc.C)) {
@@ -323,6 +400,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LeS:
 		v := uint64(0)
 		if int64(*r(regs, pc.B)) <= int64(*r(regs, pc.C)) {
@@ -330,6 +408,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LtU:
 		v := uint64(0)
 		if *r(regs, pc.B) < *r(regs, pc.C) {
@@ -337,6 +416,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LeU:
 		v := uint64(0)
 		if *r(regs, pc.B) <= *r(regs, pc.C) {
@@ -344,6 +424,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.EqII:
 		v := uint64(0)
 		if *r(regs, pc.B) == immC(pc) {
@@ -351,6 +432,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.NeII:
 		v := uint64(0)
 		if *r(regs, pc.B) != immC(pc) {
@@ -358,6 +440,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LtSI:
 		v := uint64(0)
 		if int64(*r(regs, pc.B)) < int64(immC(pc)) {
@@ -365,6 +448,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LeSI:
 		v := uint64(0)
 		if int64(*r(regs, pc.B)) <= int64(immC(pc)) {
@@ -372,6 +456,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.GtSI:
 		v := uint64(0)
 		if int64(*r(regs, pc.B)) > int64(immC(pc)) {
@@ -379,6 +464,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.GeSI:
 		v := uint64(0)
 		if int64(*r(regs, pc.B)) >= int64(immC(pc)) {
@@ -386,6 +472,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.EqF64:
 		v := uint64(0)
 		if f64(*r(regs, pc.B)) == f64(*r(regs, pc.C)) {
@@ -393,6 +480,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.NeF64:
 		v := uint64(0)
 		if f64(*r(regs, pc.B)) != f64(*r(regs, pc.C)) {
@@ -400,6 +488,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LtF64:
 		v := uint64(0)
 		if f64(*r(regs, pc.B)) < f64(*r(regs, pc.C)) {
@@ -407,6 +496,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LeF64:
 		v := uint64(0)
 		if f64(*r(regs, pc.B)) <= f64(*r(regs, pc.C)) {
@@ -414,6 +504,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.EqF32:
 		v := uint64(0)
 		if f32(*r(regs, pc.B)) == f32(*r(regs, pc.C)) {
@@ -421,6 +512,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.NeF32:
 		v := uint64(0)
 		if f32(*r(regs, pc.B)) != f32(*r(regs, pc.C)) {
@@ -428,6 +520,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LtF32:
 		v := uint64(0)
 		if f32(*r(regs, pc.B)) < f32(*r(regs, pc.C)) {
@@ -435,6 +528,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.LeF32:
 		v := uint64(0)
 		if f32(*r(regs, pc.B)) <= f32(*r(regs, pc.C)) {
@@ -442,6 +536,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
+		goto next
 	case code.Jmp:
 		off = int(imm(pc))
 		goto jump
@@ -451,120 +546,140 @@ dispatch:
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JF:
 		if *r(regs, pc.A) == 0 {
 			off = int(imm(pc))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JEq:
 		if *r(regs, pc.A) == *r(regs, pc.B) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JNe:
 		if *r(regs, pc.A) != *r(regs, pc.B) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLtS:
 		if int64(*r(regs, pc.A)) < int64(*r(regs, pc.B)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLeS:
 		if int64(*r(regs, pc.A)) <= int64(*r(regs, pc.B)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLtU:
 		if *r(regs, pc.A) < *r(regs, pc.B) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLeU:
 		if *r(regs, pc.A) <= *r(regs, pc.B) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JEqI:
 		if *r(regs, pc.A) == immB(pc) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JNeI:
 		if *r(regs, pc.A) != immB(pc) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLtSI:
 		if int64(*r(regs, pc.A)) < int64(immB(pc)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLeSI:
 		if int64(*r(regs, pc.A)) <= int64(immB(pc)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JGtSI:
 		if int64(*r(regs, pc.A)) > int64(immB(pc)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JGeSI:
 		if int64(*r(regs, pc.A)) >= int64(immB(pc)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JEqF64:
 		if f64(*r(regs, pc.A)) == f64(*r(regs, pc.B)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JNeF64:
 		if f64(*r(regs, pc.A)) != f64(*r(regs, pc.B)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLtF64:
 		if f64(*r(regs, pc.A)) < f64(*r(regs, pc.B)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JLeF64:
 		if f64(*r(regs, pc.A)) <= f64(*r(regs, pc.B)) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JNLtF64:
 		if !(f64(*r(regs, pc.A)) < f64(*r(regs, pc.B))) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.JNLeF64:
 		if !(f64(*r(regs, pc.A)) <= f64(*r(regs, pc.B))) {
 			off = int(int16(pc.C))
 			goto jump
 		}
 		pc = by(pc, 1)
+		goto next
 
 	case code.LdU8:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
@@ -573,6 +688,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdS8:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.size {
@@ -580,6 +696,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdU16:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.end2 {
@@ -587,6 +704,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdS16:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.end2 {
@@ -594,6 +712,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdU32:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.end4 {
@@ -601,6 +720,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdS32:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.end4 {
@@ -608,6 +728,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.Ld64:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.end8 {
@@ -615,6 +736,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = *m64(base, o)
 		pc = by(pc, 1)
+		goto next
 	case code.Ld128:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.end16 {
@@ -623,6 +745,7 @@ dispatch:
 		x, y := *m64(base, o), *m64(base, o+8)
 		*r(regs, pc.A), *r1(regs, pc.A) = x, y
 		pc = by(pc, 1)
+		goto next
 	case code.Ld192:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= m.end24 {
@@ -631,56 +754,64 @@ dispatch:
 		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
 		pc = by(pc, 1)
+		goto next
 	case code.St8:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.size || mark(m.marks, o) != m.epoch {
+		if o >= m.size || m.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.St16:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
+		if turned(o, 1) >= m.size2 || m.clean(o) {
 			goto slow
 		}
 		*m16(base, o) = uint16(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.St32:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+		if turned(o, 2) >= m.size4 || m.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.St64:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+		if turned(o, 3) >= m.size8 || m.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.St128:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.end16 || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+		if o >= m.end16 || m.clean(o) || m.clean(o+15) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.St192:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.end24 || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+		if o >= m.end24 || m.clean(o) || m.clean(o+23) {
 			goto slow
 		}
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
 		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = x, y, z
 		pc = by(pc, 1)
+		goto next
 	case code.AddM64:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+		if turned(o, 3) >= m.size8 || m.clean(o) {
 			goto slow
 		}
 		*m64(base, o) += *r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.LdXU8:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -692,6 +823,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdXS8:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -703,6 +835,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdXU16:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -714,6 +847,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdXS16:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -725,6 +859,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdXU32:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -736,6 +871,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdXS32:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -747,6 +883,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdX64:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -758,6 +895,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = *m64(base, o)
 		pc = by(pc, 1)
+		goto next
 	case code.LdX128:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -770,6 +908,7 @@ dispatch:
 		x, y := *m64(base, o), *m64(base, o+8)
 		*r(regs, pc.A), *r1(regs, pc.A) = x, y
 		pc = by(pc, 1)
+		goto next
 	case code.LdX192:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -782,73 +921,80 @@ dispatch:
 		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
 		pc = by(pc, 1)
+		goto next
 	case code.StX8:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.A) {
 			goto slow
 		}
 		o := *r(regs, pc.A) + i - code.Base
-		if o >= m.size || mark(m.marks, o) != m.epoch {
+		if o >= m.size || m.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.StX16:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.A) {
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*2 - code.Base
-		if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
+		if turned(o, 1) >= m.size2 || m.clean(o) {
 			goto slow
 		}
 		*m16(base, o) = uint16(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.StX32:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.A) {
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*4 - code.Base
-		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+		if turned(o, 2) >= m.size4 || m.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.StX64:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.A) {
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*8 - code.Base
-		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+		if turned(o, 3) >= m.size8 || m.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.StX128:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.A) {
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*16 - code.Base
-		if o >= m.end16 || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+		if o >= m.end16 || m.clean(o) || m.clean(o+15) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.StX192:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.A) {
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*24 - code.Base
-		if o >= m.end24 || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+		if o >= m.end24 || m.clean(o) || m.clean(o+23) {
 			goto slow
 		}
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
 		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = x, y, z
 		pc = by(pc, 1)
+		goto next
 	case code.LeaX:
 		i := *r(regs, pc.C)
 		if i >= *r1(regs, pc.B) {
@@ -856,16 +1002,19 @@ dispatch:
 		}
 		*r(regs, pc.A) = *r(regs, pc.B) + i*ext(pc)
 		pc = by(pc, 2)
+		goto next
 	case code.Bound:
 		if *r(regs, pc.A) >= uint64(imm(pc)) {
 			goto slow
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.BoundR:
 		if *r(regs, pc.A) >= *r(regs, pc.B) {
 			goto slow
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.LdPU8:
 		o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
 		if o >= m.size {
@@ -873,6 +1022,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdPS8:
 		o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
 		if o >= m.size {
@@ -880,6 +1030,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdPU16:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
 		if o >= m.end2 {
@@ -887,6 +1038,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdPS16:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
 		if o >= m.end2 {
@@ -894,6 +1046,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdPU32:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
 		if o >= m.end4 {
@@ -901,6 +1054,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdPS32:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
 		if o >= m.end4 {
@@ -908,6 +1062,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdP64:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*8 - code.Base
 		if o >= m.end8 {
@@ -915,42 +1070,49 @@ dispatch:
 		}
 		*r(regs, pc.A) = *m64(base, o)
 		pc = by(pc, 1)
+		goto next
 	case code.StP8:
 		o := *r(regs, pc.A) + *r(regs, pc.C) - code.Base
-		if o >= m.size || mark(m.marks, o) != m.epoch {
+		if o >= m.size || m.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.StP16:
 		o := *r(regs, pc.A) + *r(regs, pc.C)*2 - code.Base
-		if bits.RotateLeft64(o, -1) >= m.size2 || mark(m.marks, o) != m.epoch {
+		if turned(o, 1) >= m.size2 || m.clean(o) {
 			goto slow
 		}
 		*m16(base, o) = uint16(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.StP32:
 		o := *r(regs, pc.A) + *r(regs, pc.C)*4 - code.Base
-		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+		if turned(o, 2) >= m.size4 || m.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.B))
 		pc = by(pc, 1)
+		goto next
 	case code.StP64:
 		o := *r(regs, pc.A) + *r(regs, pc.C)*8 - code.Base
-		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+		if turned(o, 3) >= m.size8 || m.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
 	case code.LeaP:
 		*r(regs, pc.A) = *r(regs, pc.B) + *r(regs, pc.C)*ext(pc)
 		pc = by(pc, 2)
+		goto next
 	case code.NilChk:
 		if *r(regs, pc.A)-code.Base >= m.size {
 			goto slow
 		}
 		pc = by(pc, 1)
+		goto next
 	case code.LdG64:
 		o := uint64(uint32(imm(pc)))
 		if o >= m.end8 {
@@ -958,6 +1120,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = *m64(base, o)
 		pc = by(pc, 1)
+		goto next
 	case code.LdGU32:
 		o := uint64(uint32(imm(pc)))
 		if o >= m.end4 {
@@ -965,6 +1128,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdGS32:
 		o := uint64(uint32(imm(pc)))
 		if o >= m.end4 {
@@ -972,6 +1136,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
 		pc = by(pc, 1)
+		goto next
 	case code.LdGU8:
 		o := uint64(uint32(imm(pc)))
 		if o >= m.size {
@@ -979,6 +1144,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
 		pc = by(pc, 1)
+		goto next
 	case code.LdG128:
 		o := uint64(uint32(imm(pc)))
 		if o >= m.end16 {
@@ -986,6 +1152,7 @@ dispatch:
 		}
 		*r(regs, pc.A), *r1(regs, pc.A) = *m64(base, o), *m64(base, o+8)
 		pc = by(pc, 1)
+		goto next
 	case code.LdG192:
 		o := uint64(uint32(imm(pc)))
 		if o >= m.end24 {
@@ -993,41 +1160,47 @@ dispatch:
 		}
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = *m64(base, o), *m64(base, o+8), *m64(base, o+16)
 		pc = by(pc, 1)
+		goto next
 	case code.StG64:
 		o := uint64(uint32(imm(pc)))
-		if bits.RotateLeft64(o, -3) >= m.size8 || mark(m.marks, o) != m.epoch {
+		if turned(o, 3) >= m.size8 || m.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.A)
 		pc = by(pc, 1)
+		goto next
 	case code.StG32:
 		o := uint64(uint32(imm(pc)))
-		if bits.RotateLeft64(o, -2) >= m.size4 || mark(m.marks, o) != m.epoch {
+		if turned(o, 2) >= m.size4 || m.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.A))
 		pc = by(pc, 1)
+		goto next
 	case code.StG8:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size || mark(m.marks, o) != m.epoch {
+		if o >= m.size || m.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.A))
 		pc = by(pc, 1)
+		goto next
 	case code.StG128:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end16 || mark(m.marks, o) != m.epoch || mark(m.marks, o+15) != m.epoch {
+		if o >= m.end16 || m.clean(o) || m.clean(o+15) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.A), *r1(regs, pc.A)
 		pc = by(pc, 1)
+		goto next
 	case code.StG192:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end24 || mark(m.marks, o) != m.epoch || mark(m.marks, o+23) != m.epoch {
+		if o >= m.end24 || m.clean(o) || m.clean(o+23) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = *r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A)
 		pc = by(pc, 1)
+		goto next
 	case code.TypeW:
 		t := *r(regs, pc.B)
 		if pc.C != 0 && t != 0 {
@@ -1039,6 +1212,7 @@ dispatch:
 		}
 		*r(regs, pc.A) = t
 		pc = by(pc, 1)
+		goto next
 	case code.IToE:
 		t, d := *r(regs, pc.B), *r1(regs, pc.B)
 		if t != 0 {
@@ -1050,13 +1224,16 @@ dispatch:
 		}
 		*r(regs, pc.A), *r1(regs, pc.A) = t, d
 		pc = by(pc, 1)
+		goto next
 	case code.MkIP:
 		d := *r(regs, pc.B)
 		*r(regs, pc.A), *r1(regs, pc.A) = ext(pc), d
 		pc = by(pc, 2)
+		goto next
 	case code.FnS:
 		*r(regs, pc.A), *r1(regs, pc.A) = uint64(imm(pc)), 0
 		pc = by(pc, 1)
+		goto next
 
 	case code.Call:
 		f := (*entry)(unsafe.Add(m.entries, imm(pc)*int64(unsafe.Sizeof(entry{}))))
@@ -1125,7 +1302,7 @@ dispatch:
 		pc = np
 		regs = unsafe.Add(base, o)
 	default:
-		if op&code.Observed != 0 {
+		if pc.Op&code.Observed != 0 {
 			goto observed
 		}
 		goto slow

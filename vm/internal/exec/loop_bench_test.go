@@ -9,7 +9,7 @@ import (
 
 // bare is a machine on memory without a heap: one goroutine with a stack, enough for code that allocates nothing. extra bytes
 // of memory follow at the returned address.
-func bare(tb testing.TB, img *code.Image, extra uint64, untracked bool) (*Machine, uint64) {
+func bare(tb testing.TB, img *code.Image, extra uint64) (*Machine, uint64) {
 	tb.Helper()
 	prog, err := NewProgram(img)
 	if err != nil {
@@ -26,7 +26,7 @@ func bare(tb testing.TB, img *code.Image, extra uint64, untracked bool) (*Machin
 		tb.Fatal(err)
 	}
 	copy(mm.Writable(code.Base+code.DataStart, uint64(len(img.Data))), img.Data)
-	m, err := prepare(Config{Program: prog, Mem: mm, Host: &testHost{}, Untracked: untracked})
+	m, err := prepare(Config{Program: prog, Mem: mm, Host: &testHost{}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -129,16 +129,16 @@ func (h *testHost) Stderr(p []byte) error {
 	return nil
 }
 
-func runFib(tb testing.TB, n int, untracked bool) uint64 {
-	m, _ := bare(tb, fibCode(n), 0, untracked)
+func runFib(tb testing.TB, n int) uint64 {
+	m, _ := bare(tb, fibCode(n), 0)
 	if s := m.Run(1 << 60); s.Reason != Exited {
 		tb.Fatalf("stop: %+v", s)
 	}
 	return *m.reg(3)
 }
 
-func runSieve(tb testing.TB, n int, untracked bool) uint64 {
-	m, data := bare(tb, sieveCode(n), uint64(n), untracked)
+func runSieve(tb testing.TB, n int) uint64 {
+	m, data := bare(tb, sieveCode(n), uint64(n))
 	m.store(code.Base+code.DataStart, data)
 	if s := m.Run(1 << 60); s.Reason != Exited {
 		tb.Fatalf("stop: %+v", s)
@@ -147,23 +147,17 @@ func runSieve(tb testing.TB, n int, untracked bool) uint64 {
 }
 
 func TestFibSieve(t *testing.T) {
-	if v := runFib(t, 20, false); v != uint64(fib(20)) {
+	if v := runFib(t, 20); v != uint64(fib(20)) {
 		t.Fatalf("fib(20) = %d", v)
 	}
-	if v := runSieve(t, 10000, false); v != uint64(sieve(make([]byte, 10000))) {
+	if v := runSieve(t, 10000); v != uint64(sieve(make([]byte, 10000))) {
 		t.Fatalf("sieve(10000) = %d", v)
 	}
 }
 
 func BenchmarkFib(b *testing.B) {
 	for range b.N {
-		runFib(b, 30, false)
-	}
-}
-
-func BenchmarkFibUntracked(b *testing.B) {
-	for range b.N {
-		runFib(b, 30, true)
+		runFib(b, 30)
 	}
 }
 
@@ -177,13 +171,7 @@ func BenchmarkFibNative(b *testing.B) {
 
 func BenchmarkSieve(b *testing.B) {
 	for range b.N {
-		runSieve(b, 5000000, false)
-	}
-}
-
-func BenchmarkSieveUntracked(b *testing.B) {
-	for range b.N {
-		runSieve(b, 5000000, true)
+		runSieve(b, 5000000)
 	}
 }
 

@@ -42,8 +42,6 @@ type Config struct {
 	Natives map[string]Native // by symbol; those of Builtins are always there
 	Limits  Limits            // read by New only
 
-	// Untracked leaves out the store barrier: memory's epochs are not kept. For benchmarks only.
-	Untracked bool
 	// Observer is told of each instruction before it is carried out; nil costs nothing.
 	Observer Observer
 }
@@ -83,7 +81,7 @@ type Machine struct {
 	entries    unsafe.Pointer // entry of function 0
 	marks      unsafe.Pointer // page epochs
 	size       uint64         // bytes in use
-	size8      uint64         // size / 8, 4, 2
+	size8      uint64         // size / 8, 4, 2 (see turned)
 	size4      uint64
 	size2      uint64
 	end2       uint64 // offset from which on a number of so many bytes does not fit
@@ -96,7 +94,6 @@ type Machine struct {
 	starts     unsafe.Pointer // whether an instruction begins at each of them
 	epoch      uint32
 	halt       bool // the loop returns
-	observed   bool // the instruction at pc was reported already
 
 	// Frames may be entered and returned to without further ado from lo (an offset) over span bytes; hi is the end as a host address.
 	lo, span uint64
@@ -127,6 +124,7 @@ type Machine struct {
 	host     Host
 	natives  []Native // by index in Image.Natives; Call nil: missing
 	observer Observer
+	reported *code.Instr // the instruction whose mark is off, because it was reported and is to be carried out; nil: none
 	types    [256]typeInfo
 	itabs    map[[2]uint64]uint64 // made at run time, or 0: known not to implement
 	thread   Thread
@@ -195,9 +193,6 @@ func prepare(c Config) (*Machine, error) {
 		}
 		m.natives[i] = n
 	}
-	if c.Untracked {
-		m.mem.Untracked()
-	}
 	m.sync()
 	return m, nil
 }
@@ -212,8 +207,11 @@ func or(v, otherwise uint64) uint64 {
 // sync refreshes the host-side copies of what the memory says of itself.
 func (m *Machine) sync() {
 	m.size = m.mem.Size()
-	m.size8, m.size4, m.size2 = m.size/8, m.size/4, m.size/2
 	m.end2, m.end4, m.end8, m.end16, m.end24 = m.size-1, m.size-3, m.size-7, m.size-15, m.size-23
+	m.size8, m.size4, m.size2 = m.size/8, m.size/4, m.size/2
+	if !mem.Tracked {
+		m.size8, m.size4, m.size2 = m.end8, m.end4, m.end2
+	}
 	m.epoch = m.mem.Epoch()
 }
 
@@ -373,8 +371,9 @@ func (m *Machine) setStop(at uint64) {
 	m.stopAt, m.left = at, int64(at-c)
 }
 
-// safePoint is called by the loop at a backward jump or call when no words are left.
+// safePoint is called by the loop at a backward jump or call when no words are left; with an observer at each of them.
 func (m *Machine) safePoint() {
+	m.remark()
 	c := m.Count()
 	if gas := m.load(rootGas); gas != 0 && c >= gas {
 		m.fail(&LimitError{"gas", gas})

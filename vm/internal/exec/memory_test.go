@@ -53,7 +53,7 @@ func newMemRig(t *testing.T, op code.Op, x, y, z int, exts ...uint64) *memRig {
 	a.I(op, x, y, z, exts...)
 	a.L("top")
 	a.J(code.Jmp, 0, 0, "op")
-	m, data := bare(t, a.finish(main), rigBytes, false)
+	m, data := bare(t, a.finish(main), rigBytes)
 	b := m.mem.Writable(data, rigBytes)
 	for i := range b {
 		b[i] = byte(i*7 + i>>8)

@@ -173,7 +173,7 @@ func stepper(t testing.TB, op code.Op, x, y, z int, exts ...uint64) *Machine {
 	a.L("top")
 	a.I(op, x, y, z, exts...)
 	a.J(code.Jmp, 0, 0, "top")
-	m, _ := bare(t, a.finish(main), 1<<16, false)
+	m, _ := bare(t, a.finish(main), 1<<16)
 	for i := uint64(header); i < 64; i++ {
 		m.store(code.Base+1<<17+chunkHead+i*8, 100+i) // the first run is for nothing: it must not fault
 	}

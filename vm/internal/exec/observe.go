@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/tandemvm/tandem/vm/internal/code"
+import (
+	"unsafe"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
 
 // Observer is told of each instruction before it is carried out: for debuggers, tracers and external trackers. It
 // must not change the run.
@@ -26,8 +30,13 @@ type Span struct {
 	Addr, Bytes uint64
 }
 
-// observe reports the instruction at pc.
+// observe reports the instruction at pc and takes its mark off, so that the loop carries it out when it comes by here again. The mark is put
+// back when the next one is reported. A jump or call of the instruction to itself passes none in between: it goes by safePoint, because no words are left.
 func (m *Machine) observe() {
+	m.remark()
+	m.reported = (*code.Instr)(unsafe.Add(m.code, m.pc*8))
+	m.reported.Op &^= code.Observed
+	m.setStop(m.Count())
 	s := Step{PC: uint64(m.pc), Instr: m.instr(), Frame: m.fp, Func: m.prog.FuncAt(uint64(m.pc)), Count: m.Count(), m: m}
 	if m.g != 0 {
 		s.Goid = m.load(m.g + gID)
@@ -36,7 +45,14 @@ func (m *Machine) observe() {
 		s.Ext[i] = m.extAt(i)
 	}
 	m.observer.Step(&s)
-	m.observed = true
+}
+
+// remark puts the mark of the instruction reported last back.
+func (m *Machine) remark() {
+	if m.reported != nil {
+		m.reported.Op |= code.Observed
+		m.reported = nil
+	}
 }
 
 // Slot is the content of a slot of the frame.

@@ -2,9 +2,11 @@ package exec
 
 import (
 	"math"
+	"math/bits"
 	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
 // r is slot i of the frame at regs. The verifier guarantees that the operands of an instruction are slots of its
@@ -38,9 +40,18 @@ func m16(base unsafe.Pointer, off uint64) *uint16 { return (*uint16)(unsafe.Add(
 func m32(base unsafe.Pointer, off uint64) *uint32 { return (*uint32)(unsafe.Add(base, off)) }
 func m64(base unsafe.Pointer, off uint64) *uint64 { return (*uint64)(unsafe.Add(base, off)) }
 
-// mark is the epoch of the page that holds offset off.
-func mark(marks unsafe.Pointer, off uint64) uint32 {
-	return *(*uint32)(unsafe.Add(marks, off>>12*4))
+// clean reports whether a store to offset off has to touch its page first.
+func (m *Machine) clean(off uint64) bool {
+	return mem.Tracked && *(*uint32)(unsafe.Add(m.marks, off>>12*4)) != m.epoch
+}
+
+// turned is an offset made ready for one comparison with size8, size4 or size2 (n is 3, 2, 1) that refuses a store that is outside of memory or
+// not aligned: the low bits are turned to the top. An aligned number never lies in two pages, so there is one page to look at.
+func turned(off uint64, n int) uint64 {
+	if !mem.Tracked {
+		return off
+	}
+	return bits.RotateLeft64(off, -n)
 }
 
 // slot is slot i of the frame at p.

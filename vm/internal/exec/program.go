@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync"
 	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
@@ -24,9 +23,6 @@ type Program struct {
 	starts  []bool       // by code word: an instruction begins here, so a frame may continue here
 	itabs   map[[2]uint64]uint64
 	dataEnd uint64
-
-	observedOnce sync.Once
-	observed     []code.Instr
 }
 
 // entry is what a call needs of a function.
@@ -139,27 +135,15 @@ func (p *Program) LineAt(pc uint64) (file string, line int) {
 	return img.Files[img.Lines[i].File], int(img.Lines[i].Line)
 }
 
-// observedCode is the code with code.Observed or-ed into every op.
+// observedCode is a copy of the code with code.Observed or-ed into every op, the trampolines' left out.
 func (p *Program) observedCode() []code.Instr {
-	p.observedOnce.Do(func() {
-		c := slices.Clone(p.code)
-		mark := func(lo, hi int) {
-			for w := lo; w < hi; {
-				op := c[w].Op
-				if int(op) >= len(code.Table) {
-					w++
-					continue
-				}
-				c[w].Op |= code.Observed
-				w += code.Table[op].Form.Words()
-			}
+	c := slices.Clone(p.code)
+	for w := range p.Image.Code {
+		if p.starts[w] {
+			c[w].Op |= code.Observed
 		}
-		for _, f := range p.Image.Funcs[1:] {
-			mark(int(f.Entry), int(f.End))
-		}
-		p.observed = c
-	})
-	return p.observed
+	}
+	return c
 }
 
 func codePointer(c []code.Instr) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(c)) }

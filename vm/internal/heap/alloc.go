@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/bits"
 
@@ -92,12 +93,14 @@ func (h *Heap) alloc(header, size uint64) (uint64, error) {
 			s.bits[s.cursor] |= free & -free
 			block := classes[c].block
 			addr := pageAddr(uint64(s.start)) + i*block
-			if s.stale {
-				h.m.Zero(addr+headerBytes, block-headerBytes)
-			}
-			if !h.m.Store64(addr, header) {
+			b := h.m.Writable(addr, block)
+			if b == nil {
 				return 0, errCorrupt
 			}
+			if s.stale {
+				clear(b)
+			}
+			binary.LittleEndian.PutUint64(b, header)
 			r.allocBytes += block
 			r.totalBytes += block
 			r.mallocs++

@@ -57,7 +57,7 @@ func (m *Memory) Load64(addr uint64) uint64 {
 // aligned: an aligned number never lies in two pages.
 func (m *Memory) Store8(addr uint64, v uint8) bool {
 	off := addr - code.Base
-	if off >= m.size || *(*uint32)(unsafe.Add(m.marks, off>>PageShift<<2)) != m.epoch {
+	if off >= m.size || m.clean(off) {
 		return m.storeSlow(addr, uint64(v), 1)
 	}
 	*(*uint8)(unsafe.Add(m.base, off)) = v
@@ -70,7 +70,7 @@ func (m *Memory) Store16(addr uint64, v uint16) bool { return m.storeSlow(addr, 
 // Store32 is as Store8.
 func (m *Memory) Store32(addr uint64, v uint32) bool {
 	w := bits.RotateLeft64(addr-code.Base, -2)
-	if w >= m.words<<1 || *(*uint32)(unsafe.Add(m.marks, w>>10<<2)) != m.epoch {
+	if w >= m.words<<1 || m.clean(w<<2) {
 		return m.storeSlow(addr, uint64(v), 4)
 	}
 	*(*uint32)(unsafe.Add(m.base, w<<2)) = v
@@ -80,11 +80,16 @@ func (m *Memory) Store32(addr uint64, v uint32) bool {
 // Store64 is as Store8.
 func (m *Memory) Store64(addr, v uint64) bool {
 	w := bits.RotateLeft64(addr-code.Base, -3)
-	if w >= m.words || *(*uint32)(unsafe.Add(m.marks, w>>9<<2)) != m.epoch {
+	if w >= m.words || m.clean(w<<3) {
 		return m.storeSlow(addr, v, 8)
 	}
 	*(*uint64)(unsafe.Add(m.base, w<<3)) = v
 	return true
+}
+
+// clean reports whether a store to offset off, which is inside memory, has to touch the page first.
+func (m *Memory) clean(off uint64) bool {
+	return Tracked && *(*uint32)(unsafe.Add(m.marks, off>>PageShift<<2)) != m.epoch
 }
 
 func (m *Memory) storeSlow(addr, v, n uint64) bool {
@@ -119,8 +124,11 @@ func (m *Memory) Touch(addr, n uint64) bool {
 		return n == 0
 	}
 	off := addr - code.Base
+	if n-1 < PageBytes && !m.clean(off) && !m.clean(off+n-1) {
+		return true
+	}
 	for p, last := off>>PageShift, (off+n-1)>>PageShift; p <= last && n > 0; p++ {
-		if *m.mark(p) != m.epoch {
+		if m.clean(p << PageShift) {
 			m.TouchPage(p)
 		}
 	}
@@ -160,9 +168,14 @@ func (m *Memory) Zero(addr, n uint64) bool {
 // Pointer is the host address of addr, which the caller knows to be inside memory. Before writing there it calls Ready for every page.
 func (m *Memory) Pointer(addr uint64) unsafe.Pointer { return unsafe.Add(m.base, addr-code.Base) }
 
+// touchAt is apart so that Ready is small enough to be inlined.
+//
+//go:noinline
+func (m *Memory) touchAt(addr uint64) { m.TouchPage((addr - code.Base) >> PageShift) }
+
 // Ready makes the page of addr, which the caller knows to be inside memory, ready to be written.
 func (m *Memory) Ready(addr uint64) {
-	if p := (addr - code.Base) >> PageShift; *m.mark(p) != m.epoch {
-		m.TouchPage(p)
+	if Tracked && *m.mark((addr - code.Base) >> PageShift) != m.epoch {
+		m.touchAt(addr)
 	}
 }

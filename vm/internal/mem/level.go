@@ -26,7 +26,7 @@ type entry struct {
 
 // next gives out a new epoch number.
 func (m *Memory) next() uint32 {
-	if m.last == math.MaxUint32-1 { // the greatest number means untracked
+	if m.last == math.MaxUint32 {
 		m.renumber()
 	}
 	m.last++
@@ -82,7 +82,7 @@ func (m *Memory) Depth() int { return len(m.levels) - 1 }
 
 // Save opens a level: Undo brings the content and size of now back. O(1).
 func (m *Memory) Save() error {
-	if m.untrack {
+	if m.untracked() {
 		return ErrUntracked
 	}
 	n := m.next()
@@ -100,7 +100,7 @@ func (m *Memory) Save() error {
 
 // closing is the running level, about to be closed, or why it cannot be.
 func (m *Memory) closing() (*level, error) {
-	if m.untrack {
+	if m.untracked() {
 		return nil, ErrUntracked
 	}
 	if len(m.levels) == 1 {

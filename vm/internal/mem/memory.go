@@ -3,7 +3,6 @@ package mem
 import (
 	"errors"
 	"fmt"
-	"math"
 	"unsafe"
 )
 
@@ -24,7 +23,7 @@ var (
 	ErrLimit = errors.New("mem: memory limit exceeded")
 	// ErrRoot is returned by Undo, Commit and Reset when no save is open.
 	ErrRoot = errors.New("mem: no save is open")
-	// ErrUntracked is returned by operations that need tracking after Untracked was called.
+	// ErrUntracked is returned by operations that need tracking when the program was built without (Tracked), and after Close.
 	ErrUntracked = errors.New("mem: memory is not tracked")
 )
 
@@ -57,7 +56,6 @@ type Memory struct {
 	spare    []*image
 	region   []byte
 	array    []byte // the region of marks
-	untrack  bool
 }
 
 // image is the content of one page.
@@ -92,7 +90,7 @@ func (m *Memory) Close() error {
 		return nil
 	}
 	err := errors.Join(release(m.region), release(m.array))
-	*m = Memory{untrack: true}
+	*m = Memory{}
 	return err
 }
 
@@ -133,7 +131,7 @@ func (m *Memory) page(page uint64) *image { return (*image)(unsafe.Add(m.base, p
 // TouchPage makes page number page ready to be written: it is journaled if this level has not done so. A page
 // beyond the reserved range is ignored.
 func (m *Memory) TouchPage(page uint64) {
-	if page >= m.pages {
+	if !Tracked || page >= m.pages {
 		return
 	}
 	mark := m.mark(page)
@@ -185,11 +183,5 @@ func (m *Memory) dropImage(e *entry) {
 	}
 }
 
-// Untracked switches tracking off for good: no store takes the slow path any more. It is the baseline of benchmarks;
-// Save, Take, Load and the like fail afterwards with ErrUntracked.
-func (m *Memory) Untracked() {
-	m.untrack, m.epoch, m.levels = true, math.MaxUint32, []level{{}}
-	for i := range m.PageEpochs() {
-		m.PageEpochs()[i] = math.MaxUint32
-	}
-}
+// untracked reports whether there is nothing to save, undo or take: built so, or closed.
+func (m *Memory) untracked() bool { return !Tracked || m.region == nil }

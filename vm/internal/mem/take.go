@@ -5,7 +5,7 @@ import "slices"
 // Take is the content of now as an immutable page table that shares unchanged pages with the take before. It does not
 // depend on the open saves. O(pages touched since the last take or load).
 func (m *Memory) Take() (*Pages, error) {
-	if m.untrack {
+	if m.untracked() {
 		return nil, ErrUntracked
 	}
 	if m.taken != nil && len(m.dirty.list) == 0 && m.taken.size == m.size {
@@ -29,7 +29,7 @@ func (m *Memory) took(p *Pages) {
 
 // Load makes content and size those of p. It is a tracked write: an open save can undo it. Cost follows the difference from the last Take or Load.
 func (m *Memory) Load(p *Pages) error {
-	if m.untrack {
+	if m.untracked() {
 		return ErrUntracked
 	}
 	if p.size > m.limit {
