@@ -127,7 +127,9 @@ func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
 func (s *sel) inlineStraight(in *scope, res []int64) (out []loc) {
 	s.scope = in
 	s.analyse()
-	for _, i := range in.fn.Blocks[0].Instrs {
+	s.enter(in.fn.Blocks[0])
+	for k, i := range in.fn.Blocks[0].Instrs {
+		s.here = k
 		if r, ok := i.(*ssa.Return); ok {
 			for _, v := range r.Results {
 				out = append(out, s.val(v))

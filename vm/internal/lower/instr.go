@@ -204,7 +204,7 @@ func (s *sel) loadInstr(i *ssa.UnOp) {
 	s.load(s.define(i), a, i.Type())
 }
 
-// settled says whether all users of the load i come in its block before the variable it reads can change.
+// settled says whether all users of the load i, the instruction being selected, come in its block before the variable it reads can change.
 func (s *sel) settled(i *ssa.UnOp) bool {
 	b := i.Block()
 	for _, r := range *i.Referrers() {
@@ -221,23 +221,22 @@ func (s *sel) settled(i *ssa.UnOp) bool {
 			return false
 		}
 	}
-	root := rootAlloc(i.X)
-	after := false
-	for _, x := range b.Instrs {
-		switch x := x.(type) {
-		case *ssa.UnOp:
-			after = after || x == i
+	return s.writes[rootAlloc(i.X)] <= s.here
+}
+
+// enter makes b the block being selected.
+func (s *sel) enter(b *ssa.BasicBlock) {
+	s.writes = map[*ssa.Alloc]int{}
+	for k, i := range b.Instrs {
+		switch i := i.(type) {
 		case *ssa.Store:
-			if after && rootAlloc(x.Addr) == root {
-				return false
+			if a := rootAlloc(i.Addr); a != nil {
+				s.writes[a] = k + 1
 			}
 		case *ssa.Alloc:
-			if after && x == root {
-				return false
-			}
+			s.writes[i] = k + 1
 		}
 	}
-	return true
 }
 
 // inBlankField says whether the address v is in a field named _: composite literals name such places, and gc leaves them zero.

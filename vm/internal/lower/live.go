@@ -2,6 +2,7 @@ package lower
 
 import (
 	"math/bits"
+	"slices"
 	"sort"
 )
 
@@ -20,21 +21,32 @@ type span struct{ from, to int32 }
 type spans []span
 
 func (s spans) intersects(t spans) bool {
-	if len(s) == 0 || len(t) == 0 {
-		return false
+	if len(s) > len(t) {
+		s, t = t, s
 	}
-	i := sort.Search(len(s), func(i int) bool { return s[i].to > t[0].from })
-	for j := 0; i < len(s) && j < len(t); {
-		switch {
-		case s[i].to <= t[j].from:
-			i++
-		case t[j].to <= s[i].from:
-			j++
-		default:
+	for _, x := range s {
+		if len(t) == 0 || t[len(t)-1].to <= x.from {
+			return false
+		}
+		if t[len(t)-1].from <= x.from { // asked most: classes are placed in the order they start
+			return true
+		}
+		t = t[t.after(x.from):]
+		if t[0].from < x.to {
 			return true
 		}
 	}
 	return false
+}
+
+// after is the index of the first span that ends after pos, looked for from the front in steps that double.
+func (s spans) after(pos int32) int {
+	hi := 1
+	for hi <= len(s) && s[hi-1].to <= pos {
+		hi *= 2
+	}
+	lo := hi / 2
+	return lo + sort.Search(min(hi, len(s))-lo, func(i int) bool { return s[lo+i].to > pos })
 }
 
 func (s spans) covers(pos int32) bool {
@@ -65,6 +77,19 @@ func (s spans) union(t spans) spans {
 		}
 	}
 	return out
+}
+
+// insert is the spans of either, in the memory of s where that has room.
+func (s spans) insert(t spans) spans {
+	if len(t) == 0 {
+		return s
+	}
+	from, to := t[0].from, t[len(t)-1].to
+	i := sort.Search(len(s), func(i int) bool { return s[i].to >= from })
+	if i == len(s) || to < s[i].from {
+		return slices.Insert(s, i, t...)
+	}
+	return append(spans(nil), s.union(t)...)
 }
 
 // bitset is a set of registers.

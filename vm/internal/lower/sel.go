@@ -21,8 +21,8 @@ type sel struct {
 	cur *block
 	pos int32
 
-	consts  map[constKey]loc // materialised in cur
-	res     []reg            // result slots
+	consts  map[constKey]madeConst // in cur
+	res     []reg                  // result slots
 	params  []reg
 	lineAt  map[linePos]int32
 	closure reg
@@ -47,7 +47,20 @@ type scope struct {
 	exit    *block
 	depth   int
 	known   map[*ssa.Parameter]*ssa.Const // parameters that are constants
+	// The block being selected: the instruction, and the number of instructions up to the last that writes a variable.
+	here   int
+	writes map[*ssa.Alloc]int
 }
+
+// madeConst is a register that holds a constant, and the length of its block when it was last wanted.
+type madeConst struct {
+	loc  loc
+	last int
+}
+
+// constReach is how many instructions after its last use a constant is made again rather than kept: in long blocks, such as those that
+// fill tables, every constant would hold a slot to the end.
+const constReach = 200
 
 type constKey struct {
 	kind byte // 'i' word, 'r' reference, 's' string, 'l' frame address, 'f' captured variable, 'z' zero
@@ -129,11 +142,17 @@ func (s *sel) body() {
 		s.heads[b] = s.f.newBlock()
 	}
 	s.jumpTo(s.heads[fn.Blocks[0]])
+	lost := losesDefers(fn)
 	for _, b := range domOrder(fn) {
 		s.begin(s.heads[b])
 		s.declarePhis(b)
-		end := s.lostRunDefers(b)
+		s.enter(b)
+		end := -1
+		if lost {
+			end = s.lostRunDefers(b)
+		}
 		for k, i := range b.Instrs {
+			s.here = k
 			s.at(i.Pos())
 			if k == end {
 				s.runDefers()
@@ -147,11 +166,11 @@ func (s *sel) body() {
 	}
 }
 
-// lostRunDefers is where in b deferred calls have to be run although go/ssa has no instruction for it, -1 nowhere: it drops
-// RunDefers from functions whose defer statements all are in bodies of ranges over functions. That place is before the
+// lostRunDefers is where in b, of a function that loses its deferred calls, they have to be run although go/ssa has no instruction for it,
+// -1 nowhere: it drops RunDefers from functions whose defer statements all are in bodies of ranges over functions. That place is before the
 // results are loaded for the return.
 func (s *sel) lostRunDefers(b *ssa.BasicBlock) int {
-	if !s.lost() || b == s.fn.Recover || len(b.Instrs) == 0 {
+	if b == s.fn.Recover || len(b.Instrs) == 0 {
 		return -1
 	}
 	k := len(b.Instrs) - 1
@@ -167,10 +186,10 @@ func (s *sel) lostRunDefers(b *ssa.BasicBlock) int {
 	return k
 }
 
-// lost says whether s.fn keeps a stack of deferred calls that it does not run.
-func (s *sel) lost() bool {
+// losesDefers says whether fn keeps a stack of deferred calls that it does not run.
+func losesDefers(fn *ssa.Function) bool {
 	stack := false
-	for _, b := range s.fn.Blocks {
+	for _, b := range fn.Blocks {
 		for _, i := range b.Instrs {
 			switch i := i.(type) {
 			case *ssa.RunDefers:
@@ -215,7 +234,7 @@ func domOrder(fn *ssa.Function) []*ssa.BasicBlock {
 
 func (s *sel) begin(b *block) {
 	s.cur = b
-	s.consts = map[constKey]loc{}
+	s.consts = map[constKey]madeConst{}
 }
 
 func (s *sel) newBlock() *block { return s.f.newBlock() }
@@ -319,8 +338,10 @@ func (s *sel) word(v uint64) loc { return s.cached(constKey{kind: 'i', val: v}) 
 func (s *sel) ref(v uint64) loc { return s.cached(constKey{kind: 'r', val: v}) }
 
 func (s *sel) cached(k constKey) loc {
-	if l, ok := s.consts[k]; ok {
-		return l
+	now := len(s.cur.insts)
+	if c, ok := s.consts[k]; ok && now-c.last < constReach {
+		s.consts[k] = madeConst{c.loc, now}
+		return c.loc
 	}
 	n := int64(1)
 	if k.kind == 's' {
@@ -328,7 +349,7 @@ func (s *sel) cached(k constKey) loc {
 	}
 	l := s.f.newLoc(n)
 	s.makeConst(l, k)
-	s.consts[k] = l
+	s.consts[k] = madeConst{l, now}
 	return l
 }
 

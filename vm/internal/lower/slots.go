@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"container/heap"
 	"fmt"
 	"sort"
 
@@ -252,8 +253,17 @@ func (p *placement) assign() {
 		}
 	}
 	sort.SliceStable(free, func(i, j int) bool { return start(free[i]) < start(free[j]) })
+	var whole []*class
+	beyond := map[int]*shelf{}
 	for _, c := range free {
-		p.occupy(c, p.fit(c, code.FrameHeader))
+		if len(free) > 2*searched && p.always(c) {
+			whole = append(whole, c)
+			continue
+		}
+		p.occupy(c, p.shelve(c, beyond))
+	}
+	for _, c := range whole {
+		p.occupy(c, int32(len(p.frame))) // no slot in use can take it
 	}
 	sort.SliceStable(windows, func(i, j int) bool { return windows[i].call < windows[j].call })
 	for _, c := range windows {
@@ -261,7 +271,7 @@ func (p *placement) assign() {
 		for low > code.FrameHeader && !p.frame[low-1].covers(c.call+posCall) {
 			low--
 		}
-		base := p.fit(c, low)
+		base := p.fit(c, low, maxFrameSlots)
 		p.occupy(c, base)
 	}
 	p.size = max(int32(len(p.frame)), p.f.resSlots+p.f.argSlots+code.FrameHeader)
@@ -285,10 +295,66 @@ func start(c *class) int32 {
 	return at
 }
 
-// fit is the lowest base from low on at which c disturbs nothing.
-func (p *placement) fit(c *class, low int32) int32 {
+// always says whether c holds some slot from entry to end.
+func (p *placement) always(c *class) bool {
+	for _, list := range c.slots {
+		if len(list) == 1 && list[0].from == 0 && list[0].to == p.l.end {
+			return true
+		}
+	}
+	return false
+}
+
+// searched is how many slots of the frame are searched for a hole that fits. Beyond them, in the frames of very large functions, a place is
+// taken again only for as many slots as before and once all that stood there is over, so that the search stays short.
+const searched = 96
+
+// shelf is the places beyond the searched slots for classes of one size, a heap whose top is the one that is free first.
+type shelf []place
+
+type place struct{ base, until int32 }
+
+func (h shelf) Len() int           { return len(h) }
+func (h shelf) Less(i, j int) bool { return h[i].until < h[j].until }
+func (h shelf) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *shelf) Push(x any)        { *h = append(*h, x.(place)) }
+func (h *shelf) Pop() any {
+	x := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return x
+}
+
+// shelve is the base for c; classes come by their start.
+func (p *placement) shelve(c *class, beyond map[int]*shelf) int32 {
+	base := p.fit(c, code.FrameHeader, searched)
+	if int(base)+len(c.slots) <= searched || len(p.frame) < searched {
+		return base
+	}
+	h := beyond[len(c.slots)]
+	if h == nil {
+		h = &shelf{}
+		beyond[len(c.slots)] = h
+	}
+	until := int32(0)
+	for _, list := range c.slots {
+		if len(list) > 0 {
+			until = max(until, list[len(list)-1].to)
+		}
+	}
+	if h.Len() > 0 && (*h)[0].until <= start(c) {
+		base = (*h)[0].base
+		(*h)[0].until = until
+		heap.Fix(h, 0)
+		return base
+	}
+	heap.Push(h, place{int32(len(p.frame)), until})
+	return int32(len(p.frame))
+}
+
+// fit is the lowest base from low on at which c disturbs nothing, or end.
+func (p *placement) fit(c *class, low, end int32) int32 {
 next:
-	for ; int(low) < len(p.frame); low++ {
+	for end = min(end, int32(len(p.frame))); low < end; low++ {
 		for s, t := range c.slots {
 			if i := int(low) + s; i < len(p.frame) && t.intersects(p.frame[i]) {
 				continue next
@@ -306,10 +372,6 @@ func (p *placement) occupy(c *class, base int32) {
 	}
 	for s, t := range c.slots {
 		i := int(base) + s
-		if old := p.frame[i]; len(t) > 0 && (len(old) == 0 || old[len(old)-1].to < t[0].from) {
-			p.frame[i] = append(old, t...) // the frame's lists are its own
-		} else {
-			p.frame[i] = append(spans(nil), old.union(t)...)
-		}
+		p.frame[i] = p.frame[i].insert(t) // the frame's lists are its own
 	}
 }
