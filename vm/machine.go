@@ -74,8 +74,8 @@ type Machine struct {
 
 	inTurn bool
 	stop   Stop
-	taken  *mem.Pages // the capture before, nil: none
-	tree   *changes.Tree
+	taken  *state // the take before, nil: none
+	turned *state // what the turn before ended with, or what was loaded
 }
 
 // New is a machine for a new run of p, standing before its first instruction.
@@ -112,11 +112,11 @@ func Resume(ctx context.Context, p *Program, c Config, s *Snapshot) (*Machine, e
 	if err := s.check(p); err != nil {
 		return nil, err
 	}
-	m, err := attached(p, c, s.pages)
+	m, err := attached(p, c, s.state.pages)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
-	m.taken, m.tree = s.pages, s.tree.Clone()
+	m.taken, m.turned = s.state, s.state
 	return m, nil
 }
 
@@ -148,7 +148,7 @@ func bare(p *Program, c Config) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{prog: p, cfg: c, mem: memory, tree: changes.NewTree(0)}
+	m := &Machine{prog: p, cfg: c, mem: memory}
 	m.clock = &runClock{m.mem, c.Clock}
 	m.out = newOutput(&m.outside)
 	if m.world, err = newWorld(m, c); err != nil {

@@ -32,12 +32,16 @@ type Snapshot struct {
 	Goroutines         []Goroutine
 	Turns              uint64 // turns ended
 	Lines              uint64 // pieces of output numbered
-	Root               changes.Hash
 
 	prog  *Program
-	pages *mem.Pages
-	tree  *changes.Tree
+	state *state
 }
+
+// Root is the state hash. Cost, once: hashing the pages that differ from the last state whose hash was asked for.
+func (s *Snapshot) Root() changes.Hash { return s.state.root() }
+
+// SizeBytes is the size of the run's memory.
+func (s *Snapshot) SizeBytes() uint64 { return s.state.pages.Size() }
 
 // Goroutine is one goroutine of a snapshot.
 type Goroutine struct {
@@ -70,7 +74,8 @@ var (
 	ErrState   = errors.New("vm: snapshot does not hold a run's state")
 )
 
-// Take captures the run. It never changes output or instruction count. Cost: the pages written since the take before.
+// Take captures the run. It never changes output or instruction count. Cost: a few instructions for each page written since the take
+// before; nothing is copied or hashed until it is needed.
 func (m *Machine) Take(ctx context.Context) (*Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -78,11 +83,11 @@ func (m *Machine) Take(ctx context.Context) (*Snapshot, error) {
 	if m.out.pending() {
 		return nil, fmt.Errorf("%w: the running turn has output that is not released: end the turn first", ErrTurn)
 	}
-	var t Turn
-	if err := m.capture(&t); err != nil {
+	now, err := m.take()
+	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Program: m.prog.Hash(), VM: Version, prog: m.prog, pages: m.taken, tree: m.tree.Clone(), Root: t.Root}
+	s := &Snapshot{Program: m.prog.Hash(), VM: Version, prog: m.prog, state: now}
 	m.describe(s)
 	return s, nil
 }
@@ -125,7 +130,7 @@ func (m *Machine) Load(ctx context.Context, s *Snapshot) error {
 	if err := m.mem.Save(); err != nil {
 		return err
 	}
-	err := m.mem.Load(s.pages)
+	err := m.mem.Load(s.state.pages)
 	if err == nil {
 		err = m.reattach()
 	}
@@ -138,7 +143,7 @@ func (m *Machine) Load(ctx context.Context, s *Snapshot) error {
 	if err := m.mem.Commit(); err != nil {
 		return err
 	}
-	m.taken, m.tree = s.pages, s.tree.Clone()
+	m.taken, m.turned = s.state, s.state
 	return nil
 }
 
@@ -166,17 +171,17 @@ func (s *Snapshot) Encode() ([]byte, error) {
 
 // Delta leads from base, an earlier snapshot of the same run, to s; from nothing when base is nil.
 func (s *Snapshot) Delta(base *Snapshot) (*changes.Delta, error) {
-	d := &changes.Delta{Header: changes.Header{Program: s.Program, VM: s.VM, Result: s.Root, MemoryBytes: s.pages.Size(), Instructions: s.InstructionCounter,
+	d := &changes.Delta{Header: changes.Header{Program: s.Program, VM: s.VM, Result: s.Root(), MemoryBytes: s.SizeBytes(), Instructions: s.InstructionCounter,
 		FirstTurn: max(s.Turns, 1), LastTurn: max(s.Turns, 1)}}
 	var from *mem.Pages
 	if base != nil {
 		if base.Program != s.Program {
 			return nil, fmt.Errorf("%w: base and snapshot differ", ErrProgram)
 		}
-		from = base.pages
-		d.Base, d.BaseMemoryBytes, d.FirstTurn = base.Root, base.pages.Size(), min(base.Turns+1, d.LastTurn)
+		from = base.state.pages
+		d.Base, d.BaseMemoryBytes, d.FirstTurn = base.Root(), base.SizeBytes(), min(base.Turns+1, d.LastTurn)
 	}
-	s.pages.Changed(from, func(page uint64, data []byte) bool {
+	s.state.pages.Changed(from, func(page uint64, data []byte) bool {
 		if data != nil {
 			d.AddPage(page, (*[changes.PageBytes]byte)(data))
 		} else if base != nil {
@@ -203,7 +208,7 @@ func ApplyDelta(p *Program, base *Snapshot, d *changes.Delta) (*Snapshot, error)
 	}
 	tree, builder := changes.NewTree(0), mem.NewBuilder(nil, d.MemoryBytes)
 	if base != nil && !d.IsSnapshot() {
-		tree, builder = base.tree.Clone(), mem.NewBuilder(base.pages, d.MemoryBytes)
+		tree, builder = base.state.clone(), mem.NewBuilder(base.state.pages, d.MemoryBytes)
 	}
 	if d.MemoryBytes > mem.LimitMax {
 		return nil, fmt.Errorf("%w: memory of %d bytes is beyond the greatest limit", ErrState, d.MemoryBytes)
@@ -211,7 +216,7 @@ func ApplyDelta(p *Program, base *Snapshot, d *changes.Delta) (*Snapshot, error)
 	if err := d.ApplyTo(tree, pageWriter{builder}); err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	return FromPages(p, builder.Pages(), tree)
+	return fromPages(p, builder.Pages(), tree)
 }
 
 // StateBuilder collects the pages of a state that arrives from elsewhere, such as another peer's head.
@@ -241,12 +246,12 @@ func (b *StateBuilder) Snapshot(root changes.Hash) (*Snapshot, error) {
 	if got := b.tree.Root(); got != root {
 		return nil, fmt.Errorf("%w: its hash is %v, not %v: fetch it again", ErrState, short(got), short(root))
 	}
-	return FromPages(b.p, b.b.Pages(), b.tree)
+	return fromPages(b.p, b.b.Pages(), b.tree)
 }
 
-// FromPages describes the state in pages, whose tree is tree, by attaching a machine to it.
-func FromPages(p *Program, pages *mem.Pages, tree *changes.Tree) (*Snapshot, error) {
-	s := &Snapshot{Program: p.Hash(), VM: Version, prog: p, pages: pages, tree: tree, Root: tree.Root()}
+// fromPages describes the state in pages, whose tree is tree, by attaching a machine to it.
+func fromPages(p *Program, pages *mem.Pages, tree *changes.Tree) (*Snapshot, error) {
+	s := &Snapshot{Program: p.Hash(), VM: Version, prog: p, state: hashed(pages, tree)}
 	m, err := attached(p, reading(pages), pages)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
@@ -283,7 +288,7 @@ func (w pageWriter) ZeroPages(first, count uint64) error {
 
 // Values decodes the program's package-level variables, sorted by name.
 func (s *Snapshot) Values() ([]SnapshotValue, error) {
-	m, err := attached(s.prog, reading(s.pages), s.pages)
+	m, err := attached(s.prog, reading(s.state.pages), s.state.pages)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}

@@ -111,7 +111,7 @@ func TestSnapshotBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back.Root != s.Root || back.Turns != 1 || len(back.Goroutines) != len(s.Goroutines) || len(s.Goroutines) < 2 {
+	if back.Root() != s.Root() || back.Turns != 1 || len(back.Goroutines) != len(s.Goroutines) || len(s.Goroutines) < 2 {
 		t.Fatalf("decoded %+v, took %+v", back, s)
 	}
 	names := ""
@@ -198,8 +198,8 @@ func TestDeltaBetween(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Root != s.Root {
-			t.Fatalf("delta leads to %v, not %v", got.Root, s.Root)
+		if got.Root() != s.Root() {
+			t.Fatalf("delta leads to %v, not %v", got.Root(), s.Root())
 		}
 		if whole == nil {
 			whole = d
@@ -212,8 +212,8 @@ func TestDeltaBetween(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Root != base.Root {
-		t.Fatalf("composed delta leads to %v, not %v", got.Root, base.Root)
+	if got.Root() != base.Root() {
+		t.Fatalf("composed delta leads to %v, not %v", got.Root(), base.Root())
 	}
 	if _, err := ApplyDelta(p, base, whole); !errors.Is(err, changes.ErrBase) {
 		t.Errorf("a delta applied to another base: %v", err)
@@ -555,14 +555,14 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("xyz"), uint32(1024+8), uint64(0xc000000000))
 	f.Add([]byte{}, uint32(70000), uint64(1))
 	f.Fuzz(func(t *testing.T, raw []byte, at uint32, word uint64) {
-		if s, err := DecodeSnapshot(p, raw); err == nil && s.Root.IsZero() {
+		if s, err := DecodeSnapshot(p, raw); err == nil && s.Root().IsZero() {
 			t.Fatal("a state without a hash")
 		}
 		// Damage below the hashes: what a malicious member could sign.
-		builder := NewState(p, good.pages.Size())
-		tree := changes.NewTree(good.pages.Size())
-		off := uint64(at) % good.pages.Size() &^ 7
-		good.pages.Each(func(page uint64, data []byte) bool {
+		builder := NewState(p, good.state.pages.Size())
+		tree := changes.NewTree(good.state.pages.Size())
+		off := uint64(at) % good.state.pages.Size() &^ 7
+		good.state.pages.Each(func(page uint64, data []byte) bool {
 			c := *(*[changes.PageBytes]byte)(data)
 			if page == off/changes.PageBytes {
 				for i := range 8 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
 // End says why a turn can end.
@@ -162,31 +163,39 @@ func (m *Machine) FailTurn() error {
 	return m.undo()
 }
 
-// capture fills in the pages written since the capture before, and the state hash.
-func (m *Machine) capture(t *Turn) error {
+// take is the state of now.
+func (m *Machine) take() (*state, error) {
 	now, err := m.mem.Take()
+	if err != nil {
+		return nil, err
+	}
+	m.taken = m.taken.following(now)
+	return m.taken, nil
+}
+
+// capture fills in the pages written since the turn before, and the state hash.
+func (m *Machine) capture(t *Turn) error {
+	now, err := m.take()
 	if err != nil {
 		return err
 	}
-	m.tree.Resize(now.Size())
-	now.Changed(m.taken, func(page uint64, data []byte) bool {
-		if data == nil {
-			m.tree.Clear(page, 1)
-			if n := len(t.Zeros); n > 0 && t.Zeros[n-1].First+t.Zeros[n-1].Count == page {
-				t.Zeros[n-1].Count++
-			} else {
-				t.Zeros = append(t.Zeros, changes.PageRange{First: page, Count: 1})
-			}
-			return true
+	var from *mem.Pages
+	if m.turned != nil {
+		from = m.turned.pages
+	}
+	now.pages.Changed(from, func(page uint64, data []byte) bool {
+		if data != nil {
+			t.Pages = append(t.Pages, changes.Page{Index: page, Data: (*[changes.PageBytes]byte)(data)})
+		} else if n := len(t.Zeros); n > 0 && t.Zeros[n-1].First+t.Zeros[n-1].Count == page {
+			t.Zeros[n-1].Count++
+		} else {
+			t.Zeros = append(t.Zeros, changes.PageRange{First: page, Count: 1})
 		}
-		p := (*[changes.PageBytes]byte)(data)
-		m.tree.Set(page, changes.PageHash(p))
-		t.Pages = append(t.Pages, changes.Page{Index: page, Data: p})
 		return true
 	})
-	m.taken = now
-	t.MemoryBytes = now.Size()
-	t.Root = m.tree.Root()
+	m.turned = now
+	t.MemoryBytes = now.pages.Size()
+	t.Root = now.root()
 	return nil
 }
 

@@ -118,13 +118,14 @@ func (m *Memory) Undo() error {
 	for i := range l.journal {
 		e := &l.journal[i]
 		page := uint64(e.page)
+		m.keep(page) // a take may have been made in the level
 		if e.image == nil {
 			clear(m.page(page)[:])
 		} else {
 			*m.page(page) = *e.image
 		}
 		*m.mark(page) = e.former
-		m.dirty.add(page) // a take may have been made in the level
+		m.dirty.add(page)
 		m.dropImage(e)
 	}
 	m.resize(l.size)

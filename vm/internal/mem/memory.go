@@ -56,7 +56,12 @@ type Memory struct {
 	spare    []*image
 	region   []byte
 	array    []byte // the region of marks
+	loan     *loan
+	loaded   *Pages              // the last load
+	lent     []*[lentBlock]*cell // cells of the takes since, the newest of each page; nil entries: none
 }
+
+const lentBlock = 512
 
 // image is the content of one page.
 type image [PageBytes]byte
@@ -81,6 +86,7 @@ func New(limitBytes uint64) (*Memory, error) {
 		return nil, fmt.Errorf("mem: cannot reserve the page table of %d bytes of memory: lower the memory limit: %w", limitBytes, err)
 	}
 	m.base, m.marks = unsafe.Pointer(&m.region[0]), unsafe.Pointer(&m.array[0])
+	m.loan = &loan{base: m.base}
 	return m, nil
 }
 
@@ -89,6 +95,7 @@ func (m *Memory) Close() error {
 	if m.region == nil {
 		return nil
 	}
+	m.keepAll()
 	err := errors.Join(release(m.region), release(m.array))
 	*m = Memory{}
 	return err
@@ -139,20 +146,21 @@ func (m *Memory) TouchPage(page uint64) {
 	if former == m.epoch {
 		return
 	}
+	kept := m.keep(page)
 	if l := &m.levels[len(m.levels)-1]; former < l.first {
-		l.journal = append(l.journal, m.entry(page, former))
+		l.journal = append(l.journal, m.entry(page, former, kept))
 	}
 	m.dirty.add(page)
 	*mark = m.epoch
 }
 
-// entry is the journal's record of a page as it is now. A page that has not changed since the last take shares the take's image.
-func (m *Memory) entry(page uint64, former uint32) entry {
+// entry is the journal's record of a page as it is now. A page that has not changed since the last take shares the take's image, kept.
+func (m *Memory) entry(page uint64, former uint32, kept *image) entry {
 	e := entry{page: uint32(page), former: former}
 	switch {
-	case former == 0:
-	case m.taken != nil && !m.dirty.has(page):
-		e.image, e.shared = m.taken.image(page), true
+	case kept == &zeroPage || kept == nil && former == 0:
+	case kept != nil:
+		e.image, e.shared = kept, true
 	default:
 		e.image = m.newImage()
 		*e.image = *m.page(page)

@@ -178,11 +178,3 @@ func BenchmarkTurn(b *testing.B) {
 		})
 	}
 }
-
-func BenchmarkSave(b *testing.B) {
-	m := newMachine(b, 10000).m
-	for range b.N {
-		m.Save()
-		m.Commit()
-	}
-}

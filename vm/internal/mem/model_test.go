@@ -376,7 +376,7 @@ func restart(m *Memory) {
 	m.dirty.clear()
 	m.levels = m.levels[:1]
 	m.levels[0] = level{}
-	m.taken, m.takeFrom, m.last, m.epoch = nil, 0, 1, 1
+	m.taken, m.loaded, m.lent, m.takeFrom, m.last, m.epoch = nil, nil, nil, 0, 1, 1
 	m.resize(PageBytes)
 }
 

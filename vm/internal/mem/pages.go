@@ -1,24 +1,40 @@
 package mem
 
+import (
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
 // Pages is an immutable content of a memory: its size and its pages that are not all zero. It is a radix tree, and
-// trees made from one another share what did not change. It may be read by many goroutines.
+// trees made from one another share what did not change. It may be read by many goroutines, also while the memory it was
+// taken of goes on: a page that was not written since still stands there (see cell).
+//
+// A take is first a list of what it changes of the take before; the tree is built when somebody reads it.
 type Pages struct {
-	size uint64
-	root *node
+	size  uint64
+	built atomic.Bool
+	root  *node // once built
+
+	mu    sync.Mutex // guards what follows and building
+	from  *Pages     // nil: an empty memory
+	list  []uint32
+	cells []cell // of the pages in list
+	// takes and pages of the lists that a reader has to go through
+	chain, weight int
 }
 
 const (
-	fanBits  = 6
+	fanBits  = 4
 	fan      = 1 << fanBits
-	topShift = 3 * fanBits // four levels: 2^24 pages, LimitMax
+	topShift = 5 * fanBits // six levels: 2^24 pages, LimitMax
 	maxPages = LimitMax >> PageShift
 )
 
-// node has either sub or page, by its level.
+// node has nodes below it, at the lowest level cells.
 type node struct {
 	owner *Builder // may change it, until it is done
-	sub   *[fan]*node
-	page  *[fan]*image
+	slots [fan]unsafe.Pointer
 }
 
 var zeroPage image
@@ -29,26 +45,72 @@ func isZero(b []byte) bool { return string(b) == string(zeroPage[:len(b)]) }
 func (p *Pages) Size() uint64 { return p.size }
 
 // Page is the content of a page, PageBytes long, nil when it is all zero. It must not be written.
-func (p *Pages) Page(page uint64) []byte {
-	if i := p.image(page); i != nil {
-		return i[:]
+func (p *Pages) Page(page uint64) []byte { return bytesOf(p.cell(page).get(page)) }
+
+func bytesOf(i *image) []byte {
+	if i == nil {
+		return nil
+	}
+	return i[:]
+}
+
+func (p *Pages) cell(page uint64) *cell {
+	if page >= maxPages {
+		return nil
+	}
+	return lookup(p.tree(), page)
+}
+
+func lookup(n *node, page uint64) *cell {
+	for shift := topShift; n != nil; shift -= fanBits {
+		at := n.slots[page>>shift%fan]
+		if shift == 0 {
+			return (*cell)(at)
+		}
+		n = (*node)(at)
 	}
 	return nil
 }
 
-func (p *Pages) image(page uint64) *image {
-	if page >= maxPages {
-		return nil
+const (
+	chainMax  = 256
+	weightMax = 1 << 16
+)
+
+// tree is the root of the tree, built from the lists of the takes since the last one that has a tree.
+func (p *Pages) tree() *node {
+	if p.built.Load() {
+		return p.root
 	}
-	n := p.root
-	for shift := topShift; n != nil; shift -= fanBits {
-		i := page >> shift % fan
-		if shift == 0 {
-			return n.page[i]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.built.Load() {
+		return p.root
+	}
+	type list struct {
+		pages []uint32
+		cells []cell
+	}
+	lists := []list{{p.list, p.cells}}
+	b := &Builder{}
+	for q := p.from; q != nil; {
+		q.mu.Lock()
+		from := q.from
+		if q.built.Load() {
+			b.root, from = q.root, nil
+		} else {
+			lists = append(lists, list{q.list, q.cells})
 		}
-		n = n.sub[i]
+		q.mu.Unlock()
+		q = from
 	}
-	return nil
+	for i := len(lists) - 1; i >= 0; i-- {
+		b.putAll(lists[i].pages, lists[i].cells)
+	}
+	p.root = b.root
+	p.from, p.list, p.cells, p.chain, p.weight = nil, nil, nil, 0, 0
+	p.built.Store(true)
+	return p.root
 }
 
 // Each calls fn for every page that is not all zero, in ascending order, until fn returns false.
@@ -57,52 +119,50 @@ func (p *Pages) Each(fn func(page uint64, data []byte) bool) { p.Changed(nil, fn
 // Changed calls fn for every page whose content differs from that in base (nil: an empty memory), in ascending order, until fn returns
 // false; data is nil when the page is all zero now. Cost follows the number of pages that are not shared.
 func (p *Pages) Changed(base *Pages, fn func(page uint64, data []byte) bool) {
-	var old *node
-	if base != nil {
-		old = base.root
-	}
-	changed(old, p.root, topShift, 0, fn)
+	p.differ(base, func(page uint64, old, now *cell) bool {
+		a, b := old.get(page), now.get(page)
+		if a == b || a != nil && b != nil && *a == *b {
+			return true
+		}
+		return fn(page, bytesOf(b))
+	})
 }
 
-func changed(old, now *node, shift int, at uint64, fn func(uint64, []byte) bool) bool {
+// differ calls fn for every page that is not shared with base, in ascending order, until fn returns false; a cell is nil where a page is all zero.
+func (p *Pages) differ(base *Pages, fn func(page uint64, old, now *cell) bool) {
+	var old *node
+	if base != nil {
+		old = base.tree()
+	}
+	differ(old, p.tree(), topShift, 0, fn)
+}
+
+func differ(old, now *node, shift int, at uint64, fn func(uint64, *cell, *cell) bool) bool {
 	if old == now {
 		return true
 	}
 	for i := uint64(0); i < fan; i++ {
+		a, b := old.slot(i), now.slot(i)
+		if a == b {
+			continue
+		}
 		page := at | i<<shift
 		if shift > 0 {
-			if !changed(old.child(i), now.child(i), shift-fanBits, page, fn) {
+			if !differ((*node)(a), (*node)(b), shift-fanBits, page, fn) {
 				return false
 			}
-			continue
-		}
-		a, b := old.leaf(i), now.leaf(i)
-		if a == b || a != nil && b != nil && *a == *b {
-			continue
-		}
-		var data []byte
-		if b != nil {
-			data = b[:]
-		}
-		if !fn(page, data) {
+		} else if !fn(page, (*cell)(a), (*cell)(b)) {
 			return false
 		}
 	}
 	return true
 }
 
-func (n *node) child(i uint64) *node {
+func (n *node) slot(i uint64) unsafe.Pointer {
 	if n == nil {
 		return nil
 	}
-	return n.sub[i]
-}
-
-func (n *node) leaf(i uint64) *image {
-	if n == nil {
-		return nil
-	}
-	return n.page[i]
+	return n.slots[i]
 }
 
 // Builder makes Pages from base (nil: empty) and page contents, for loading what another peer took.
@@ -124,7 +184,7 @@ func NewBuilder(base *Pages, sizeBytes uint64) *Builder {
 			return true
 		})
 		for _, page := range gone {
-			b.set(page, nil)
+			b.put(page, nil)
 		}
 	}
 	return b
@@ -133,7 +193,7 @@ func NewBuilder(base *Pages, sizeBytes uint64) *Builder {
 func newBuilder(base *Pages, sizeBytes uint64) *Builder {
 	b := &Builder{size: sizeBytes}
 	if base != nil {
-		b.root = base.root
+		b.root = base.tree()
 	}
 	return b
 }
@@ -149,57 +209,71 @@ func (b *Builder) Set(page uint64, data []byte) bool {
 }
 
 func (b *Builder) set(page uint64, data []byte) {
-	old := (&Pages{root: b.root}).image(page)
+	old := lookup(b.root, page)
 	if isZero(data) {
-		if old != nil {
-			*b.place(page) = nil
-		}
+		b.put(page, nil)
 		return
 	}
-	if old != nil && string(old[:len(data)]) == string(data) && isZero(old[len(data):]) {
+	if i := old.get(page); i != nil && string(i[:len(data)]) == string(data) && isZero(i[len(data):]) {
 		return
 	}
 	i := new(image)
 	copy(i[:], data)
-	*b.place(page) = i
+	b.put(page, newCell(i))
 }
 
-// place is where the page's image stands, in nodes that belong to b.
-func (b *Builder) place(page uint64) **image {
-	at := &b.root
-	for shift := topShift; ; shift -= fanBits {
-		n := *at
-		if n == nil || n.owner != b {
-			n = b.own(n, shift == 0)
-			*at = n
+// put makes c the page's cell; nil is all zero.
+func (b *Builder) put(page uint64, c *cell) {
+	if c == nil && lookup(b.root, page) == nil {
+		return
+	}
+	b.leaf(page).slots[page%fan] = unsafe.Pointer(c)
+}
+
+// putAll puts the cells of a take.
+func (b *Builder) putAll(pages []uint32, cells []cell) {
+	var leaf *node
+	first := ^uint64(0) // page of leaf
+	for i, p := range pages {
+		page := uint64(p)
+		if page&^(fan-1) != first {
+			leaf, first = b.leaf(page), page&^(fan-1)
 		}
-		i := page >> shift % fan
-		if shift == 0 {
-			return &n.page[i]
+		c := &cells[i]
+		if c.image.Load() == &zeroPage {
+			c = nil
 		}
-		at = &n.sub[i]
+		leaf.slots[page%fan] = unsafe.Pointer(c)
 	}
 }
 
-func (b *Builder) own(n *node, leaf bool) *node {
-	c := &node{owner: b}
-	if leaf {
-		c.page = new([fan]*image)
-		if n != nil {
-			*c.page = *n.page
-		}
-		return c
+// leaf is the node of the lowest level that holds the page's cell; it and all above it belong to b.
+func (b *Builder) leaf(page uint64) *node {
+	b.root = b.own(b.root)
+	n := b.root
+	for shift := topShift; shift > 0; shift -= fanBits {
+		at := &n.slots[page>>shift%fan]
+		n = b.own((*node)(*at))
+		*at = unsafe.Pointer(n)
 	}
-	c.sub = new([fan]*node)
-	if n != nil {
-		*c.sub = *n.sub
+	return n
+}
+
+// own is n if it belongs to b, else a copy that does.
+func (b *Builder) own(n *node) *node {
+	switch {
+	case n == nil:
+		return &node{owner: b}
+	case n.owner == b:
+		return n
 	}
-	return c
+	return &node{b, n.slots}
 }
 
 // Pages is what was built; the Builder must not be used afterwards.
 func (b *Builder) Pages() *Pages {
-	p := &Pages{b.size, b.root}
+	p := &Pages{size: b.size, root: b.root}
+	p.built.Store(true)
 	*b = Builder{}
 	return p
 }

@@ -3,7 +3,7 @@ package mem
 import "slices"
 
 // Take is the content of now as an immutable page table that shares unchanged pages with the take before. It does not
-// depend on the open saves. O(pages touched since the last take or load).
+// depend on the open saves. O(pages touched since the last take or load), none of which is copied: memory lends them.
 func (m *Memory) Take() (*Pages, error) {
 	if m.untracked() {
 		return nil, ErrUntracked
@@ -11,11 +11,26 @@ func (m *Memory) Take() (*Pages, error) {
 	if m.taken != nil && len(m.dirty.list) == 0 && m.taken.size == m.size {
 		return m.taken, nil
 	}
-	b := newBuilder(m.taken, m.size)
-	for _, p := range m.dirty.sorted() {
-		b.set(uint64(p), m.page(uint64(p))[:])
+	p := &Pages{size: m.size, from: m.taken, list: m.dirty.list, cells: make([]cell, len(m.dirty.list)), chain: 1, weight: len(m.dirty.list)}
+	for i, page := range p.list {
+		c := &p.cells[i]
+		if uint64(page) >= m.size>>PageShift { // memory shrank
+			c.image.Store(&zeroPage)
+		}
+		c.from = m.loan
+		m.lend(page, c)
 	}
-	m.took(b.Pages())
+	if p.from != nil {
+		p.from.mu.Lock()
+		p.chain += p.from.chain
+		p.weight += p.from.weight
+		p.from.mu.Unlock()
+	}
+	m.took(p)
+	m.dirty.list = nil // p has it
+	if p.chain > chainMax || p.weight > weightMax {
+		p.tree()
+	}
 	return m.taken, nil
 }
 
@@ -48,9 +63,15 @@ func (m *Memory) Load(p *Pages) error {
 	for _, page := range slices.Clone(m.dirty.list) {
 		write(uint64(page), p.Page(uint64(page)))
 	}
-	p.Changed(m.taken, write)
+	p.differ(m.taken, func(page uint64, old, now *cell) bool {
+		if !m.dirty.has(page) {
+			m.keep(page) // also where it is the same: the take before is the newest no more
+		}
+		return write(page, bytesOf(now.get(page)))
+	})
 	m.resize(p.size)
 	m.took(p)
+	m.loaded, m.lent = p, nil
 	return nil
 }
 
@@ -74,14 +95,60 @@ func (s *pageSet) add(page uint64) {
 	}
 }
 
-func (s *pageSet) sorted() []uint32 {
-	slices.Sort(s.list)
-	return s.list
-}
-
 func (s *pageSet) clear() {
 	for _, p := range s.list {
 		s.bits[p>>6] = 0
 	}
 	s.list = s.list[:0]
+}
+
+// lend notes that c is the newest take's cell of the page.
+func (m *Memory) lend(page uint32, c *cell) {
+	i := int(page / lentBlock)
+	if i >= len(m.lent) {
+		m.lent = append(m.lent, make([]*[lentBlock]*cell, i+1-len(m.lent))...)
+	}
+	if m.lent[i] == nil {
+		m.lent[i] = new([lentBlock]*cell)
+	}
+	m.lent[i][page%lentBlock] = c
+}
+
+// newest is the newest take's cell of the page.
+func (m *Memory) newest(page uint64) *cell {
+	if i := page / lentBlock; i < uint64(len(m.lent)) && m.lent[i] != nil {
+		if c := m.lent[i][page%lentBlock]; c != nil {
+			return c
+		}
+	}
+	if m.loaded == nil {
+		return nil
+	}
+	return m.loaded.cell(page)
+}
+
+// keep is the page's image in the newest take, which does not lend it any more; nil when the page may have changed since, or nothing was taken.
+// It is called before a page is written that is not in dirty.
+func (m *Memory) keep(page uint64) *image {
+	if m.taken == nil || m.dirty.has(page) {
+		return nil
+	}
+	if c := m.newest(page); c != nil {
+		return c.settled(page)
+	}
+	return &zeroPage
+}
+
+// keepAll ends all loans.
+func (m *Memory) keepAll() {
+	for i, block := range m.lent {
+		if block == nil {
+			continue
+		}
+		for k, c := range block {
+			if page := uint64(i*lentBlock + k); c != nil && !m.dirty.has(page) {
+				c.settled(page)
+			}
+		}
+	}
 }
