@@ -61,7 +61,7 @@ type Memory struct {
 	lent     []*[lentBlock]*cell // cells of the takes since, the newest of each page; nil entries: none
 }
 
-const lentBlock = 512
+const lentBlock = 64
 
 // image is the content of one page.
 type image [PageBytes]byte
