@@ -35,6 +35,7 @@ func withOwn(table map[string]exec.Native) map[string]exec.Native {
 	table[guest+"Commit"] = exec.Native{Call: commit}
 	table[guest+"RunID"] = exec.Native{Res: 2, Call: runID}
 	table[guest+"ForkID"] = exec.Native{Res: 2, Call: forkID}
+	table["runtime.dying"] = exec.Native{Call: dying}
 	table[guest+"nextChange"] = exec.Native{Res: 1, Call: nextChange}
 	return table
 }
@@ -49,6 +50,15 @@ func begin(t *exec.Thread, w exec.Window) exec.Action {
 // commit asks for the end of the turn. RunTurn grants it as soon as nothing forbids it.
 func commit(t *exec.Thread, w exec.Window) exec.Action {
 	t.PauseAfter()
+	return exec.Next
+}
+
+// dying notes where the text of a panic that nothing recovered begins.
+func dying(t *exec.Thread, w exec.Window) exec.Action {
+	if world := t.Host().(*world); t.Mem().Load64(rootDying) == 0 {
+		t.Mem().Store64(rootDying, 1)
+		world.m.out.mark()
+	}
 	return exec.Next
 }
 
@@ -119,6 +129,8 @@ func (m *Machine) SetRun(id changes.RunID) { copy(m.mem.Writable(rootRun, 16), i
 // holding says why a turn may not end now: "" when it may.
 func (m *Machine) holding() string {
 	switch {
+	case m.mem.Load64(rootDying) != 0:
+		return "a panic that ends the run"
 	case m.prog.atomicAt != 0 && m.mem.Load64(m.prog.atomicAt) != 0:
 		return "turn.Atomic"
 	case m.prog.heldAt != 0 && m.mem.Load64(m.prog.heldAt) != 0:

@@ -232,7 +232,7 @@ func (m *Machine) Run(ctx context.Context, words uint64) (Stop, error) {
 	}
 	switch s.Reason {
 	case exec.Exited:
-		return Stop{End: EndExit, Exit: s.Status}, nil
+		return Stop{End: EndExit, Exit: s.Status, Fatal: s.Fatal || m.mem.Load64(rootDying) != 0}, nil
 	case exec.Idle, exec.HostCall:
 		stop := Stop{End: EndIdle}
 		if s.Wake != 0 {

@@ -23,6 +23,7 @@ type chunk struct {
 type output struct {
 	log []chunk             // what stands beyond n was taken back
 	n   *VersionedSlot[int] // chunks written
+	at  int                 // chunks written when a panic's text began; of use only while memory says that one did
 }
 
 func newOutput(c *VersionController) *output {
@@ -32,6 +33,23 @@ func newOutput(c *VersionController) *output {
 func (o *output) write(stream uint8, p []byte) {
 	o.log = append(o.log[:o.n.Get()], chunk{stream, bytes.Clone(p)})
 	o.n.Set(len(o.log))
+}
+
+// mark notes that what follows is the text of a panic.
+func (o *output) mark() { o.at = o.n.Get() }
+
+// last is the text a run ended with: from the mark on, or what was written last.
+func (o *output) last(marked bool) []byte {
+	n := o.n.Get()
+	from := max(n-1, 0)
+	if marked {
+		from = min(o.at, n)
+	}
+	var text []byte
+	for _, c := range o.log[from:n] {
+		text = append(text, c.text...)
+	}
+	return text
 }
 
 // pending reports output of the running turn that no Turn holds yet.

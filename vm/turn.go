@@ -33,6 +33,8 @@ func (e End) String() string { return endText[e] }
 type Stop struct {
 	End  End
 	Exit int       // status, for EndExit
+	// Fatal, for EndExit: by a panic that nothing recovered, or a fatal error. In a turn that is a failure of the turn.
+	Fatal bool
 	Wake time.Time // when the earliest timer is due, for EndIdle; zero: none
 }
 
@@ -90,7 +92,8 @@ func (m *Machine) Assign(as []changes.Assignment) error {
 
 // RunTurn executes until the turn can end: at a commit, when every goroutine waits, when the program ended, or when words
 // instruction words are used up and nothing forbids to end there. ctx ends it early, at a safe point, as if the slice
-// were used up. An error fails the turn: call FailTurn.
+// were used up. An error fails the turn: call FailTurn. It is a *Failure when the program is to blame: nothing recovered a panic, it met a
+// fatal error or a limit, or did not let the turn end.
 func (m *Machine) RunTurn(ctx context.Context, words uint64) (Stop, error) {
 	if !m.inTurn {
 		return Stop{}, fmt.Errorf("%w: no turn has begun", ErrTurn)
@@ -100,14 +103,17 @@ func (m *Machine) RunTurn(ctx context.Context, words uint64) (Stop, error) {
 	for slice, asked := words, false; ; slice = graceWords {
 		stop, err := m.Run(ctx, slice)
 		if err != nil {
-			return stop, err
+			return stop, &Failure{Reason: firstLine(err.Error()), Exit: exitFailed, Err: err}
 		}
 		asked = asked || stop.End == EndCommit
 		why := m.holding()
 		switch {
+		case stop.End == EndExit && stop.Fatal:
+			return stop, m.failure(stop)
 		case stop.End == EndExit:
 		case why != "" && m.Instructions() > bound:
-			return stop, fmt.Errorf("%w: %s held it over %d instructions: hold it for less, or raise the turn's instruction bound", ErrAtomic, why, words*atomicFactor)
+			err := fmt.Errorf("%w: %s held it over %d instructions: hold it for less, or raise the turn's instruction bound", ErrAtomic, why, words*atomicFactor)
+			return stop, &Failure{Reason: err.Error(), Exit: exitFailed, Err: err}
 		case why != "" && stop.End == EndIdle:
 			// Waiting inside is no end of the turn: its timers go on in it.
 			if err := m.clock.wait(ctx, stop.Wake); err != nil {
@@ -207,6 +213,7 @@ const (
 	rootRun                               // 16 bytes: run id
 	_
 	rootBegun // 1: packages are initialised, main.main was called
+	rootDying // 1: nothing recovered a panic, and its text is being printed
 
 	rootTouched = code.Base + 3584 // touchedWords words: shared variables that merges touched and the program has not been told of
 )

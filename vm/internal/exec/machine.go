@@ -71,7 +71,10 @@ type Stop struct {
 	Status int   // exit status when Exited
 	Wake   int64 // Nanotime of the earliest timer when Idle or HostCall, 0 if none
 	Err    error // when Failed
+	Fatal  bool  // Exited by a fatal error (throw, deadlock, stack overflow)
 }
+
+const exitedFatal = 2
 
 // Machine carries out one run. It is one thread of control: no two methods at once, but for Pause.
 type Machine struct {
@@ -304,7 +307,7 @@ func (t *Thread) PauseAfter() { t.m.pauseAsked = true }
 func (m *Machine) Run(budget uint64) Stop {
 	m.sync()
 	if m.load(rootExited) != 0 {
-		return Stop{Reason: Exited, Status: int(int64(m.load(rootStatus)))}
+		return Stop{Reason: Exited, Status: int(int64(m.load(rootStatus))), Fatal: m.load(rootExited) == exitedFatal}
 	}
 	m.stop, m.halt = Stop{}, false
 	m.budgetEnd = m.Count() + min(budget, 1<<62)
@@ -349,6 +352,12 @@ func (m *Machine) exit(status int) {
 	m.store(rootExited, 1)
 	m.store(rootStatus, uint64(int64(status)))
 	m.end(Stop{Reason: Exited, Status: status})
+}
+
+// End makes the run one that ended with a status, whatever it was doing. Call it between Runs.
+func (m *Machine) End(status int) {
+	m.exit(status)
+	m.flush()
 }
 
 // fail ends Run, not the run: calling Run again repeats what failed.

@@ -31,7 +31,7 @@ const (
 	rootItabCap                   // room in it
 	rootHostWait                  // number of goroutines that wait for the host
 	rootMainGone                  // 1: the main goroutine ended by Goexit
-	rootExited                    // 1: the run is over
+	rootExited                    // 1: the run is over, exitedFatal: by a fatal error
 	rootStatus                    // exit status
 	rootGas                       // limits, 0 none
 	rootGoroutineMax

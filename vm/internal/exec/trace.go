@@ -159,4 +159,6 @@ func (m *Machine) dieWith(text string) {
 		return
 	}
 	m.exit(2)
+	m.store(rootExited, exitedFatal)
+	m.stop.Fatal = true
 }

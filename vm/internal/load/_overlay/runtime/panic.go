@@ -90,8 +90,12 @@ func panicwrap(typ, method string) {
 	panic(plainError("value method " + typ + "." + method + " called using nil *" + name + " pointer"))
 }
 
+// dying tells the machine that what is printed from here on is why the run ends.
+func dying()
+
 // fatalpanic ends the run: nothing recovered p.
 func fatalpanic(p *_panic) {
+	dying()
 	first := p
 	for first.link != nil {
 		first = first.link
