@@ -16,6 +16,8 @@ import (
 type RunOptions struct {
 	Name string   // for people; default: the program's
 	Args []string // os.Args, the program's name first
+	// OnFailure is what becomes of the run when a turn fails: Pause if empty.
+	OnFailure Policy
 }
 
 // Run is a run executing at this peer.
@@ -27,9 +29,13 @@ type Run struct {
 
 	machine *vm.Machine
 	stop    context.CancelFunc
+	meta    meta          // as it stands in the newest head
+	tries   int           // of the turn that is failing
+	poke    chan struct{} // wakes the run: somebody asked it to pause or to go on
 
 	mu    sync.Mutex
-	why   error // why execution was stopped from outside
+	asked []*ask // what the run was asked to do and has not done
+	why   error  // why execution was stopped from outside
 	turn  uint64
 	exit  int
 	err   error
@@ -45,16 +51,21 @@ func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
 	if o.Name == "" && len(o.Args) > 0 {
 		o.Name = o.Args[0]
 	}
+	if err := o.OnFailure.Check(); err != nil {
+		return nil, err
+	}
 	m, err := vm.New(s.program, s.machineConfig(o.Args))
 	if err != nil {
 		return nil, err
 	}
-	id, epoch, err := s.replica.StartRun(ctx, replication.RunStart{Name: o.Name, Meta: meta{Args: o.Args}.encode()})
+	mt := meta{Args: o.Args, OnFailure: o.OnFailure}
+	id, epoch, err := s.replica.StartRun(ctx, replication.RunStart{Name: o.Name, Meta: mt.encode()})
 	if err != nil {
 		m.Close()
 		return nil, err
 	}
-	r, err := s.execute(&Run{s: s, id: id, epoch: epoch, name: o.Name, machine: m})
+	m.SetRun(id)
+	r, err := s.execute(&Run{s: s, id: id, epoch: epoch, name: o.Name, machine: m, meta: mt})
 	if err == nil {
 		s.tell(Event{Kind: RunStarted, Run: id, Name: o.Name, Epoch: epoch.Number})
 	}
@@ -67,7 +78,7 @@ func (s *Sandbox) machineConfig(args []string) vm.Config {
 
 // execute starts the goroutine that drives r.
 func (s *Sandbox) execute(r *Run) (*Run, error) {
-	r.done = make(chan struct{})
+	r.done, r.poke = make(chan struct{}), make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(s.ctx)
 	r.stop = cancel
 	s.mu.Lock()
@@ -98,13 +109,13 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
-		r, turn, err := s.takeOver(s.ctx, id)
+		r, turn, err := s.takeOver(s.ctx, id, false)
 		s.mu.Lock()
 		delete(s.taking, id)
 		s.mu.Unlock()
 		if err != nil {
 			// The replica says OwnerGone again as long as nobody continues the run.
-			if errors.Is(err, replication.ErrDone) || errors.Is(err, ErrMoved) || s.ctx.Err() != nil {
+			if errors.Is(err, replication.ErrDone) || errors.Is(err, ErrMoved) || errors.Is(err, ErrPaused) || s.ctx.Err() != nil {
 				return
 			}
 			s.log.Warn("takeover failed", "run", id.String(), "err", err)
@@ -114,8 +125,9 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
 	}()
 }
 
-// takeOver opens the next epoch of a run and executes it; turn is the one it goes on from.
-func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (r *Run, turn uint64, err error) {
+// takeOver opens the next epoch of a run and executes it; turn is the one it goes on from. A run that is paused stays where it is, unless it
+// is to be resumed.
+func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, resume bool) (r *Run, turn uint64, err error) {
 	if old := s.running(id); old != nil {
 		select {
 		case <-old.done:
@@ -123,7 +135,7 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (r *Run, turn 
 			return nil, 0, ctx.Err()
 		}
 	}
-	if err := s.wanted(ctx, id); err != nil {
+	if err := s.wanted(ctx, id, resume); err != nil {
 		return nil, 0, err
 	}
 	st, err := s.replica.TakeOver(ctx, id)
@@ -141,7 +153,10 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID) (r *Run, turn 
 
 // wanted is an error when the run has ended or goes on elsewhere after all. A peer that has just been reached again, as at the end of a
 // partition, is given a lease to say what happened on its side; fetching the state can take seconds, so it is done before asking.
-func (s *Sandbox) wanted(ctx context.Context, id changes.RunID) error {
+func (s *Sandbox) wanted(ctx context.Context, id changes.RunID, resume bool) error {
+	if p := s.pauseOf(id); p != nil && !resume {
+		return fmt.Errorf("%w: run %s: %s", ErrPaused, id, p.Reason)
+	}
 	for {
 		s.mu.Lock()
 		rest := s.lease() - time.Since(s.metAt)
@@ -195,7 +210,15 @@ func (s *Sandbox) load(ctx context.Context, st *replication.State) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Run{s: s, id: h.Run, epoch: h.Epoch, name: h.Name, machine: m, turn: h.Turn}, nil
+	r := &Run{s: s, id: h.Run, epoch: h.Epoch, name: h.Name, machine: m, turn: h.Turn, meta: mt}
+	if mt.Paused != nil { // only a run that is to be resumed gets here
+		mt.Paused = nil
+		if err := r.annotate(ctx, mt); err != nil {
+			m.Close()
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // ID names the run.
@@ -250,8 +273,8 @@ func (r *Run) drive(ctx context.Context) {
 	case ended:
 		r.s.tell(Event{Kind: RunEnded, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
 	case err != nil && !errors.Is(err, ErrMoved) && !errors.Is(err, ErrClosed):
-		r.s.log.Error("run paused", "run", r.id.String(), "err", err)
-		r.s.tell(Event{Kind: RunPaused, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: err})
+		r.s.log.Error("run stopped executing", "run", r.id.String(), "err", err)
+		r.s.tell(Event{Kind: RunStuck, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: err})
 	}
 }
 
@@ -268,8 +291,25 @@ func (r *Run) turns(ctx context.Context) error {
 		return nil
 	}
 	for {
+		if r.wants(true) {
+			if err := settle(0); err != nil {
+				return err
+			}
+			if err := r.rest(ctx, Paused{Reason: "paused by request", Turn: r.turn}); err != nil {
+				return err
+			}
+		}
 		touched := r.s.touchedNow()
 		t, stop, err := r.oneTurn(ctx)
+		var failed *vm.Failure
+		if errors.As(err, &failed) && ctx.Err() == nil {
+			if err = settle(0); err == nil {
+				t, err = r.failed(ctx, failed)
+			}
+			if err == nil && t == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return errors.Join(err, settle(0))
 		}
@@ -285,7 +325,7 @@ func (r *Run) turns(ctx context.Context) error {
 		}
 		flight = append(flight, done)
 		r.mu.Lock()
-		r.turn = t.Number
+		r.turn, r.tries = t.Number, 0
 		r.mu.Unlock()
 		if t.Stop.End == vm.EndExit {
 			err := settle(0)
@@ -324,7 +364,10 @@ func (r *Run) oneTurn(ctx context.Context) (*vm.Turn, vm.Stop, error) {
 	before := r.machine.Instructions()
 	stop, err := r.machine.RunTurn(ctx, r.s.cfg.TurnWords)
 	if err != nil {
-		return nil, stop, errors.Join(fmt.Errorf("tandem: turn %d of run %s failed and was taken back: %w", r.turn+1, r.name, err), r.machine.FailTurn())
+		if back := r.machine.FailTurn(); back != nil {
+			return nil, stop, fmt.Errorf("tandem: turn %d of run %s cannot be taken back: %v: %w", r.turn+1, r.name, err, back)
+		}
+		return nil, stop, fmt.Errorf("tandem: turn %d of run %s was taken back: %w", r.turn+1, r.name, err)
 	}
 	if stop.End == vm.EndIdle && r.machine.Instructions() == before {
 		return nil, stop, r.machine.FailTurn()
@@ -349,6 +392,7 @@ func (r *Run) idle(ctx context.Context, wake time.Time, touched <-chan struct{})
 	select {
 	case <-due:
 	case <-touched:
+	case <-r.poke:
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -275,7 +275,7 @@ func (s *Sandbox) resume() {
 		return
 	}
 	for _, st := range s.replica.Runs() {
-		if st.Head.Owner == s.replica.Self() && !st.Head.Done && !st.Owned {
+		if st.Head.Owner == s.replica.Self() && !st.Head.Done && !st.Owned && PauseOf(st.Head) == nil {
 			s.take(st.Head.Run, time.Now())
 		}
 	}
@@ -462,7 +462,9 @@ func (s *Sandbox) Run(id changes.RunID) *Run { return s.running(id) }
 
 // meta is what travels with a run beside its memory.
 type meta struct {
-	Args []string `json:"args"`
+	Args      []string `json:"args"`
+	OnFailure Policy   `json:"on_failure,omitempty"`
+	Paused    *Paused  `json:"paused,omitempty"`
 }
 
 func (m meta) encode() []byte {

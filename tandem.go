@@ -28,6 +28,8 @@ var (
 	ErrProgram = errors.New("tandem: another program")
 	// ErrClosed: the sandbox was closed.
 	ErrClosed = errors.New("tandem: sandbox is closed")
+	// ErrPaused: the run is paused.
+	ErrPaused = errors.New("tandem: run is paused")
 	// ErrMoved: the run was taken over by another peer, which goes on with it.
 	ErrMoved = errors.New("tandem: run goes on at another peer")
 )
@@ -64,7 +66,10 @@ const (
 	RunTaken     EventKind = "taken over" // this peer continues a run whose owner was gone
 	RunMoved     EventKind = "moved"      // another peer continues a run that was owned here
 	RunEnded     EventKind = "ended"      // a run owned here ended
-	RunPaused    EventKind = "paused"     // a turn of a run owned here failed and was taken back
+	RunPaused    EventKind = "paused"     // a run owned here waits for Resume: it was asked to, or a turn failed and was taken back
+	RunResumed   EventKind = "resumed"    // a run that was paused goes on here
+	RunRetries   EventKind = "retries"    // a turn failed and was taken back, and is tried again
+	RunStuck     EventKind = "stuck"      // a run owned here executes no more because of an error that is not its own
 	PeersChanged EventKind = "peers"      // a peer came, went, or changed its digest
 	Broken       EventKind = "broken"     // the store failed; nothing is lost that was acknowledged, but no turn is taken any more
 )
@@ -77,7 +82,8 @@ type Event struct {
 	Epoch uint64        // of the run, now
 	Turn  uint64        // last turn ended
 	Took  time.Duration // RunTaken: from noticing that the owner was gone to executing
-	Err   error         // RunPaused, Broken
+	Err   error         // RunPaused (nil: by request), RunRetries, RunStuck, Broken
+	Text  []byte        // RunPaused, RunRetries: what Go prints of such a failure; nil for limits and requests
 }
 
 const turnWordsDefault = 4 << 20

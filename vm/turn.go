@@ -32,10 +32,10 @@ func (e End) String() string { return endText[e] }
 // Stop is how a stretch of execution ended.
 type Stop struct {
 	End  End
-	Exit int       // status, for EndExit
+	Exit int // status, for EndExit
 	// Fatal, for EndExit: by a panic that nothing recovered, or a fatal error. In a turn that is a failure of the turn.
 	Fatal bool
-	Wake time.Time // when the earliest timer is due, for EndIdle; zero: none
+	Wake  time.Time // when the earliest timer is due, for EndIdle; zero: none
 }
 
 // ErrTurn is wrapped by errors about turns begun or ended out of order.

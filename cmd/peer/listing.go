@@ -85,13 +85,13 @@ func (c *command) ps() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.show(runs, "RUN NAME STATUS OWNER EPOCH TURN LINES MEMORY WARM FORKS", func(row func(...any)) {
+			return c.show(runs, "RUN NAME STATUS OWNER EPOCH TURN LINES MEMORY WARM FORKS REASON", func(row func(...any)) {
 				for _, r := range runs {
 					owner := short(r.Owner)
 					if r.Owner == st.Peer {
 						owner = "here"
 					}
-					row(short(r.ID), r.Name, runStatus(r), owner, r.Epoch, r.Turn, r.Lines, sizeText(r.MemoryBytes), yes(r.Warm || r.Owned), r.Forks)
+					row(short(r.ID), r.Name, runStatus(r), owner, r.Epoch, r.Turn, r.Lines, sizeText(r.MemoryBytes), yes(r.Warm || r.Owned), r.Forks, r.Error)
 				}
 			})
 		},
@@ -102,8 +102,10 @@ func runStatus(r api.Run) string {
 	switch {
 	case r.Done:
 		return "exit " + strconv.Itoa(r.Exit)
-	case r.Error != "":
+	case r.Paused:
 		return "paused"
+	case r.Error != "":
+		return "stuck"
 	case !r.Alive:
 		return "owner gone"
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
 	"github.com/tandemvm/tandem/cmd/peer/internal/client"
 	"github.com/tandemvm/tandem/cmd/peer/internal/daemon"
@@ -84,7 +85,7 @@ func (c *command) up() *cobra.Command {
 func (c *command) run() *cobra.Command {
 	var s service
 	var a allowance
-	var name string
+	var name, onFailure string
 	var solo, standby, stay bool
 	cmd := &cobra.Command{
 		Use:   "run [flags] PROGRAM [args...]",
@@ -111,7 +112,7 @@ join by the ticket printed on stderr; what stands on stdout is durable. With --s
 			if name == "" {
 				name = programName(args[0])
 			}
-			return c.runShared(cmd.Context(), args, name, settings, &s, stay)
+			return c.runShared(cmd.Context(), args, api.Start{Name: name, OnFailure: onFailure}, settings, &s, stay)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
@@ -121,13 +122,21 @@ join by the ticket printed on stderr; what stands on stdout is durable. With --s
 	a.goroutineFlags(cmd)
 	cmd.Flags().BoolVar(&solo, "solo", false, "run without a sandbox: no store, no network")
 	cmd.Flags().StringVar(&name, "name", "", "what the sandbox and the run are called (default: the program's name)")
+	failureFlag(cmd, &onFailure)
 	cmd.Flags().BoolVar(&standby, "standby", true, "take over runs of other peers whose owner is gone")
 	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving when the run has ended")
 	return cmd
 }
 
+func failureFlag(cmd *cobra.Command, onFailure *string) {
+	cmd.Flags().StringVar(onFailure, "on-failure", "pause", "what becomes of the run when a turn fails (panic, limit) and was taken back: pause, retry or stop")
+}
+
 // runShared creates a sandbox for the program and follows its first run.
-func (c *command) runShared(ctx context.Context, args []string, name string, settings api.Settings, s *service, stay bool) error {
+func (c *command) runShared(ctx context.Context, args []string, start api.Start, settings api.Settings, s *service, stay bool) error {
+	if err := tandem.Policy(start.OnFailure).Check(); err != nil {
+		return err
+	}
 	if daemon.IsStore(c.store) {
 		return fmt.Errorf("%s is a store already: go on with `peer up --store %s`, or give another --store", c.store, c.store)
 	}
@@ -146,7 +155,7 @@ func (c *command) runShared(ctx context.Context, args []string, name string, set
 	defer d.Close()
 	cl := c.client()
 	defer cl.Close()
-	box, err := cl.Create(ctx, api.Create{Name: name, Settings: settings}, program.Encode())
+	box, err := cl.Create(ctx, api.Create{Name: start.Name, Settings: settings}, program.Encode())
 	if err != nil {
 		return errors.Join(err, d.Close(), forget(made))
 	}
@@ -155,7 +164,8 @@ func (c *command) runShared(ctx context.Context, args []string, name string, set
 		return err
 	}
 	fmt.Fprintf(c.stderr, "peer: store %s; others join with: peer join %s\n", c.store, ticket)
-	run, err := cl.Start(ctx, box.ID, api.Start{Name: name, Args: append([]string{programName(args[0])}, args[1:]...)})
+	start.Args = append([]string{programName(args[0])}, args[1:]...)
+	run, err := cl.Start(ctx, box.ID, start)
 	if err != nil {
 		return err
 	}
@@ -180,7 +190,19 @@ func forget(dir string) error {
 
 // followThen prints a run's output until it ends, and ends with its status; with stay it goes on serving before.
 func (c *command) followThen(ctx context.Context, d *daemon.Daemon, cl *client.Client, run api.Run, s *service, stay bool) error {
-	end, err := c.follow(ctx, cl, run.ID)
+	following, enough := context.WithCancel(ctx)
+	defer enough()
+	go func() {
+		select {
+		case <-d.Stopped(): // whoever stops the peer does not want to wait for the run
+			enough()
+		case <-following.Done():
+		}
+	}()
+	end, err := c.follow(following, cl, run.ID, stay)
+	if err != nil && ctx.Err() == nil && following.Err() != nil {
+		return d.Close()
+	}
 	if err != nil && ctx.Err() == nil && !stay {
 		return err
 	}
@@ -228,15 +250,12 @@ func (c *command) settle(ctx context.Context, cl *client.Client, sandbox string)
 }
 
 // follow prints a run's output as it becomes durable, wherever the run executes, until it ends.
-func (c *command) follow(ctx context.Context, cl *client.Client, run string) (api.Run, error) {
+func (c *command) follow(ctx context.Context, cl *client.Client, run string, stay bool) (api.Run, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		err := cl.Events(ctx, 1, func(e api.Event) error {
-			if e.Run == run && e.Kind == "paused" || e.Kind == "broken" {
-				return errors.New(e.Error)
-			}
-			return nil
+			return c.told(run, e, stay)
 		})
 		if err != nil && ctx.Err() == nil {
 			cancel(err)
@@ -253,10 +272,31 @@ func (c *command) follow(ctx context.Context, cl *client.Client, run string) (ap
 	return cl.Run(ctx, run)
 }
 
+// told shows why a turn of the followed run failed, and, unless the peer stays, ends following when the run does not go on by itself.
+func (c *command) told(run string, e api.Event, stay bool) error {
+	switch kind := tandem.EventKind(e.Kind); {
+	case kind == tandem.Broken:
+		return errors.New(e.Error)
+	case e.Run != run:
+	case kind == tandem.RunStuck:
+		return errors.New(e.Error)
+	case kind == tandem.RunRetries:
+		fmt.Fprintf(c.stderr, "peer: %s; it is tried again\n", e.Error)
+	case kind == tandem.RunPaused && e.Error == "":
+		fmt.Fprintf(c.stderr, "peer: run %s is paused by request\n", e.Name)
+	case kind == tandem.RunPaused && stay:
+		fmt.Fprintf(c.stderr, "%speer: run %s is paused: %s: `peer resume --store %s %s` goes on\n", e.Text, e.Name, e.Error, c.store, e.Run[:12])
+	case kind == tandem.RunPaused:
+		io.WriteString(c.stderr, e.Text)
+		return fmt.Errorf("run %s is paused: %s: with the peer up (`peer up --store %s`) `peer resume --store %s %s` goes on", e.Name, e.Error, c.store, c.store, e.Run[:12])
+	}
+	return nil
+}
+
 func (c *command) join() *cobra.Command {
 	var s service
 	var a allowance
-	var name string
+	var name, onFailure string
 	var standby bool
 	var wait time.Duration
 	cmd := &cobra.Command{
@@ -277,20 +317,24 @@ With --standby no run is started: this peer keeps the runs of others warm and ta
 				return err
 			}
 			settings.Standby = standby
-			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, name, args[1:], &s, wait)
+			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, api.Start{Name: name, Args: args[1:], OnFailure: onFailure}, &s, wait)
 		},
 	}
 	c.storeFlag(cmd)
 	s.flags(cmd)
 	a.flags(cmd)
 	cmd.Flags().StringVar(&name, "name", "", "what the run is called (default: the sandbox's name)")
+	failureFlag(cmd, &onFailure)
 	cmd.Flags().BoolVar(&standby, "standby", false, "start no run; take over those whose owner is gone")
 	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a member to answer")
 	return cmd
 }
 
 // joinShared joins the sandbox, starts a run unless this is a standby, and serves.
-func (c *command) joinShared(ctx context.Context, j api.Join, name string, args []string, s *service, wait time.Duration) error {
+func (c *command) joinShared(ctx context.Context, j api.Join, start api.Start, s *service, wait time.Duration) error {
+	if err := tandem.Policy(start.OnFailure).Check(); err != nil {
+		return err
+	}
 	id, err := ticketSandbox(j.Ticket)
 	if err != nil {
 		return err
@@ -322,10 +366,11 @@ func (c *command) joinShared(ctx context.Context, j api.Join, name string, args 
 	if j.Standby {
 		return c.serve(ctx, d, s)
 	}
-	if name == "" {
-		name = box.Name
+	if start.Name == "" {
+		start.Name = box.Name
 	}
-	run, err := cl.Start(ctx, box.ID, api.Start{Name: name, Args: append([]string{box.Name}, args...)})
+	start.Args = append([]string{box.Name}, start.Args...)
+	run, err := cl.Start(ctx, box.ID, start)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@
 //	GET  /v1/runs                            []Run
 //	POST /v1/sandboxes/{sandbox}/runs        Start; Run
 //	GET  /v1/runs/{run}                      Run
+//	POST /v1/runs/{run}/pause, resume        Run
 //	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
 //	GET  /v1/variables[?sandbox=][&name=]    []Variable
 //	GET  /v1/digests                         []Digest
@@ -101,6 +102,8 @@ type Ticket struct {
 type Start struct {
 	Name string   `json:"name"`
 	Args []string `json:"args"` // os.Args, the program's name first
+	// OnFailure is what becomes of the run when a turn fails: pause (or nothing), retry, stop.
+	OnFailure string `json:"on_failure,omitempty"`
 	// Once: if a run of that name is known here, it is the answer and none is started. Then a request whose answer was lost may be
 	// made again.
 	Once bool `json:"once"`
@@ -122,8 +125,10 @@ type Run struct {
 	Lines        uint64 `json:"lines"` // pieces of output
 	Done         bool   `json:"done"`
 	Exit         int    `json:"exit"`
-	Forks        int    `json:"forks"` // lost epochs that are kept
-	Error        string `json:"error,omitempty"`
+	Forks        int    `json:"forks"`             // lost epochs that are kept
+	Paused       bool   `json:"paused"`            // it waits for resume
+	Error        string `json:"error,omitempty"`   // why it is paused, or does not execute here
+	Failure      string `json:"failure,omitempty"` // when a failed turn paused it: what Go prints of such a failure
 }
 
 // Line is a piece of a run's output: a line with its newline, or what a turn wrote of one.
@@ -187,6 +192,7 @@ type Event struct {
 	Turn    uint64        `json:"turn,omitempty"`
 	Took    time.Duration `json:"took_ns,omitempty"`
 	Error   string        `json:"error,omitempty"`
+	Text    string        `json:"text,omitempty"` // what Go prints of the failure
 }
 
 // Converged asks to wait until at least PeersMin peers, and all in reach, have this peer's digest.

@@ -208,6 +208,16 @@ func (c *Client) Run(ctx context.Context, run string) (api.Run, error) {
 	return call[api.Run](ctx, c, http.MethodGet, "/v1/runs/"+url.PathEscape(run), nil, nil)
 }
 
+// Pause makes a run wait after its turn, until Resume.
+func (c *Client) Pause(ctx context.Context, run string) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/pause", nil, struct{}{})
+}
+
+// Resume makes a paused run go on.
+func (c *Client) Resume(ctx context.Context, run string) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/resume", nil, struct{}{})
+}
+
 // Lines calls f for each piece of output of a run from a number on, to the end of the run if follow is set, else to what
 // there is now.
 func (c *Client) Lines(ctx context.Context, run string, from uint64, follow bool, f func(api.Line) error) error {

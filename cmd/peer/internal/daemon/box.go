@@ -33,7 +33,7 @@ type box struct {
 
 	mu      sync.Mutex
 	started map[changes.RunID]*tandem.Run // started here; the sandbox lists them from their first turn on
-	failed  map[changes.RunID]string      // runs whose turn failed here
+	failed  map[changes.RunID]string      // runs that execute no more here, and why
 	broken  error
 }
 
@@ -128,7 +128,7 @@ func (d *Daemon) config(b *box) tandem.Config {
 func (d *Daemon) heard(b *box, e tandem.Event) {
 	b.mu.Lock()
 	switch e.Kind {
-	case tandem.RunPaused:
+	case tandem.RunStuck:
 		b.failed[e.Run] = oneLine(e.Err)
 	case tandem.RunTaken:
 		delete(b.failed, e.Run)
@@ -136,7 +136,7 @@ func (d *Daemon) heard(b *box, e tandem.Event) {
 		b.broken = e.Err
 	}
 	b.mu.Unlock()
-	x := api.Event{Kind: string(e.Kind), Name: e.Name, Epoch: e.Epoch, Turn: e.Turn, Took: e.Took}
+	x := api.Event{Kind: string(e.Kind), Name: e.Name, Epoch: e.Epoch, Turn: e.Turn, Took: e.Took, Text: string(e.Text)}
 	if s := b.now(); s != nil {
 		x.Sandbox = s.ID().String()
 	}

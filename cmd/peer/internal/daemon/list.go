@@ -146,7 +146,9 @@ func (d *Daemon) runsOf(b *box, s *tandem.Sandbox) []api.Run {
 	b.mu.Lock()
 	for i := range out {
 		id, _ := runID(out[i].ID)
-		out[i].Error = b.failed[id]
+		if why := b.failed[id]; why != "" {
+			out[i].Error = why
+		}
 		if young[id] == nil {
 			delete(b.started, id)
 		}
@@ -161,9 +163,13 @@ func unseen(s *tandem.Sandbox, r *tandem.Run) api.Run {
 
 func seen(s *tandem.Sandbox, st replication.RunStatus) api.Run {
 	h := st.Head
-	return api.Run{ID: h.Run.String(), Sandbox: s.ID().String(), Name: h.Name, Owner: h.Owner, Owned: st.Owned, Alive: st.Alive,
+	out := api.Run{ID: h.Run.String(), Sandbox: s.ID().String(), Name: h.Name, Owner: h.Owner, Owned: st.Owned, Alive: st.Alive,
 		Warm: st.Warm, Epoch: h.Epoch.Number, Turn: h.Turn, Instructions: h.Instructions, MemoryBytes: h.MemoryBytes, Lines: h.Lines,
 		Done: h.Done, Exit: int(h.Exit), Forks: len(st.Forks)}
+	if p := tandem.PauseOf(h); p != nil {
+		out.Paused, out.Error, out.Failure = true, p.Reason, p.Text
+	}
+	return out
 }
 
 func (d *Daemon) digests() []api.Digest {

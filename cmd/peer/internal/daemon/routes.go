@@ -47,6 +47,8 @@ func (d *Daemon) routes() http.Handler {
 		_, run, err := d.findRun(r.PathValue("run"))
 		return run, err
 	})
+	answer("POST /v1/runs/{run}/pause", d.onRun((*tandem.Sandbox).Pause))
+	answer("POST /v1/runs/{run}/resume", d.onRun((*tandem.Sandbox).Resume))
 	answer("GET /v1/variables", d.getVariables)
 	answer("GET /v1/digests", func(r *http.Request) (any, error) { return d.digests(), nil })
 	answer("GET /v1/peers", func(r *http.Request) (any, error) { return d.peers(), nil })
@@ -150,7 +152,7 @@ func (d *Daemon) postRun(r *http.Request) (any, error) {
 			}
 		}
 	}
-	run, err := s.Start(r.Context(), tandem.RunOptions{Name: o.Name, Args: o.Args})
+	run, err := s.Start(r.Context(), tandem.RunOptions{Name: o.Name, Args: o.Args, OnFailure: tandem.Policy(o.OnFailure)})
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +160,25 @@ func (d *Daemon) postRun(r *http.Request) (any, error) {
 	b.started[run.ID()] = run
 	b.mu.Unlock()
 	return unseen(s, run), nil
+}
+
+// onRun answers with a run after something was done to it.
+func (d *Daemon) onRun(f func(s *tandem.Sandbox, ctx context.Context, run changes.RunID) error) func(r *http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		s, run, err := d.findRun(r.PathValue("run"))
+		if err != nil {
+			return nil, err
+		}
+		id, err := runID(run.ID)
+		if err == nil {
+			err = f(s, r.Context(), id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		_, run, err = d.findRun(run.ID)
+		return run, err
+	}
 }
 
 func (d *Daemon) getVariables(r *http.Request) (any, error) {

@@ -1,0 +1,277 @@
+package tandem
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication"
+	"github.com/tandemvm/tandem/vm"
+)
+
+// Policy is what becomes of a run when a turn fails: a panic that nothing recovers, a fatal error, a limit. The turn is taken back whole in any
+// case.
+type Policy string
+
+const (
+	// PauseOnFailure waits for Resume. It is the policy of runs that name none.
+	PauseOnFailure Policy = "pause"
+	// RetryOnFailure tries the turn again after longer and longer waits, since what others share may have changed, and then pauses.
+	RetryOnFailure Policy = "retry"
+	// StopOnFailure ends the run: the failure's text is its last output, and its status is Go's.
+	StopOnFailure Policy = "stop"
+)
+
+// Check is an error unless p is one of the policies, or empty.
+func (p Policy) Check() error {
+	switch p {
+	case "", PauseOnFailure, RetryOnFailure, StopOnFailure:
+		return nil
+	}
+	return fmt.Errorf("tandem: no failure policy %q: give %s, %s or %s", string(p), PauseOnFailure, RetryOnFailure, StopOnFailure)
+}
+
+// Waits before a turn is tried again: the first, each next one twice as long, and how many.
+const (
+	retryFirst = 100 * time.Millisecond
+	retriesMax = 6
+)
+
+// Paused says that a run waits for Resume, and why. It is part of the run, at every peer, and outlives restarts and takeovers.
+type Paused struct {
+	Reason string `json:"reason"`         // one line
+	Text   string `json:"text,omitempty"` // what Go prints of such a failure, its beginning if that is long
+	Turn   uint64 `json:"turn"`           // the last that counts
+}
+
+const (
+	pauseReasonMax = 512
+	pauseTextMax   = 4 << 10 // bytes: the record of a run has room for 16 KiB
+)
+
+// PauseOf is why the run of a head is paused, nil if it is not.
+func PauseOf(h replication.Head) *Paused {
+	m, err := decodeMeta(h.Meta)
+	if err != nil || h.Done {
+		return nil
+	}
+	return m.Paused
+}
+
+func (s *Sandbox) pauseOf(run changes.RunID) *Paused {
+	h, err := s.replica.Head(run)
+	if err != nil {
+		return nil
+	}
+	return PauseOf(h)
+}
+
+// ask is a pause or the end of one that somebody wants of a run.
+type ask struct {
+	pause bool
+	done  chan struct{} // closed when it is durable
+}
+
+// ask leaves word for the run, wakes it, and waits until it has done what it was asked.
+func (r *Run) ask(ctx context.Context, pause bool) error {
+	a := &ask{pause, make(chan struct{})}
+	r.mu.Lock()
+	r.asked = append(r.asked, a)
+	r.mu.Unlock()
+	r.machine.Pause()
+	select {
+	case r.poke <- struct{}{}:
+	default:
+	}
+	select {
+	case <-a.done:
+		return nil
+	case <-r.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-a.done:
+		return nil
+	default:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		return fmt.Errorf("%w: run %s", replication.ErrDone, r.id)
+	}
+	return r.err
+}
+
+// answer tells those who asked what was asked, now that it is as wanted.
+func (r *Run) answer(pause bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rest := r.asked[:0]
+	for _, a := range r.asked {
+		if a.pause == pause {
+			close(a.done)
+		} else {
+			rest = append(rest, a)
+		}
+	}
+	r.asked = rest
+}
+
+// wants reports whether somebody asks for it.
+func (r *Run) wants(pause bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.asked, func(a *ask) bool { return a.pause == pause })
+}
+
+// Pause makes the run wait, after the turn it is in, until Resume. It returns when that is durable.
+func (s *Sandbox) Pause(ctx context.Context, run changes.RunID) error {
+	r := s.running(run)
+	if r == nil {
+		return s.notHere(run)
+	}
+	if s.pauseOf(run) != nil {
+		return nil
+	}
+	return r.ask(ctx, true)
+}
+
+// Resume makes a paused run go on where it was paused: at the peer that has it, or here when that one is gone.
+func (s *Sandbox) Resume(ctx context.Context, run changes.RunID) error {
+	h, err := s.replica.Head(run)
+	switch {
+	case err != nil:
+		return err
+	case h.Done:
+		return fmt.Errorf("%w: run %s", replication.ErrDone, run)
+	case PauseOf(h) == nil:
+		return fmt.Errorf("tandem: run %s is not paused", run)
+	}
+	if r := s.running(run); r != nil {
+		return r.ask(ctx, false)
+	}
+	for s.alive(run) {
+		if h.Owner != s.replica.Self() {
+			return s.notHere(run)
+		}
+		// Our own from before a restart counts as alive until it has been silent for a lease.
+		if err := (vm.WallClock{}).Sleep(ctx, s.lease()/10); err != nil {
+			return err
+		}
+	}
+	r, _, err := s.takeOver(ctx, run, true)
+	if err == nil {
+		s.tell(Event{Kind: RunResumed, Run: run, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
+	}
+	return err
+}
+
+func (s *Sandbox) alive(run changes.RunID) bool {
+	for _, st := range s.replica.Runs() {
+		if st.Head.Run == run {
+			return st.Alive
+		}
+	}
+	return false
+}
+
+// notHere says who has a run that this peer does not execute.
+func (s *Sandbox) notHere(run changes.RunID) error {
+	h, err := s.replica.Head(run)
+	switch {
+	case err != nil:
+		return err
+	case h.Done:
+		return fmt.Errorf("%w: run %s", replication.ErrDone, run)
+	}
+	return fmt.Errorf("%w: run %s is at %s: ask there", ErrMoved, run, h.Owner)
+}
+
+// annotate makes m the meta of the run, durably.
+func (r *Run) annotate(ctx context.Context, m meta) error {
+	if err := r.s.replica.SetMeta(ctx, r.id, r.epoch, m.encode()); err != nil {
+		return err
+	}
+	r.meta = m
+	return nil
+}
+
+// failed does what the run's policy says about a turn that failed and was taken back. A turn is given when the run ends with it; nil: go on.
+func (r *Run) failed(ctx context.Context, f *vm.Failure) (*vm.Turn, error) {
+	why := fmt.Errorf("turn %d of run %s was taken back: %w", r.turn+1, r.name, f)
+	switch {
+	case r.meta.OnFailure == StopOnFailure:
+		r.s.log.Warn("run ends by a failure", "run", r.id.String(), "err", why)
+		return r.machine.Abort(f)
+	case r.meta.OnFailure == RetryOnFailure && r.tries < retriesMax:
+		wait := retryFirst << r.tries
+		r.tries++
+		r.s.tell(Event{Kind: RunRetries, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: f.Text})
+		return nil, r.idle(ctx, time.Now().Add(wait), nil)
+	}
+	r.tries = 0
+	p := Paused{Reason: cut(f.Reason, pauseReasonMax), Text: cut(string(f.Text), pauseTextMax), Turn: r.turn}
+	return nil, r.restFailed(ctx, p, why, f.Text)
+}
+
+func cut(text string, bytesMax int) string {
+	return strings.ToValidUTF8(text[:min(len(text), bytesMax)], "?")
+}
+
+// rest pauses the run until it is asked to go on.
+func (r *Run) rest(ctx context.Context, p Paused) error { return r.restFailed(ctx, p, nil, nil) }
+
+func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) error {
+	if err := r.known(ctx); err != nil {
+		return err
+	}
+	p.Turn = r.turn
+	m := r.meta
+	m.Paused = &p
+	if err := r.annotate(ctx, m); err != nil {
+		return err
+	}
+	r.s.log.Info("run paused", "run", r.id.String(), "turn", r.turn, "reason", p.Reason)
+	r.s.tell(Event{Kind: RunPaused, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: text})
+	r.answer(true)
+	for !r.wants(false) {
+		select {
+		case <-r.poke:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	m.Paused = nil
+	if err := r.annotate(ctx, m); err != nil {
+		return err
+	}
+	r.answer(false)
+	r.s.tell(Event{Kind: RunResumed, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
+	return nil
+}
+
+// known makes sure that others can know of the run: one whose first turn failed has no head yet, and gets one with a turn in
+// which nothing happens.
+func (r *Run) known(ctx context.Context) error {
+	if r.turn > 0 {
+		return nil
+	}
+	if err := r.machine.BeginTurn(); err != nil {
+		return err
+	}
+	t, err := r.machine.EndTurn()
+	if err != nil {
+		return err
+	}
+	if err := r.s.replica.CommitTurn(ctx, r.submission(t)); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.turn = t.Number
+	r.mu.Unlock()
+	return nil
+}

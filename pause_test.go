@@ -1,0 +1,170 @@
+package tandem
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm"
+)
+
+func compileText(t *testing.T, text string) *vm.Program {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return must[*vm.Program](t)(vm.Compile(t.Context(), vm.Source{Paths: []string{file}}))
+}
+
+// brittle panics in a turn that has counted and printed, as long as Calm is 0.
+const brittle = `package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/tandemvm/tandem/vm/turn"
+)
+
+//tandem:shared counter
+var Hits int
+
+//tandem:shared counter
+var Calm int
+
+func main() {
+	if os.Args[1] == "calm" {
+		Calm++
+		return
+	}
+	fmt.Println("begin")
+	for i := range 3 {
+		time.Sleep(time.Millisecond)
+		Hits++
+		fmt.Println("line", i)
+		if i == 1 && Calm == 0 {
+			panic("not calm")
+		}
+		turn.Commit()
+	}
+}
+`
+
+func status(t *testing.T, s *Sandbox, run changes.RunID) *Paused {
+	t.Helper()
+	return s.pauseOf(run)
+}
+
+// TestPausedRunMoves: a run whose turn failed waits, at every peer alike; nobody takes it over when its owner goes, until somebody
+// resumes it elsewhere; and what the failed turn did is nowhere.
+func TestPausedRunMoves(t *testing.T) {
+	ctx := patient(t)
+	prog := compileText(t, brittle)
+	a := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback, Standby: true}, prog, "brittle"))
+	b := must[*Sandbox](t)(Join(ctx, Config{Dir: t.TempDir(), Listen: loopback, Standby: true}, must[string](t)(a.Ticket())))
+	defer end(t, b)
+	r := must[*Run](t)(a.Start(ctx, RunOptions{Name: "x", Args: []string{"brittle", "x"}}))
+	eventually(t, "both see the pause", func() bool { return status(t, a, r.ID()) != nil && status(t, b, r.ID()) != nil })
+	p := status(t, b, r.ID())
+	if p.Reason != "panic: not calm" || !strings.Contains(p.Text, "goroutine 1 [running]") {
+		t.Errorf("paused because %+v", p)
+	}
+	if v, _, err := b.Value("main.Hits"); err != nil || v.Int() != 1 {
+		t.Errorf("Hits is %v, %v", v, err)
+	}
+	if err := b.Resume(ctx, r.ID()); !errors.Is(err, ErrMoved) {
+		t.Errorf("resumed at the other peer while its owner is there: %v", err)
+	}
+	end(t, a)
+	if _, err := r.Wait(ctx); !errors.Is(err, ErrClosed) {
+		t.Errorf("the closed run: %v", err)
+	}
+	calm := must[*Run](t)(b.Start(ctx, RunOptions{Name: "calm", Args: []string{"brittle", "calm"}}))
+	if exit, err := calm.Wait(ctx); exit != 0 || err != nil {
+		t.Errorf("%d, %v", exit, err)
+	}
+	eventually(t, "the owner is gone", func() bool {
+		for _, st := range b.Runs() {
+			if st.Head.Run == r.ID() {
+				return !st.Alive && !st.Owned
+			}
+		}
+		return false
+	})
+	if status(t, b, r.ID()) == nil {
+		t.Error("it goes on though nobody resumed it")
+	}
+	if err := b.Resume(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lines(t, b, r.ID()), "begin\nline 0\nline 1\nline 2\n"; got != want {
+		t.Errorf("lines %q, want %q", got, want)
+	}
+	if v, _, err := b.Value("main.Hits"); err != nil || v.Int() != 3 {
+		t.Errorf("Hits is %v, %v", v, err)
+	}
+}
+
+// TestRetryWaitsForOthers: with the policy retry the turn is tried again, and succeeds when another run has changed what it depends on.
+func TestRetryWaitsForOthers(t *testing.T) {
+	ctx := patient(t)
+	retried := make(chan Event, 100)
+	s := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback, Notify: func(e Event) {
+		if e.Kind == RunRetries {
+			retried <- e
+		}
+	}}, compileText(t, brittle), "brittle"))
+	defer end(t, s)
+	r := must[*Run](t)(s.Start(ctx, RunOptions{Name: "x", Args: []string{"brittle", "x"}, OnFailure: RetryOnFailure}))
+	if e := <-retried; !strings.Contains(e.Err.Error(), "not calm") || !strings.HasPrefix(string(e.Text), "panic: not calm\n") {
+		t.Errorf("%+v", e)
+	}
+	must[*Run](t)(s.Start(ctx, RunOptions{Name: "calm", Args: []string{"brittle", "calm"}}))
+	if exit, err := r.Wait(ctx); exit != 0 || err != nil {
+		t.Errorf("%d, %v", exit, err)
+	}
+	if got, want := lines(t, s, r.ID()), "begin\nline 0\nline 1\nline 2\n"; got != want {
+		t.Errorf("lines %q, want %q", got, want)
+	}
+}
+
+// TestPauseByRequest: a run is paused at a turn's end and goes on from there; a paused run that is closed is paused when it comes back.
+func TestPauseByRequest(t *testing.T) {
+	ctx, dir := patient(t), t.TempDir()
+	s := must[*Sandbox](t)(Create(ctx, Config{Dir: dir, Listen: loopback}, compileHits(t), "hits"))
+	r := must[*Run](t)(s.Start(ctx, RunOptions{Args: []string{"hits", strings.Repeat("x", 60)}}))
+	if err := s.Pause(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	turn := s.Runs()[0].Head.Turn
+	if err := s.Resume(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it goes on", func() bool { return s.Runs()[0].Head.Turn > turn })
+	if err := s.Pause(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	end(t, s)
+	s = must[*Sandbox](t)(Open(ctx, Config{Dir: dir, Listen: loopback}))
+	defer end(t, s)
+	if status(t, s, r.ID()) == nil || s.Run(r.ID()) != nil {
+		t.Error("it is not paused after a restart")
+	}
+	if err := s.Pause(ctx, r.ID()); err == nil {
+		t.Error("a run that does not execute was paused")
+	}
+	if err := s.Resume(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(t, s, r.ID()); strings.Count(got, "\n") != 60 {
+		t.Errorf("%d lines", strings.Count(got, "\n"))
+	}
+	if err := s.Resume(ctx, r.ID()); err == nil {
+		t.Error("a run that ended was resumed")
+	}
+}
