@@ -32,7 +32,8 @@ vm/internal/layout:   vm/internal/code
 vm/internal/load:     changes +tools
 vm/internal/lower:    vm/internal/code vm/internal/layout vm/internal/load +tools
 vm/internal/check:    vm/internal/code
-vm/internal/exec:     vm/internal/code vm/internal/heap vm/internal/mem +unsafe
+vm/internal/loop:     vm/internal/code vm/internal/mem +unsafe
+vm/internal/exec:     vm/internal/code vm/internal/heap vm/internal/loop vm/internal/mem +unsafe
 vm/internal/host:     vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap
 vm:                   changes vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap vm/internal/host vm/internal/load vm/internal/lower vm/internal/mem vm/internal/values
 vm/turn:

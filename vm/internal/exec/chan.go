@@ -304,7 +304,7 @@ func (m *Machine) newSudog(at, elem, flags uint64) (uint64, error) {
 	m.store(s+sChan, at)
 	m.store(s+sElem, elem)
 	m.store(s+sFlags, flags)
-	m.store(s+sPC, uint64(m.pc))
+	m.store(s+sPC, uint64(m.s.PC))
 	m.store(s+sMore, m.load(m.g+gSudog))
 	m.store(m.g+gSudog, s)
 	m.store(m.g+gWaiting, at)

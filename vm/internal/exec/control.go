@@ -42,7 +42,7 @@ func (m *Machine) controlOp(in code.Instr) error {
 	case code.RunDefers:
 		return m.runDefers(in)
 	case code.Panic:
-		m.left--
+		m.s.Left--
 		m.raise(*m.reg(in.A), *m.regN(in.A, 1), false)
 	case code.Recover:
 		*m.reg(in.A), *m.regN(in.A, 1) = m.recover()
@@ -52,13 +52,13 @@ func (m *Machine) controlOp(in code.Instr) error {
 	case code.CallRFin:
 		return m.finishReflect(in)
 	case code.PanicNext:
-		m.left--
+		m.s.Left--
 		m.deferredReturned()
 	case code.GoExit:
-		m.left--
+		m.s.Left--
 		m.exitG()
 	case code.Halt:
-		m.left--
+		m.s.Left--
 		m.exit(0)
 	case code.Trap:
 		m.throw("unreachable code")
@@ -71,7 +71,7 @@ func (m *Machine) controlOp(in code.Instr) error {
 // reference is the function of a reference in two slots; 0 for nil.
 func (m *Machine) reference(i uint16) (fn, closure uint64, err error) {
 	fn, closure = *m.reg(i), *m.regN(i, 1)
-	if fn > m.funcsLess1 {
+	if fn > m.s.FuncsLess1 {
 		return 0, 0, heap.ErrFault
 	}
 	return fn, closure, nil
@@ -79,7 +79,7 @@ func (m *Machine) reference(i uint16) (fn, closure uint64, err error) {
 
 // argAt is the address of the first argument slot of window a for function fn.
 func (m *Machine) argAt(a uint16, fn uint64) uint64 {
-	return m.slotAddr(a) + uint64(header+int(m.prog.entries[fn].res))*8
+	return m.slotAddr(a) + uint64(header+int(m.prog.entries[fn].Res))*8
 }
 
 // goOp starts a goroutine.
@@ -115,17 +115,17 @@ func (m *Machine) callReflect(in code.Instr) error {
 		return err
 	}
 	from, n := *m.regN(in.B, 2), *m.regN(in.B, 3)
-	if fn == 0 || n != uint64(m.prog.entries[fn].args) || !m.mem.InRange(from, n*8) && n > 0 {
+	if fn == 0 || n != uint64(m.prog.entries[fn].Args) || !m.mem.InRange(from, n*8) && n > 0 {
 		return heap.ErrFault
 	}
-	ret, w := uint64(m.pc)+1, m.slotAddr(in.A)
+	ret, w := uint64(m.s.PC)+1, m.slotAddr(in.A)
 	if !m.enter(fn, closure, w, ret, false) {
 		return nil
 	}
-	m.left--
-	f := m.at(m.fp)
+	m.s.Left--
+	f := m.at(m.s.FP)
 	for i := range n {
-		*slot(f, header+int(m.prog.entries[fn].res)+int(i)) = m.load(from + i*8)
+		*slot(f, header+int(m.prog.entries[fn].Res)+int(i)) = m.load(from + i*8)
 	}
 	m.callPoint()
 	return nil
@@ -166,7 +166,7 @@ func (m *Machine) callNative(in code.Instr) error {
 	m.nativeWindow = in.A
 	g := m.g
 	act := n.Call(&m.thread, Window{m.at(m.slotAddr(in.A)), n.Res})
-	if m.mem.Epoch() != m.epoch && m.g != 0 && act != moved {
+	if m.mem.Epoch() != m.s.Epoch && m.g != 0 && act != moved {
 		m.settle()
 	}
 	switch act {
@@ -174,7 +174,7 @@ func (m *Machine) callNative(in code.Instr) error {
 		m.advance(1)
 	case parked:
 		m.advance(1)
-		m.store(g+gPC, uint64(m.pc))
+		m.store(g+gPC, uint64(m.s.PC))
 		m.schedule()
 	case yielded:
 		m.advance(1)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/loop"
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
@@ -22,35 +23,35 @@ func (m *Machine) setChunk(chunk uint64) {
 
 // frameBytes is the size of a frame that stands at code word pc.
 func (m *Machine) frameBytes(pc uint64) uint64 {
-	return uint64(m.prog.entries[m.prog.FuncAt(pc)].frameBytes)
+	return uint64(m.prog.entries[m.prog.FuncAt(pc)].FrameBytes)
 }
 
 // settle makes the running frame, and only it, ready to be written without tracking: after a switch of goroutines and when an epoch began.
 func (m *Machine) settle() {
 	m.sync()
-	m.land(m.frameBytes(uint64(m.pc)))
+	m.land(m.frameBytes(uint64(m.s.PC)))
 }
 
 // land touches the pages of the frame at fp, size bytes long, and makes them the whole settled range.
 func (m *Machine) land(size uint64) {
 	size = max(size, header*8)
-	m.mem.Touch(m.fp, size)
-	m.lo = m.fp - code.Base
-	m.setHigh(m.fp + size)
+	m.mem.Touch(m.s.FP, size)
+	m.s.Lo = m.s.FP - code.Base
+	m.setHigh(m.s.FP + size)
 }
 
 // setHigh extends the settled range to the end of the page that holds the byte before end, within the chunk; without tracking it is the chunk.
 func (m *Machine) setHigh(end uint64) {
 	top := min((end-code.Base+pageMask)&^pageMask+code.Base, m.chunkEnd)
 	if !mem.Tracked {
-		m.lo, top = m.chunk+chunkHead-code.Base, m.chunkEnd
+		m.s.Lo, top = m.chunk+chunkHead-code.Base, m.chunkEnd
 	}
-	m.span = top - code.Base - m.lo
-	m.hi = uintptr(m.base) + uintptr(top-code.Base)
+	m.s.Span = top - code.Base - m.s.Lo
+	m.s.Hi = uintptr(m.s.Base) + uintptr(top-code.Base)
 }
 
 // settledEnd is the end of the settled range.
-func (m *Machine) settledEnd() uint64 { return code.Base + m.lo + m.span }
+func (m *Machine) settledEnd() uint64 { return code.Base + m.s.Lo + m.s.Span }
 
 // enter begins a call of function fn: its frame is at w, an address at or after the end of the running frame's live slots,
 // or, if it does not fit there, in a new chunk. When copyArgs is set the argument slots stand in the window at w. After it pc and fp are the callee's. The words of the call instruction are not counted here.
@@ -58,22 +59,22 @@ func (m *Machine) settledEnd() uint64 { return code.Base + m.lo + m.span }
 func (m *Machine) enter(fn, closure, w, ret uint64, copyArgs bool) bool {
 	e := &m.prog.entries[fn]
 	fp := w
-	if w+uint64(e.frameBytes) > m.chunkEnd {
+	if w+uint64(e.FrameBytes) > m.chunkEnd {
 		if fp = m.pushChunk(e, w); fp == 0 {
 			return false
 		}
 		if copyArgs {
-			o := uint64(header+int(e.res)) * 8
-			copy(m.host8(fp+o, uint64(e.args)*8), m.host8(w+o, uint64(e.args)*8))
+			o := uint64(header+int(e.Res)) * 8
+			copy(m.host8(fp+o, uint64(e.Args)*8), m.host8(w+o, uint64(e.Args)*8))
 		}
-	} else if end := w + uint64(e.frameBytes); end > m.settledEnd() {
+	} else if end := w + uint64(e.FrameBytes); end > m.settledEnd() {
 		from := m.settledEnd()
 		m.mem.Touch(from, end-from)
 		m.setHigh(end)
 	}
 	f := m.at(fp)
-	*slot(f, 0), *slot(f, 1), *slot(f, 2) = m.fp, ret, closure
-	m.fp, m.pc = fp, uintptr(e.start)
+	*slot(f, 0), *slot(f, 1), *slot(f, 2) = m.s.FP, ret, closure
+	m.s.FP, m.s.PC = fp, uintptr(e.Start)
 	return true
 }
 
@@ -89,9 +90,9 @@ func (m *Machine) host8(addr, n uint64) []byte {
 var errStack = errors.New("exec: stack overflow")
 
 // pushChunk makes room for a frame of function e that does not fit at w, and returns its address, 0 when the run stopped.
-func (m *Machine) pushChunk(e *entry, w uint64) uint64 {
+func (m *Machine) pushChunk(e *loop.Entry, w uint64) uint64 {
 	old := m.chunk
-	need := chunkHead + uint64(e.frameBytes)
+	need := chunkHead + uint64(e.FrameBytes)
 	chunk := m.load(old + chunkSpare)
 	if chunk == 0 || m.load(chunk+chunkBytes) < need {
 		if chunk != 0 {
@@ -106,17 +107,17 @@ func (m *Machine) pushChunk(e *entry, w uint64) uint64 {
 		m.store(old+chunkSpare, chunk)
 	}
 	m.store(chunk+chunkWin, w)
-	res := uint64(e.res)
-	if e.flags&code.FuncAnySignature != 0 {
-		res = uint64(e.args) // which of them are results only its caller knows
+	res := uint64(e.Res)
+	if e.Flags&code.FuncAnySignature != 0 {
+		res = uint64(e.Args) // which of them are results only its caller knows
 	}
 	m.store(chunk+chunkRes, res)
-	m.store(old+chunkTop, min(max(w, m.fp+m.frameBytes(uint64(m.pc))), m.chunkEnd))
+	m.store(old+chunkTop, min(max(w, m.s.FP+m.frameBytes(uint64(m.s.PC))), m.chunkEnd))
 	m.setChunk(chunk)
 	fp := chunk + chunkHead
-	m.lo = fp - code.Base
-	m.mem.Touch(fp, uint64(e.frameBytes))
-	m.setHigh(fp + uint64(e.frameBytes))
+	m.s.Lo = fp - code.Base
+	m.mem.Touch(fp, uint64(e.FrameBytes))
+	m.setHigh(fp + uint64(e.FrameBytes))
 	return fp
 }
 
@@ -188,15 +189,15 @@ func (m *Machine) callOp(in code.Instr) error {
 			return err
 		}
 	}
-	if fn == 0 || fn > m.funcsLess1 {
+	if fn == 0 || fn > m.s.FuncsLess1 {
 		return heap.ErrFault
 	}
 	if in.Op == code.Call {
 		closure = *m.regN(in.A, 2)
 	}
-	ret := uint64(m.pc) + 1
+	ret := uint64(m.s.PC) + 1
 	if m.enter(fn, closure, m.slotAddr(in.A), ret, true) {
-		m.left--
+		m.s.Left--
 		m.callPoint()
 	}
 	return nil
@@ -204,7 +205,7 @@ func (m *Machine) callOp(in code.Instr) error {
 
 // method is the function of method i of an itab.
 func (m *Machine) method(tab uint64, i uint16) (uint64, error) {
-	at := tab + itabFun + uint64(i)*8
+	at := tab + loop.ITabFun + uint64(i)*8
 	if !m.mem.InRange(tab, 1) || !m.mem.InRange(at, 8) {
 		return 0, heap.ErrFault
 	}
@@ -213,21 +214,21 @@ func (m *Machine) method(tab uint64, i uint16) (uint64, error) {
 
 // callPoint is the safe point at the entry of a function called outside the loop.
 func (m *Machine) callPoint() {
-	if m.left <= 0 && !m.halt {
+	if m.s.Left <= 0 && !m.halt {
 		m.safePoint()
 	}
 }
 
 // ret is Ret in the cases the loop leaves to it: the caller's frame is outside the settled range. Ret1 has stored its result.
 func (m *Machine) ret() error {
-	callee := m.at(m.fp)
+	callee := m.at(m.s.FP)
 	fp, pc := *slot(callee, 0), *slot(callee, 1)
-	m.left--
-	if pc >= m.codeLen || !m.prog.starts[pc] || fp&7 != 0 {
+	m.s.Left--
+	if pc >= m.s.CodeLen || !m.prog.starts[pc] || fp&7 != 0 {
 		return m.damaged("return address")
 	}
 	if pc == m.prog.tramp(trampGoExit) {
-		m.pc = uintptr(pc)
+		m.s.PC = uintptr(pc)
 		return nil
 	}
 	if fp < m.chunk || fp >= m.chunkEnd {
@@ -236,8 +237,8 @@ func (m *Machine) ret() error {
 			return m.damaged("caller's frame")
 		}
 		win, n := m.load(m.chunk+chunkWin), m.load(m.chunk+chunkRes)
-		if n > 0 && m.fp == m.chunk+chunkHead {
-			from := m.fp
+		if n > 0 && m.s.FP == m.chunk+chunkHead {
+			from := m.s.FP
 			m.setChunk(prev)
 			if to := win + header*8; to < m.chunkEnd {
 				m.mem.Copy(to, from+header*8, min(n*8, m.chunkEnd-to))
@@ -245,24 +246,24 @@ func (m *Machine) ret() error {
 		} else {
 			m.setChunk(prev)
 		}
-		m.pc, m.fp = uintptr(pc), fp
+		m.s.PC, m.s.FP = uintptr(pc), fp
 		if !m.mem.InRange(fp, max(m.callerBytes(pc), header*8)) {
 			return m.damaged("caller's frame")
 		}
 		m.land(m.callerBytes(pc))
 		return nil
 	}
-	m.pc = uintptr(pc)
+	m.s.PC = uintptr(pc)
 	size := m.callerBytes(pc)
-	if fp < code.Base+m.lo {
+	if fp < code.Base+m.s.Lo {
 		end := max(m.settledEnd(), fp+size)
-		m.fp = fp
+		m.s.FP = fp
 		m.mem.Touch(fp, size)
-		m.lo = fp - code.Base
+		m.s.Lo = fp - code.Base
 		m.setHigh(min(end, m.chunkEnd))
 		return nil
 	}
-	m.fp = fp
+	m.s.FP = fp
 	m.land(size)
 	return nil
 }

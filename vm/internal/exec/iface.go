@@ -3,6 +3,7 @@ package exec
 import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/loop"
 )
 
 // interfaceOp makes, converts and asserts interfaces.
@@ -113,7 +114,7 @@ func (m *Machine) typePanic(have, want, word uint64, isItab bool) error {
 	if !isItab {
 		iface = m.prog.Image.Known[KnownTypeAny]
 	} else if word != 0 {
-		iface = m.load(word + itabInter)
+		iface = m.load(word + loop.ITabInter)
 	}
 	return raiseBy(KnownPanicDottypeE, have, want, iface)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/loop"
 )
 
 // Offsets in the structures of internal/abi that tell methods.
@@ -32,7 +33,7 @@ func (m *Machine) Itab(inter, typ uint64) (uint64, error) {
 		table := m.load(rootItabs)
 		for i := range min(m.load(rootItabLen), m.load(rootItabCap)) {
 			t := m.load(table + i*8)
-			m.itabs[[2]uint64{m.load(t + itabInter), m.load(t + itabType)}] = t
+			m.itabs[[2]uint64{m.load(t + loop.ITabInter), m.load(t + loop.ITabType)}] = t
 		}
 	}
 	if t, ok := m.itabs[pair]; ok {
@@ -64,15 +65,15 @@ func (m *Machine) makeItab(inter, typ uint64, funcs []uint64) (uint64, error) {
 		m.store(rootItabs, grown)
 		m.store(rootItabCap, max(2*room, 16))
 	}
-	t, err := m.heap.AllocKind(heap.KindWords, itabFun+uint64(len(funcs))*8, 0)
+	t, err := m.heap.AllocKind(heap.KindWords, loop.ITabFun+uint64(len(funcs))*8, 0)
 	if err != nil {
 		return 0, err
 	}
-	m.store(t+itabInter, inter)
-	m.store(t+itabType, typ)
+	m.store(t+loop.ITabInter, inter)
+	m.store(t+loop.ITabType, typ)
 	m.mem.Store32(t+16, m.mem.Load32(typ+16))
 	for i, f := range funcs {
-		m.store(t+itabFun+uint64(i)*8, f)
+		m.store(t+loop.ITabFun+uint64(i)*8, f)
 	}
 	m.store(m.load(rootItabs)+n*8, t)
 	m.store(rootItabLen, n+1)

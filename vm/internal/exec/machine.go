@@ -1,5 +1,6 @@
-// Package exec runs images: frames, dispatch, goroutines, channels, select, timers, panics. It is not the memory
-// (package mem), the object heap and its types (package heap), nor the functions of the outside world (package host).
+// Package exec runs images: frames, goroutines, channels, select, timers, panics, and every instruction that package loop, which carries out
+// the plain ones, leaves to it. It is not the memory (package mem), the object heap and its types (package heap), nor the
+// functions of the outside world (package host).
 // Everything a run is stands in guest memory whenever Run has returned, so another Machine can Attach to a copy of the
 // memory and continue. A word of straight-line code costs a few nanoseconds; a call about ten.
 package exec
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/loop"
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
@@ -78,34 +80,7 @@ const exitedFatal = 2
 
 // Machine carries out one run. It is one thread of control: no two methods at once, but for Pause.
 type Machine struct {
-	// First what the loop reads: host addresses and limits of memory, refreshed by sync.
-	base       unsafe.Pointer // guest address code.Base
-	code       unsafe.Pointer // code word 0
-	entries    unsafe.Pointer // entry of function 0
-	marks      unsafe.Pointer // page epochs
-	size       uint64         // bytes in use
-	size8      uint64         // size / 8, 4, 2 (see turned)
-	size4      uint64
-	size2      uint64
-	end2       uint64 // offset from which on a number of so many bytes does not fit
-	end4       uint64
-	end8       uint64
-	end16      uint64
-	end24      uint64
-	funcsLess1 uint64         // functions, less 1
-	codeLen    uint64         // code words, trampolines included
-	starts     unsafe.Pointer // whether an instruction begins at each of them
-	epoch      uint32
-	halt       bool // the loop returns
-
-	// Frames may be entered and returned to without further ado from lo (an offset) over span bytes; hi is the end as a host address.
-	lo, span uint64
-	hi       uintptr
-
-	// The position: kept in registers by the loop.
-	pc   uintptr // code word
-	fp   uint64  // frame
-	left int64   // words until stopAt
+	s loop.State
 
 	stopAt    uint64 // instruction count at which safePoint has something to do
 	sliceEnd  uint64
@@ -127,6 +102,7 @@ type Machine struct {
 	host     Host
 	natives  []Native // by index in Image.Natives; Call nil: missing
 	observer Observer
+	halt     bool        // Run is to return
 	reported *code.Instr // the instruction whose mark is off, because it was reported and is to be carried out; nil: none
 	types    [256]typeInfo
 	itabs    map[[2]uint64]uint64 // made at run time, or 0: known not to implement
@@ -177,16 +153,11 @@ func prepare(c Config) (*Machine, error) {
 	p := c.Program
 	m := &Machine{prog: p, mem: c.Mem, heap: c.Heap, host: c.Host, observer: c.Observer}
 	m.thread.m = m
-	m.base = c.Mem.Base()
-	m.marks = unsafe.Pointer(unsafe.SliceData(c.Mem.PageEpochs()))
-	m.entries = unsafe.Pointer(unsafe.SliceData(p.entries))
-	m.funcsLess1 = uint64(len(p.entries)) - 1
-	m.codeLen = uint64(len(p.Image.Code)) + trampCount
-	m.starts = unsafe.Pointer(unsafe.SliceData(p.starts))
-	m.code = codePointer(p.code)
+	words := p.code
 	if c.Observer != nil {
-		m.code = codePointer(p.observedCode())
+		words = p.observedCode()
 	}
+	m.s.Bind(c.Mem, words, p.starts, p.entries)
 	m.natives = make([]Native, len(p.Image.Natives))
 	own := Builtins()
 	for i, sym := range p.Image.Natives {
@@ -196,7 +167,6 @@ func prepare(c Config) (*Machine, error) {
 		}
 		m.natives[i] = n
 	}
-	m.sync()
 	return m, nil
 }
 
@@ -208,15 +178,7 @@ func or(v, otherwise uint64) uint64 {
 }
 
 // sync refreshes the host-side copies of what the memory says of itself.
-func (m *Machine) sync() {
-	m.size = m.mem.Size()
-	m.end2, m.end4, m.end8, m.end16, m.end24 = m.size-1, m.size-3, m.size-7, m.size-15, m.size-23
-	m.size8, m.size4, m.size2 = m.size/8, m.size/4, m.size/2
-	if !mem.Tracked {
-		m.size8, m.size4, m.size2 = m.end8, m.end4, m.end2
-	}
-	m.epoch = m.mem.Epoch()
-}
+func (m *Machine) sync() { m.s.Sync(m.mem) }
 
 // Reload must be called when memory was changed from outside (an undo, a load): it forgets every host-side copy. The error
 // says that memory holds no position to go on from.
@@ -225,15 +187,15 @@ func (m *Machine) Reload() error {
 	m.itabs = nil
 	m.types = [256]typeInfo{}
 	m.g = m.load(rootG)
-	m.pc, m.fp = uintptr(m.load(rootPC)), m.load(rootFP)
+	m.s.PC, m.s.FP = uintptr(m.load(rootPC)), m.load(rootFP)
 	m.sliceEnd = m.load(rootSliceEnd)
-	m.stopAt, m.left = m.load(rootCount), 0
+	m.stopAt, m.s.Left = m.load(rootCount), 0
 	m.chunk, m.chunkEnd = 0, 0
 	if m.g == 0 {
 		return nil
 	}
-	if !m.mayContinue(uint64(m.pc), m.fp) {
-		return fmt.Errorf("exec: memory holds no valid position (code word %d, frame %#x): it is damaged or of another program", m.pc, m.fp)
+	if !m.mayContinue(uint64(m.s.PC), m.s.FP) {
+		return fmt.Errorf("exec: memory holds no valid position (code word %d, frame %#x): it is damaged or of another program", m.s.PC, m.s.FP)
 	}
 	m.setChunk(m.load(m.g + gChunk))
 	m.settle()
@@ -243,51 +205,51 @@ func (m *Machine) Reload() error {
 // mayContinue reports whether a frame at fp may go on at code word pc: an instruction begins there and the function's frame lies in
 // memory. What is in the frame does not matter: every op is safe with any content of its slots.
 func (m *Machine) mayContinue(pc, fp uint64) bool {
-	return pc < m.codeLen && m.prog.starts[pc] && fp&7 == 0 && fp >= m.prog.dataEnd && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
+	return pc < m.s.CodeLen && m.prog.starts[pc] && fp&7 == 0 && fp >= m.prog.dataEnd && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
 }
 
 // load and store are a word of a record; they are total.
 func (m *Machine) load(addr uint64) uint64       { return m.mem.Load64(addr) }
 func (m *Machine) store(addr, v uint64)          { m.mem.Store64(addr, v) }
 func (m *Machine) view(addr, n uint64) []byte    { return m.mem.Bytes(addr, n) }
-func (m *Machine) at(addr uint64) unsafe.Pointer { return unsafe.Add(m.base, addr-code.Base) }
+func (m *Machine) at(addr uint64) unsafe.Pointer { return unsafe.Add(m.s.Base, addr-code.Base) }
 
 // slotAddr is the guest address of slot i of the running frame, reg its content.
-func (m *Machine) slotAddr(i uint16) uint64 { return m.fp + uint64(i)*8 }
+func (m *Machine) slotAddr(i uint16) uint64 { return m.s.FP + uint64(i)*8 }
 func (m *Machine) reg(i uint16) *uint64 {
-	return (*uint64)(unsafe.Add(m.base, m.fp-code.Base+uint64(i)*8))
+	return (*uint64)(unsafe.Add(m.s.Base, m.s.FP-code.Base+uint64(i)*8))
 }
 func (m *Machine) regN(i uint16, n int) *uint64 {
-	return (*uint64)(unsafe.Add(m.base, m.fp-code.Base+uint64(i)*8+uint64(n)*8))
+	return (*uint64)(unsafe.Add(m.s.Base, m.s.FP-code.Base+uint64(i)*8+uint64(n)*8))
 }
 
 // instr is the instruction at pc, the observer's mark taken off.
 func (m *Machine) instr() code.Instr {
-	in := *(*code.Instr)(unsafe.Add(m.code, m.pc*8))
+	in := *(*code.Instr)(unsafe.Add(m.s.Code, m.s.PC*8))
 	in.Op &^= code.Observed
 	return in
 }
 
 // extAt is ext word i of the instruction at pc.
 func (m *Machine) extAt(i int) uint64 {
-	return *(*uint64)(unsafe.Add(m.code, m.pc*8+uintptr(1+i)*8))
+	return *(*uint64)(unsafe.Add(m.s.Code, m.s.PC*8+uintptr(1+i)*8))
 }
 
 // advance passes n words.
 func (m *Machine) advance(n int) {
-	m.pc += uintptr(n)
-	m.left -= int64(n)
+	m.s.PC += uintptr(n)
+	m.s.Left -= int64(n)
 }
 
 // Count is the number of instruction words carried out since the run began.
-func (m *Machine) Count() uint64 { return m.stopAt - uint64(m.left) }
+func (m *Machine) Count() uint64 { return m.stopAt - uint64(m.s.Left) }
 
 // Position is the running goroutine's number, code word and frame address; goid 0 when none runs.
 func (m *Machine) Position() (goid, pc, frame uint64) {
 	if m.g == 0 {
 		return 0, 0, 0
 	}
-	return m.load(m.g + gID), uint64(m.pc), m.fp
+	return m.load(m.g + gID), uint64(m.s.PC), m.s.FP
 }
 
 // Mem, Heap and Program are what the machine was made of.
@@ -321,8 +283,15 @@ func (m *Machine) Run(budget uint64) Stop {
 	if gas := m.load(rootGas); gas != 0 && m.Count() >= gas {
 		m.fail(&LimitError{"gas", gas})
 	}
-	if !m.halt {
-		m.loop()
+	for !m.halt {
+		switch m.s.Run() {
+		case loop.Slow:
+			m.slow()
+		case loop.Pause:
+			m.safePoint()
+		case loop.Observed:
+			m.observe()
+		}
 	}
 	m.flush()
 	return m.stop
@@ -331,8 +300,8 @@ func (m *Machine) Run(budget uint64) Stop {
 // flush writes the position to the root page.
 func (m *Machine) flush() {
 	m.store(rootG, m.g)
-	m.store(rootPC, uint64(m.pc))
-	m.store(rootFP, m.fp)
+	m.store(rootPC, uint64(m.s.PC))
+	m.store(rootFP, m.s.FP)
 	m.store(rootCount, m.Count())
 	m.store(rootSliceEnd, m.sliceEnd)
 	if m.g != 0 {
@@ -377,7 +346,7 @@ func (m *Machine) setStop(at uint64) {
 	if int64(at-c) > 1<<40 {
 		at = c + 1<<40
 	}
-	m.stopAt, m.left = at, int64(at-c)
+	m.stopAt, m.s.Left = at, int64(at-c)
 }
 
 // safePoint is called by the loop at a backward jump or call when no words are left; with an observer at each of them.

@@ -28,7 +28,7 @@ func haltingPanics(a *Assembler) {
 
 // panicked is the Known function whose body the machine halted in and its first two arguments, "" if it is none.
 func panicked(m *Machine) (sym string, x, y uint64) {
-	f := m.prog.FuncAt(uint64(m.pc))
+	f := m.prog.FuncAt(uint64(m.s.PC))
 	sym = m.prog.Image.Funcs[f].Name
 	if _, ok := knownArgs[sym]; !ok {
 		return "", 0, 0

@@ -103,3 +103,8 @@ func (m *Machine) complexOp(in code.Instr) {
 	*m.reg(in.A), *m.regN(in.A, 1) = u64(real(x)), u64(imag(x))
 	m.advance(1)
 }
+
+func f64(v uint64) float64 { return math.Float64frombits(v) }
+func f32(v uint64) float32 { return math.Float32frombits(uint32(v)) }
+func u64(f float64) uint64 { return math.Float64bits(f) }
+func u32(f float32) uint64 { return uint64(math.Float32bits(f)) }

@@ -34,10 +34,10 @@ type Span struct {
 // back when the next one is reported. A jump or call of the instruction to itself passes none in between: it goes by safePoint, because no words are left.
 func (m *Machine) observe() {
 	m.remark()
-	m.reported = (*code.Instr)(unsafe.Add(m.code, m.pc*8))
+	m.reported = (*code.Instr)(unsafe.Add(m.s.Code, m.s.PC*8))
 	m.reported.Op &^= code.Observed
 	m.setStop(m.Count())
-	s := Step{PC: uint64(m.pc), Instr: m.instr(), Frame: m.fp, Func: m.prog.FuncAt(uint64(m.pc)), Count: m.Count(), m: m}
+	s := Step{PC: uint64(m.s.PC), Instr: m.instr(), Frame: m.s.FP, Func: m.prog.FuncAt(uint64(m.s.PC)), Count: m.Count(), m: m}
 	if m.g != 0 {
 		s.Goid = m.load(m.g + gID)
 	}

@@ -29,12 +29,12 @@ func (m *Machine) deferOp(in code.Instr) error {
 	m.store(d+dClosure, closure)
 	m.store(d+dArgc, n)
 	m.mem.Copy(d+dArgs, m.argAt(in.A, fn), n*8)
-	if owner := *m.regN(in.B, 2); in.Op == code.DeferF && owner != m.fp {
+	if owner := *m.regN(in.B, 2); in.Op == code.DeferF && owner != m.s.FP {
 		return m.deferFor(owner, d)
 	}
 	m.store(d+dLink, m.load(m.g+gDefer))
-	m.store(d+dFP, m.fp)
-	m.store(d+dOwner, uint64(m.prog.FuncAt(uint64(m.pc))))
+	m.store(d+dFP, m.s.FP)
+	m.store(d+dOwner, uint64(m.prog.FuncAt(uint64(m.s.PC))))
 	m.store(m.g+gDefer, d)
 	m.advance(1)
 	return nil
@@ -71,7 +71,7 @@ func (m *Machine) deferFor(owner, d uint64) error {
 // runDefers runs the newest deferred call of the running frame, to come back to this very instruction, until there is none.
 func (m *Machine) runDefers(in code.Instr) error {
 	d := m.load(m.g + gDefer)
-	if d == 0 || m.load(d+dFP) != m.fp {
+	if d == 0 || m.load(d+dFP) != m.s.FP {
 		m.advance(1)
 		return nil
 	}
@@ -80,11 +80,11 @@ func (m *Machine) runDefers(in code.Instr) error {
 		m.store(m.g+gDefer, m.load(d+dLink))
 		return heap.ErrFault
 	}
-	if !m.callDeferred(d, m.slotAddr(in.A), uint64(m.pc)) {
+	if !m.callDeferred(d, m.slotAddr(in.A), uint64(m.s.PC)) {
 		return nil
 	}
 	m.store(m.g+gDefer, m.load(d+dLink))
-	m.left--
+	m.s.Left--
 	m.callPoint()
 	return nil
 }
@@ -92,7 +92,7 @@ func (m *Machine) runDefers(in code.Instr) error {
 // callDeferred begins deferred call d, which has a function, its frame at w or in a new chunk. False: as for enter.
 func (m *Machine) callDeferred(d, w, ret uint64) bool {
 	fn := m.load(d + dFunc)
-	if fn > m.funcsLess1 {
+	if fn > m.s.FuncsLess1 {
 		m.check(m.damaged("deferred call"))
 		return false
 	}
@@ -100,21 +100,21 @@ func (m *Machine) callDeferred(d, w, ret uint64) bool {
 		return false
 	}
 	e := &m.prog.entries[fn]
-	n := min(m.load(d+dArgc), uint64(e.args)) * 8
-	copy(m.host8(m.fp+uint64(header+int(e.res))*8, n), m.host8(d+dArgs, n))
+	n := min(m.load(d+dArgc), uint64(e.Args)) * 8
+	copy(m.host8(m.s.FP+uint64(header+int(e.Res))*8, n), m.host8(d+dArgs, n))
 	return true
 }
 
 // raise begins a panic with the empty interface (typ, data), or Goexit, in the running frame.
 func (m *Machine) raise(typ, data uint64, goexit bool) {
 	if typ == 0 && !goexit {
-		m.left++ // panicKnown counts the instruction
+		m.s.Left++ // panicKnown counts the instruction
 		m.panicKnown(KnownPanicNil)
 		return
 	}
 	p, err := m.heap.AllocKind(heap.KindPanic, pBytes, 0)
 	if err != nil {
-		m.left++
+		m.s.Left++
 		m.check(err)
 		return
 	}
@@ -128,8 +128,8 @@ func (m *Machine) raise(typ, data uint64, goexit bool) {
 	}
 	m.store(p+panicLink, link)
 	m.mem.Store8(p+panicGoexit, uint8(boolWord(goexit)))
-	m.store(p+pFP, m.fp)
-	m.store(p+pPC, uint64(m.pc))
+	m.store(p+pFP, m.s.FP)
+	m.store(p+pPC, uint64(m.s.PC))
 	m.store(m.g+gPanic, p)
 	m.nextDeferred(p)
 }
@@ -148,7 +148,7 @@ func (m *Machine) stand(p uint64) bool {
 		return false
 	}
 	m.unwindTo(fp)
-	m.fp, m.pc = fp, uintptr(pc)
+	m.s.FP, m.s.PC = fp, uintptr(pc)
 	m.land(m.frameBytes(pc))
 	return true
 }
@@ -193,7 +193,7 @@ func (m *Machine) nextDeferred(p uint64) {
 	m.store(p+pOwnerFP, m.load(d+dFP))
 	m.store(p+pOwner, m.load(d+dOwner))
 	m.store(p+pMark, m.load(d+dLink))
-	m.store(p+pCallFP, m.fp)
+	m.store(p+pCallFP, m.s.FP)
 	if fn == 0 {
 		m.store(p+pCallFP, 0)
 		m.panicKnown(KnownPanicMem)
@@ -228,23 +228,23 @@ func (m *Machine) recovered(p uint64) {
 	}
 	m.store(m.g+gPanic, q)
 	owner := m.load(p + pOwner)
-	if owner == 0 || owner > m.funcsLess1 {
+	if owner == 0 || owner > m.s.FuncsLess1 {
 		m.check(m.damaged("deferred call"))
 		return
 	}
 	e, fp := &m.prog.entries[owner], m.load(p+pOwnerFP)
-	if fp&7 != 0 || !m.mem.InRange(fp, uint64(e.frameBytes)) {
+	if fp&7 != 0 || !m.mem.InRange(fp, uint64(e.FrameBytes)) {
 		m.check(m.damaged("deferred call"))
 		return
 	}
-	m.fp = fp
+	m.s.FP = fp
 	m.unwindTo(fp)
-	m.land(uint64(e.frameBytes))
+	m.land(uint64(e.FrameBytes))
 	if pc := m.prog.Image.Funcs[owner].Recover; pc != 0 {
-		m.pc = uintptr(pc)
+		m.s.PC = uintptr(pc)
 		return
 	}
-	clear(m.host8(m.slotAddr(header), uint64(e.res)*8))
+	clear(m.host8(m.slotAddr(header), uint64(e.Res)*8))
 	if err := m.ret(); err != nil {
 		m.check(err)
 	}
@@ -262,8 +262,8 @@ func (m *Machine) recover() (typ, data uint64) {
 	if p == 0 || m.mem.Load8(p+panicGoexit) != 0 || m.mem.Load8(p+panicRecovered) != 0 {
 		return 0, 0
 	}
-	call, fp := m.load(p+pCallFP), m.fp
-	flags := m.prog.entries[m.prog.FuncAt(uint64(m.pc))].flags
+	call, fp := m.load(p+pCallFP), m.s.FP
+	flags := m.prog.entries[m.prog.FuncAt(uint64(m.s.PC))].Flags
 	if flags&code.FuncWrapper != 0 {
 		if fp == call {
 			return 0, 0
@@ -289,11 +289,11 @@ func (m *Machine) recover() (typ, data uint64) {
 func (m *Machine) caller(fp uint64) (uint64, code.FuncFlag) {
 	ret := m.load(fp + 8)
 	if ret != m.prog.tramp(trampPanicNext) {
-		return m.load(fp), m.prog.entries[m.prog.FuncAt(ret)].flags
+		return m.load(fp), m.prog.entries[m.prog.FuncAt(ret)].Flags
 	}
 	for p, n := m.load(m.g+gPanic), 0; p != 0 && n < chainMax; p, n = m.load(p+pPrev), n+1 {
 		if m.load(p+pCallFP) == fp && m.load(p+pState)&pDone != 0 {
-			return m.load(p + pOwnerFP), m.prog.entries[min(m.load(p+pOwner), m.funcsLess1)].flags
+			return m.load(p + pOwnerFP), m.prog.entries[min(m.load(p+pOwner), m.s.FuncsLess1)].Flags
 		}
 	}
 	return 0, 0

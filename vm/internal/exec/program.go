@@ -6,9 +6,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/loop"
 )
 
 // Program is an image made ready to run: its code with the machine's trampolines behind it, a table of entries for
@@ -17,20 +17,12 @@ type Program struct {
 	Image *code.Image
 
 	code    []code.Instr // Image.Code and the trampolines
-	entries []entry      // by function index
+	entries []loop.Entry // by function index
 	order   []int32      // function indexes by Entry
 	block   []int32      // for each 64 code words, the position in order of the function that holds or follows the first
 	starts  []bool       // by code word: an instruction begins here, so a frame may continue here
 	itabs   map[[2]uint64]uint64
 	dataEnd uint64
-}
-
-// entry is what a call needs of a function.
-type entry struct {
-	start      uint32 // code word
-	frameBytes uint32
-	res, args  uint16 // slots
-	flags      code.FuncFlag
 }
 
 // funcReflect marks the functions of package reflect, in entries only.
@@ -53,7 +45,7 @@ func NewProgram(img *code.Image) (*Program, error) {
 	p.code = append(p.code, code.Instr{Op: code.GoExit}, code.Instr{Op: code.PanicNext}, code.Instr{Op: code.Trap},
 		code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap})
 	p.starts = make([]bool, n+trampCount)
-	p.entries = make([]entry, len(img.Funcs))
+	p.entries = make([]loop.Entry, len(img.Funcs))
 	for i, f := range img.Funcs {
 		if i == 0 {
 			continue
@@ -65,7 +57,7 @@ func NewProgram(img *code.Image) (*Program, error) {
 		if strings.HasPrefix(f.Name, "reflect.") {
 			flags |= funcReflect
 		}
-		p.entries[i] = entry{uint32(f.Entry), uint32(f.FrameSlots) * 8, uint16(f.ResSlots), uint16(f.ArgSlots), flags}
+		p.entries[i] = loop.Entry{Start: uint32(f.Entry), FrameBytes: uint32(f.FrameSlots) * 8, Res: uint16(f.ResSlots), Args: uint16(f.ArgSlots), Flags: flags}
 		p.order = append(p.order, int32(i))
 		p.markStarts(int(f.Entry), int(f.End))
 	}
@@ -145,5 +137,3 @@ func (p *Program) observedCode() []code.Instr {
 	}
 	return c
 }
-
-func codePointer(c []code.Instr) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(c)) }

@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/tandemvm/tandem/vm/internal/code"
+import (
+	"unsafe"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
 
 // Everything the machine knows of a run is in the records of this file: its part of the root page, and objects on the heap.
 // All offsets are in bytes, all fields words unless said otherwise. Lists end with 0.
@@ -162,9 +166,5 @@ const (
 	tBytes
 )
 
-// Offsets in abi.ITab.
-const (
-	itabInter = 0
-	itabType  = 8
-	itabFun   = 24
-)
+// slot is slot i of the frame at p.
+func slot(p unsafe.Pointer, i int) *uint64 { return (*uint64)(unsafe.Add(p, uintptr(i)*8)) }

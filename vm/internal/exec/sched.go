@@ -21,7 +21,7 @@ func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
 	if m.load(rootNextID) == 1 {
 		first = mainChunkBytes
 	}
-	size := max(first, chunkHead+2*uint64(e.frameBytes))
+	size := max(first, chunkHead+2*uint64(e.FrameBytes))
 	chunk, err := m.heap.AllocKind(heap.KindStack, size, 0)
 	if err != nil {
 		m.check(err)
@@ -31,20 +31,20 @@ func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
 	fp := chunk + chunkHead
 	m.store(fp+8, m.prog.tramp(trampGoExit))
 	m.store(fp+16, closure)
-	for i := 0; i < min(len(args), int(e.args)); i++ {
-		m.store(fp+uint64(header+int(e.res)+i)*8, args[i])
+	for i := 0; i < min(len(args), int(e.Args)); i++ {
+		m.store(fp+uint64(header+int(e.Res)+i)*8, args[i])
 	}
 	id := m.load(rootNextID)
 	m.store(rootNextID, id+1)
 	m.store(g+gID, id)
-	m.store(g+gPC, uint64(e.start))
+	m.store(g+gPC, uint64(e.Start))
 	m.store(g+gFP, fp)
 	m.store(g+gChunk, chunk)
 	m.store(g+gStack, size)
 	m.store(g+gFunc, fn)
 	if m.g != 0 {
 		m.store(g+gParent, m.load(m.g+gID))
-		m.store(g+gParentPC, uint64(m.pc))
+		m.store(g+gParentPC, uint64(m.s.PC))
 	}
 	if system {
 		m.store(g+gFlags, gSystem)
@@ -120,8 +120,8 @@ func (m *Machine) ready(g uint64) {
 func (m *Machine) leave(why Status) {
 	g := m.g
 	m.store(g+gStatus, uint64(why))
-	m.store(g+gPC, uint64(m.pc))
-	m.store(g+gFP, m.fp)
+	m.store(g+gPC, uint64(m.s.PC))
+	m.store(g+gFP, m.s.FP)
 	m.store(g+gChunk, m.chunk)
 }
 
@@ -144,8 +144,8 @@ func (m *Machine) schedule() {
 	}
 	m.g = g
 	m.store(g+gStatus, uint64(StatusRunning))
-	m.pc, m.fp = uintptr(m.load(g+gPC)), m.load(g+gFP)
-	if !m.mayContinue(uint64(m.pc), m.fp) {
+	m.s.PC, m.s.FP = uintptr(m.load(g+gPC)), m.load(g+gFP)
+	if !m.mayContinue(uint64(m.s.PC), m.s.FP) {
 		m.check(m.damaged("goroutine"))
 		return
 	}
@@ -189,7 +189,7 @@ func (m *Machine) Goroutines(fn func(g GoroutineInfo) bool) {
 		i := GoroutineInfo{Record: g, ID: m.load(g + gID), Status: Status(m.load(g + gStatus)), PC: m.load(g + gPC), Frame: m.load(g + gFP),
 			System: m.load(g+gFlags)&gSystem != 0}
 		if g == m.g {
-			i.PC, i.Frame = uint64(m.pc), m.fp
+			i.PC, i.Frame = uint64(m.s.PC), m.s.FP
 		}
 		if !fn(i) {
 			return

@@ -40,7 +40,7 @@ func (m *Machine) slow() {
 	if err != nil {
 		m.check(err)
 	}
-	if s := m.mem.Size(); s != m.size {
+	if s := m.mem.Size(); s != m.s.Size {
 		m.sync()
 	}
 }
@@ -115,23 +115,23 @@ func raiseBy(sym string, args ...uint64) error {
 // panicKnown calls the Known guest function sym, which panics, on top of the running frame; pc stands at the instruction at fault.
 func (m *Machine) panicKnown(sym string, args ...uint64) {
 	fn := m.prog.Image.Known[sym]
-	if fn == 0 || fn > m.funcsLess1 {
+	if fn == 0 || fn > m.s.FuncsLess1 {
 		m.throw("machine needs " + sym + ", which the image lacks")
 		return
 	}
-	m.left-- // the instruction counts
-	m.callFrom(m.fp+m.frameBytes(uint64(m.pc)), fn, 0, args)
+	m.s.Left-- // the instruction counts
+	m.callFrom(m.s.FP+m.frameBytes(uint64(m.s.PC)), fn, 0, args)
 }
 
 // callFrom begins a call of fn with args, its frame at w or in a new chunk, which returns to the word after pc.
 func (m *Machine) callFrom(w, fn, closure uint64, args []uint64) {
-	ret := uint64(m.pc) + uint64(m.words())
+	ret := uint64(m.s.PC) + uint64(m.words())
 	m.callTo(w, fn, closure, ret, args)
 }
 
 // callTo is callFrom with the word to return to.
 func (m *Machine) callTo(w, fn, closure, ret uint64, args []uint64) bool {
-	if fn == 0 || fn > m.funcsLess1 {
+	if fn == 0 || fn > m.s.FuncsLess1 {
 		m.throw("call of function that the image lacks")
 		return false
 	}
@@ -139,9 +139,9 @@ func (m *Machine) callTo(w, fn, closure, ret uint64, args []uint64) bool {
 	if !m.enter(fn, closure, w, ret, false) {
 		return false
 	}
-	f := m.at(m.fp)
-	for i := 0; i < min(len(args), int(e.args)); i++ {
-		*slot(f, header+int(e.res)+i) = args[i]
+	f := m.at(m.s.FP)
+	for i := 0; i < min(len(args), int(e.Args)); i++ {
+		*slot(f, header+int(e.Res)+i) = args[i]
 	}
 	return true
 }

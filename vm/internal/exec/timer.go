@@ -187,7 +187,7 @@ func (m *Machine) fireTimers() {
 		args := []uint64{m.load(r + tArg), m.load(r + tArg1), m.load(r + tArgSeq), uint64(now - when)}
 		fn := m.load(f)
 		// Lack of room makes newG collect, which needs r to be in the heap still, and fail once.
-		for fn != 0 && fn <= m.funcsLess1 && m.newG(fn, f, args, true) == 0 {
+		for fn != 0 && fn <= m.s.FuncsLess1 && m.newG(fn, f, args, true) == 0 {
 			if m.halt {
 				return
 			}

@@ -22,7 +22,7 @@ type CallerFrame struct {
 func (m *Machine) Callers(g uint64, fn func(f CallerFrame) bool) {
 	pc, fp := m.load(g+gPC), m.load(g+gFP)
 	if g == m.g {
-		pc, fp = uint64(m.pc), m.fp
+		pc, fp = uint64(m.s.PC), m.s.FP
 	}
 	p := m.load(g + gPanic)
 	// A goroutine that waits stands after its operation, so all but the running one's innermost are return addresses.

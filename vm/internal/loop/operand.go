@@ -1,4 +1,4 @@
-package exec
+package loop
 
 import (
 	"math"
@@ -41,8 +41,8 @@ func m32(base unsafe.Pointer, off uint64) *uint32 { return (*uint32)(unsafe.Add(
 func m64(base unsafe.Pointer, off uint64) *uint64 { return (*uint64)(unsafe.Add(base, off)) }
 
 // clean reports whether a store to offset off has to touch its page first.
-func (m *Machine) clean(off uint64) bool {
-	return mem.Tracked && *(*uint32)(unsafe.Add(m.marks, off>>12*4)) != m.epoch
+func (s *State) clean(off uint64) bool {
+	return mem.Tracked && *(*uint32)(unsafe.Add(s.marks, off>>12*4)) != s.Epoch
 }
 
 // turned is an offset made ready for one comparison with size8, size4 or size2 (n is 3, 2, 1) that refuses a store that is outside of memory or
@@ -53,6 +53,3 @@ func turned(off uint64, n int) uint64 {
 	}
 	return bits.RotateLeft64(off, -n)
 }
-
-// slot is slot i of the frame at p.
-func slot(p unsafe.Pointer, i int) *uint64 { return (*uint64)(unsafe.Add(p, uintptr(i)*8)) }

@@ -1,4 +1,4 @@
-package exec
+package loop
 
 import (
 	"math"
@@ -8,35 +8,25 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 )
 
-// loop carries out instructions until m.halt is set.
+// Run carries out instructions until one is not to be carried out here; the result says why it stands at it.
 //
-// The locals pc, regs and lim are the thread's position; they are kept out of the machine, so that they live in registers,
-// and written to it (label slow) before anything that is not carried out here. lim tells how many words are left: it is
-// the address at which pc would stand when they are used up, if no jump were taken, so straight-line code costs no
-// counting; every taken jump moves lim along with pc, less the word of the jump itself. It is compared at backward jumps
-// and calls only.
+// The locals pc, regs and lim are the position; they are kept out of the State, so that they live in registers, and written to it at the
+// end. lim tells how many words are left: it is the address at which pc would stand when they are used up, if no jump were
+// taken, so straight-line code costs no counting; every taken jump moves lim along with pc, less the word of the jump
+// itself. It is compared at backward jumps and calls only.
 //
-// The shape follows what the compiler makes of it: every case ends with its own goto next, and next is a block that only the reload
-// enters from outside, so the locals keep their registers from one instruction to the next. A common end of the switch
-// costs a second jump and six moves an instruction.
-//
-// Every op that can fault, cross a page or touch a clean page is done here only in its plain case; for the others the
-// label slow leaves pc where it is, and Machine.slow does the whole op. Ops that are not in this switch are done there always.
-func (m *Machine) loop() {
+// The shape follows what the compiler makes of it: every case ends with its own goto next, and next is a block that nothing else enters
+// from outside, so the locals keep their registers from one instruction to the next. A common end of the switch costs a second
+// jump and six moves an instruction. Nothing is called, so nothing is spilled.
+func (s *State) Run() Why {
 	var (
-		pc   *code.Instr
-		regs unsafe.Pointer
-		lim  uintptr
 		off  int
-		base = m.base
+		base = s.Base
+		pc   = (*code.Instr)(unsafe.Add(s.Code, s.PC*8))
+		regs = unsafe.Add(base, s.FP-code.Base)
+		lim  = uintptr(unsafe.Pointer(pc)) + uintptr(s.Left*8)
+		why  Why
 	)
-reload:
-	if m.halt {
-		return
-	}
-	pc = (*code.Instr)(unsafe.Add(m.code, m.pc*8))
-	regs = unsafe.Add(base, m.fp-code.Base)
-	lim = uintptr(unsafe.Pointer(pc)) + uintptr(m.left*8)
 next:
 	switch pc.Op {
 	case 0: // no op: named so that the jump table begins at 0
@@ -683,7 +673,7 @@ next:
 
 	case code.LdU8:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= s.Size {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
@@ -691,7 +681,7 @@ next:
 		goto next
 	case code.LdS8:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.size {
+		if o >= s.Size {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
@@ -699,7 +689,7 @@ next:
 		goto next
 	case code.LdU16:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.end2 {
+		if o >= s.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
@@ -707,7 +697,7 @@ next:
 		goto next
 	case code.LdS16:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.end2 {
+		if o >= s.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
@@ -715,7 +705,7 @@ next:
 		goto next
 	case code.LdU32:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
@@ -723,7 +713,7 @@ next:
 		goto next
 	case code.LdS32:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
@@ -731,7 +721,7 @@ next:
 		goto next
 	case code.Ld64:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.end8 {
+		if o >= s.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
@@ -739,7 +729,7 @@ next:
 		goto next
 	case code.Ld128:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.end16 {
+		if o >= s.end16 {
 			goto slow
 		}
 		x, y := *m64(base, o), *m64(base, o+8)
@@ -748,7 +738,7 @@ next:
 		goto next
 	case code.Ld192:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
-		if o >= m.end24 {
+		if o >= s.end24 {
 			goto slow
 		}
 		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
@@ -757,7 +747,7 @@ next:
 		goto next
 	case code.St8:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.size || m.clean(o) {
+		if o >= s.Size || s.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.B))
@@ -765,7 +755,7 @@ next:
 		goto next
 	case code.St16:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if turned(o, 1) >= m.size2 || m.clean(o) {
+		if turned(o, 1) >= s.size2 || s.clean(o) {
 			goto slow
 		}
 		*m16(base, o) = uint16(*r(regs, pc.B))
@@ -773,7 +763,7 @@ next:
 		goto next
 	case code.St32:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if turned(o, 2) >= m.size4 || m.clean(o) {
+		if turned(o, 2) >= s.size4 || s.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.B))
@@ -781,7 +771,7 @@ next:
 		goto next
 	case code.St64:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if turned(o, 3) >= m.size8 || m.clean(o) {
+		if turned(o, 3) >= s.size8 || s.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.B)
@@ -789,7 +779,7 @@ next:
 		goto next
 	case code.St128:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.end16 || m.clean(o) || m.clean(o+15) {
+		if o >= s.end16 || s.clean(o) || s.clean(o+15) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
@@ -797,7 +787,7 @@ next:
 		goto next
 	case code.St192:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if o >= m.end24 || m.clean(o) || m.clean(o+23) {
+		if o >= s.end24 || s.clean(o) || s.clean(o+23) {
 			goto slow
 		}
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
@@ -806,7 +796,7 @@ next:
 		goto next
 	case code.AddM64:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
-		if turned(o, 3) >= m.size8 || m.clean(o) {
+		if turned(o, 3) >= s.size8 || s.clean(o) {
 			goto slow
 		}
 		*m64(base, o) += *r(regs, pc.B)
@@ -818,7 +808,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i - code.Base
-		if o >= m.size {
+		if o >= s.Size {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
@@ -830,7 +820,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i - code.Base
-		if o >= m.size {
+		if o >= s.Size {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
@@ -842,7 +832,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*2 - code.Base
-		if o >= m.end2 {
+		if o >= s.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
@@ -854,7 +844,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*2 - code.Base
-		if o >= m.end2 {
+		if o >= s.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
@@ -866,7 +856,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*4 - code.Base
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
@@ -878,7 +868,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*4 - code.Base
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
@@ -890,7 +880,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*8 - code.Base
-		if o >= m.end8 {
+		if o >= s.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
@@ -902,7 +892,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*16 - code.Base
-		if o >= m.end16 {
+		if o >= s.end16 {
 			goto slow
 		}
 		x, y := *m64(base, o), *m64(base, o+8)
@@ -915,7 +905,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.B) + i*24 - code.Base
-		if o >= m.end24 {
+		if o >= s.end24 {
 			goto slow
 		}
 		x, y, z := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
@@ -928,7 +918,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i - code.Base
-		if o >= m.size || m.clean(o) {
+		if o >= s.Size || s.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.B))
@@ -940,7 +930,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*2 - code.Base
-		if turned(o, 1) >= m.size2 || m.clean(o) {
+		if turned(o, 1) >= s.size2 || s.clean(o) {
 			goto slow
 		}
 		*m16(base, o) = uint16(*r(regs, pc.B))
@@ -952,7 +942,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*4 - code.Base
-		if turned(o, 2) >= m.size4 || m.clean(o) {
+		if turned(o, 2) >= s.size4 || s.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.B))
@@ -964,7 +954,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*8 - code.Base
-		if turned(o, 3) >= m.size8 || m.clean(o) {
+		if turned(o, 3) >= s.size8 || s.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.B)
@@ -976,7 +966,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*16 - code.Base
-		if o >= m.end16 || m.clean(o) || m.clean(o+15) {
+		if o >= s.end16 || s.clean(o) || s.clean(o+15) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.B), *r1(regs, pc.B)
@@ -988,7 +978,7 @@ next:
 			goto slow
 		}
 		o := *r(regs, pc.A) + i*24 - code.Base
-		if o >= m.end24 || m.clean(o) || m.clean(o+23) {
+		if o >= s.end24 || s.clean(o) || s.clean(o+23) {
 			goto slow
 		}
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
@@ -1017,7 +1007,7 @@ next:
 		goto next
 	case code.LdPU8:
 		o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
-		if o >= m.size {
+		if o >= s.Size {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
@@ -1025,7 +1015,7 @@ next:
 		goto next
 	case code.LdPS8:
 		o := *r(regs, pc.B) + *r(regs, pc.C) - code.Base
-		if o >= m.size {
+		if o >= s.Size {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int8(*m8(base, o))))
@@ -1033,7 +1023,7 @@ next:
 		goto next
 	case code.LdPU16:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
-		if o >= m.end2 {
+		if o >= s.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m16(base, o))
@@ -1041,7 +1031,7 @@ next:
 		goto next
 	case code.LdPS16:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*2 - code.Base
-		if o >= m.end2 {
+		if o >= s.end2 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int16(*m16(base, o))))
@@ -1049,7 +1039,7 @@ next:
 		goto next
 	case code.LdPU32:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
@@ -1057,7 +1047,7 @@ next:
 		goto next
 	case code.LdPS32:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*4 - code.Base
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
@@ -1065,7 +1055,7 @@ next:
 		goto next
 	case code.LdP64:
 		o := *r(regs, pc.B) + *r(regs, pc.C)*8 - code.Base
-		if o >= m.end8 {
+		if o >= s.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
@@ -1073,7 +1063,7 @@ next:
 		goto next
 	case code.StP8:
 		o := *r(regs, pc.A) + *r(regs, pc.C) - code.Base
-		if o >= m.size || m.clean(o) {
+		if o >= s.Size || s.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.B))
@@ -1081,7 +1071,7 @@ next:
 		goto next
 	case code.StP16:
 		o := *r(regs, pc.A) + *r(regs, pc.C)*2 - code.Base
-		if turned(o, 1) >= m.size2 || m.clean(o) {
+		if turned(o, 1) >= s.size2 || s.clean(o) {
 			goto slow
 		}
 		*m16(base, o) = uint16(*r(regs, pc.B))
@@ -1089,7 +1079,7 @@ next:
 		goto next
 	case code.StP32:
 		o := *r(regs, pc.A) + *r(regs, pc.C)*4 - code.Base
-		if turned(o, 2) >= m.size4 || m.clean(o) {
+		if turned(o, 2) >= s.size4 || s.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.B))
@@ -1097,7 +1087,7 @@ next:
 		goto next
 	case code.StP64:
 		o := *r(regs, pc.A) + *r(regs, pc.C)*8 - code.Base
-		if turned(o, 3) >= m.size8 || m.clean(o) {
+		if turned(o, 3) >= s.size8 || s.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.B)
@@ -1108,14 +1098,14 @@ next:
 		pc = by(pc, 2)
 		goto next
 	case code.NilChk:
-		if *r(regs, pc.A)-code.Base >= m.size {
+		if *r(regs, pc.A)-code.Base >= s.Size {
 			goto slow
 		}
 		pc = by(pc, 1)
 		goto next
 	case code.LdG64:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end8 {
+		if o >= s.end8 {
 			goto slow
 		}
 		*r(regs, pc.A) = *m64(base, o)
@@ -1123,7 +1113,7 @@ next:
 		goto next
 	case code.LdGU32:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m32(base, o))
@@ -1131,7 +1121,7 @@ next:
 		goto next
 	case code.LdGS32:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end4 {
+		if o >= s.end4 {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(int64(int32(*m32(base, o))))
@@ -1139,7 +1129,7 @@ next:
 		goto next
 	case code.LdGU8:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size {
+		if o >= s.Size {
 			goto slow
 		}
 		*r(regs, pc.A) = uint64(*m8(base, o))
@@ -1147,7 +1137,7 @@ next:
 		goto next
 	case code.LdG128:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end16 {
+		if o >= s.end16 {
 			goto slow
 		}
 		*r(regs, pc.A), *r1(regs, pc.A) = *m64(base, o), *m64(base, o+8)
@@ -1155,7 +1145,7 @@ next:
 		goto next
 	case code.LdG192:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end24 {
+		if o >= s.end24 {
 			goto slow
 		}
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = *m64(base, o), *m64(base, o+8), *m64(base, o+16)
@@ -1163,7 +1153,7 @@ next:
 		goto next
 	case code.StG64:
 		o := uint64(uint32(imm(pc)))
-		if turned(o, 3) >= m.size8 || m.clean(o) {
+		if turned(o, 3) >= s.size8 || s.clean(o) {
 			goto slow
 		}
 		*m64(base, o) = *r(regs, pc.A)
@@ -1171,7 +1161,7 @@ next:
 		goto next
 	case code.StG32:
 		o := uint64(uint32(imm(pc)))
-		if turned(o, 2) >= m.size4 || m.clean(o) {
+		if turned(o, 2) >= s.size4 || s.clean(o) {
 			goto slow
 		}
 		*m32(base, o) = uint32(*r(regs, pc.A))
@@ -1179,7 +1169,7 @@ next:
 		goto next
 	case code.StG8:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.size || m.clean(o) {
+		if o >= s.Size || s.clean(o) {
 			goto slow
 		}
 		*m8(base, o) = uint8(*r(regs, pc.A))
@@ -1187,7 +1177,7 @@ next:
 		goto next
 	case code.StG128:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end16 || m.clean(o) || m.clean(o+15) {
+		if o >= s.end16 || s.clean(o) || s.clean(o+15) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8) = *r(regs, pc.A), *r1(regs, pc.A)
@@ -1195,7 +1185,7 @@ next:
 		goto next
 	case code.StG192:
 		o := uint64(uint32(imm(pc)))
-		if o >= m.end24 || m.clean(o) || m.clean(o+23) {
+		if o >= s.end24 || s.clean(o) || s.clean(o+23) {
 			goto slow
 		}
 		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = *r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A)
@@ -1204,8 +1194,8 @@ next:
 	case code.TypeW:
 		t := *r(regs, pc.B)
 		if pc.C != 0 && t != 0 {
-			o := t + itabType - code.Base
-			if o >= m.end8 {
+			o := t + ITabType - code.Base
+			if o >= s.end8 {
 				goto slow
 			}
 			t = *m64(base, o)
@@ -1216,8 +1206,8 @@ next:
 	case code.IToE:
 		t, d := *r(regs, pc.B), *r1(regs, pc.B)
 		if t != 0 {
-			o := t + itabType - code.Base
-			if o >= m.end8 {
+			o := t + ITabType - code.Base
+			if o >= s.end8 {
 				goto slow
 			}
 			t = *m64(base, o)
@@ -1236,68 +1226,68 @@ next:
 		goto next
 
 	case code.Call:
-		f := (*entry)(unsafe.Add(m.entries, imm(pc)*int64(unsafe.Sizeof(entry{}))))
+		f := (*Entry)(unsafe.Add(s.entries, imm(pc)*int64(unsafe.Sizeof(Entry{}))))
 		w := unsafe.Pointer(r(regs, pc.A))
-		if uintptr(w)+uintptr(f.frameBytes) > m.hi {
+		if uintptr(w)+uintptr(f.FrameBytes) > s.Hi {
 			goto slow
 		}
 		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
-		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
-		off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
+		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(s.Code))>>3 + 1
+		off = int(uintptr(s.Code)+uintptr(f.Start)*8-uintptr(unsafe.Pointer(pc))) >> 3
 		regs = w
 		goto call
 	case code.CallC:
 		o := *r(regs, pc.B) - code.Base
-		if o >= m.end8 {
+		if o >= s.end8 {
 			goto slow
 		}
 		i := *m64(base, o)
-		if i-1 >= m.funcsLess1 {
+		if i-1 >= s.FuncsLess1 {
 			goto slow
 		}
-		f := (*entry)(unsafe.Add(m.entries, i*uint64(unsafe.Sizeof(entry{}))))
+		f := (*Entry)(unsafe.Add(s.entries, i*uint64(unsafe.Sizeof(Entry{}))))
 		w := unsafe.Pointer(r(regs, pc.A))
-		if uintptr(w)+uintptr(f.frameBytes) > m.hi {
+		if uintptr(w)+uintptr(f.FrameBytes) > s.Hi {
 			goto slow
 		}
 		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
-		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
+		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(s.Code))>>3 + 1
 		*m64(w, 16) = o + code.Base
-		off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
+		off = int(uintptr(s.Code)+uintptr(f.Start)*8-uintptr(unsafe.Pointer(pc))) >> 3
 		regs = w
 		goto call
 	case code.CallI:
-		o := *r(regs, pc.B) + itabFun + uint64(pc.C)*8 - code.Base
-		if o >= m.end8 {
+		o := *r(regs, pc.B) + ITabFun + uint64(pc.C)*8 - code.Base
+		if o >= s.end8 {
 			goto slow
 		}
 		i := *m64(base, o)
-		if i-1 >= m.funcsLess1 {
+		if i-1 >= s.FuncsLess1 {
 			goto slow
 		}
-		f := (*entry)(unsafe.Add(m.entries, i*uint64(unsafe.Sizeof(entry{}))))
+		f := (*Entry)(unsafe.Add(s.entries, i*uint64(unsafe.Sizeof(Entry{}))))
 		w := unsafe.Pointer(r(regs, pc.A))
-		if uintptr(w)+uintptr(f.frameBytes) > m.hi {
+		if uintptr(w)+uintptr(f.FrameBytes) > s.Hi {
 			goto slow
 		}
 		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
-		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(m.code))>>3 + 1
-		off = int(uintptr(m.code)+uintptr(f.start)*8-uintptr(unsafe.Pointer(pc))) >> 3
+		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(s.Code))>>3 + 1
+		off = int(uintptr(s.Code)+uintptr(f.Start)*8-uintptr(unsafe.Pointer(pc))) >> 3
 		regs = w
 		goto call
 	case code.Ret1:
-		*r(regs, header) = *r(regs, pc.A)
+		*r(regs, code.FrameHeader) = *r(regs, pc.A)
 		fallthrough
 	case code.Ret:
 		o := *m64(regs, 0) - code.Base
-		if o-m.lo >= m.span {
+		if o-s.Lo >= s.Span {
 			goto slow
 		}
 		w := *m64(regs, 8)
-		if w >= m.codeLen || *(*uint8)(unsafe.Add(m.starts, w)) == 0 || o&7 != 0 {
+		if w >= s.CodeLen || *(*uint8)(unsafe.Add(s.starts, w)) == 0 || o&7 != 0 {
 			goto slow
 		}
-		np := (*code.Instr)(unsafe.Add(m.code, w*8))
+		np := (*code.Instr)(unsafe.Add(s.Code, w*8))
 		lim += uintptr(unsafe.Pointer(np)) - uintptr(unsafe.Pointer(pc)) - 8
 		pc = np
 		regs = unsafe.Add(base, o)
@@ -1323,22 +1313,16 @@ call:
 	}
 	goto next
 observed:
-	// The locals are computed anew rather than kept over the call: kept, they would be spilled at every instruction.
-	m.pc = (uintptr(unsafe.Pointer(pc)) - uintptr(m.code)) >> 3
-	m.fp = uint64(uintptr(regs)-uintptr(base)) + code.Base
-	m.left = int64(lim-uintptr(unsafe.Pointer(pc))) >> 3
-	m.observe()
-	goto reload
+	why = Observed
+	goto leave
 slow:
-	m.pc = (uintptr(unsafe.Pointer(pc)) - uintptr(m.code)) >> 3
-	m.fp = uint64(uintptr(regs)-uintptr(base)) + code.Base
-	m.left = int64(lim-uintptr(unsafe.Pointer(pc))) >> 3
-	m.slow()
-	goto reload
+	why = Slow
+	goto leave
 pause:
-	m.pc = (uintptr(unsafe.Pointer(pc)) - uintptr(m.code)) >> 3
-	m.fp = uint64(uintptr(regs)-uintptr(base)) + code.Base
-	m.left = int64(lim-uintptr(unsafe.Pointer(pc))) >> 3
-	m.safePoint()
-	goto reload
+	why = Pause
+leave:
+	s.PC = (uintptr(unsafe.Pointer(pc)) - uintptr(s.Code)) >> 3
+	s.FP = uint64(uintptr(regs)-uintptr(base)) + code.Base
+	s.Left = int64(lim-uintptr(unsafe.Pointer(pc))) >> 3
+	return why
 }
