@@ -30,6 +30,15 @@ type Source struct {
 	Paths  []string // Go files of one package, or one package directory
 	Dir    string   // where Paths are relative to, and positions in errors; default: the working directory
 	GOROOT string   // default: the installed Go
+	Test   bool     // the program is the tests of one package, given as its directory or import path, and takes the -test flags of `go test`
+}
+
+// Package is a package found by directory or import path.
+type Package = load.Package
+
+// FindPackage is the package that s.Paths[0] means, a directory or an import path, as Compile with Test finds it.
+func FindPackage(s Source) (Package, error) {
+	return load.FindPackage(load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT})
 }
 
 // SourceErrors are complaints about the program's source, one a line with its position, as the Go compiler words them.
@@ -38,7 +47,7 @@ type SourceErrors = load.Errors
 // Compile makes a program of Go source. It needs a Go installation; running the program does not. *SourceErrors is
 // the error when the source is to blame.
 func Compile(ctx context.Context, s Source) (*Program, error) {
-	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT})
+	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test})
 	if err != nil {
 		return nil, err
 	}

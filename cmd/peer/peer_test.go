@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 //	until PATTERN CMD args...        runs the command until its output matches
 //	ends STATUS CMD args...          runs the command, which has to end with that status
 //	damage VAR                       changes one character of an environment variable
+//	flip FILE                        flips a bit in the middle of a file
 //	grab VAR PATTERN FILE            sets a variable to what the pattern's first group matches in a file, waiting for it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -45,6 +46,7 @@ func TestScripts(t *testing.T) {
 			"until":  until,
 			"ends":   ends,
 			"damage": damage,
+			"flip":   flip,
 			"grab":   grab,
 		},
 	})
@@ -96,6 +98,17 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		text[at] = 'b'
 	}
 	ts.Setenv(args[0], string(text))
+}
+
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	b[len(b)/2] ^= 1
+	ts.Check(os.WriteFile(name, b, 0o600))
 }
 
 func grab(ts *testscript.TestScript, neg bool, args []string) {

@@ -87,22 +87,30 @@ func (c *command) run() *cobra.Command {
 	var a allowance
 	var name, onFailure string
 	var solo, standby, stay bool
+	r := soloRun{allow: &a}
 	cmd := &cobra.Command{
 		Use:   "run [flags] PROGRAM [args...]",
 		Short: "Run a program: a .go file or a package directory",
 		Long: `Run a program: a .go file or a package directory.
 
 Flags before PROGRAM are peer's, everything after it is the program's. The program runs as a run of a new sandbox, which others
-join by the ticket printed on stderr; what stands on stdout is durable. With --solo there is no sandbox, no store and no network.`,
+join by the ticket printed on stderr; what stands on stdout is durable. With --solo there is no sandbox, no store and no network;
+such a run can be saved to a file and go on later, or elsewhere (--save, --load).`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if (r.save != "" || r.load != "") && !solo {
+				return errors.New("--save and --load are for --solo: a run in a sandbox is in its store, `peer up` goes on with it")
+			}
+			if r.load != "" && len(args) > 0 {
+				return fmt.Errorf("%s: with --load there is no program to give; its arguments are in the file", args[0])
+			}
+			if len(args) == 0 && r.load == "" {
 				return errors.New("no program: give a .go file or a package directory: see `peer run --help`")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if solo {
-				return c.solo(cmd.Context(), args[0], args[1:], &a)
+				return c.solo(cmd.Context(), args, &r)
 			}
 			settings, err := a.check()
 			if err != nil {
@@ -120,6 +128,7 @@ join by the ticket printed on stderr; what stands on stdout is durable. With --s
 	s.flags(cmd)
 	a.flags(cmd)
 	a.goroutineFlags(cmd)
+	r.flags(cmd)
 	cmd.Flags().BoolVar(&solo, "solo", false, "run without a sandbox: no store, no network")
 	cmd.Flags().StringVar(&name, "name", "", "what the sandbox and the run are called (default: the program's name)")
 	failureFlag(cmd, &onFailure)

@@ -25,6 +25,7 @@ type Config struct {
 	Dir    string   // positions in errors are relative to it, and so are Paths; default: the working directory
 	GOROOT string   // default: found by FindGOROOT
 	Env    func(string) string
+	Test   bool // the program is the tests of the package in Paths, one directory or import path
 }
 
 // Program is a loaded program. It is not changed after Load.
@@ -57,6 +58,25 @@ func Load(cfg Config) (*Program, error) { return LoadContext(context.Background(
 
 // LoadContext is Load that gives up when ctx is done.
 func LoadContext(ctx context.Context, cfg Config) (*Program, error) {
+	l, err := open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.load(true)
+	var bad *Errors
+	if errors.As(err, &bad) && !bad.std {
+		// The checker's hints name declarations nearby, which pruning may have removed: judge by the whole text.
+		var whole *Errors
+		l = newLoader(ctx, l.cfg, l.root)
+		if _, again := l.load(false); errors.As(again, &whole) && !whole.std {
+			return nil, whole
+		}
+	}
+	return p, err
+}
+
+// open is a loader for cfg with its defaults filled in.
+func open(ctx context.Context, cfg Config) (*loader, error) {
 	if cfg.Env == nil {
 		cfg.Env = os.Getenv
 	}
@@ -71,18 +91,7 @@ func LoadContext(ctx context.Context, cfg Config) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := newLoader(ctx, cfg, root)
-	p, err := l.load(true)
-	var bad *Errors
-	if errors.As(err, &bad) && !bad.std {
-		// The checker's hints name declarations nearby, which pruning may have removed: judge by the whole text.
-		var whole *Errors
-		l = newLoader(ctx, cfg, root)
-		if _, again := l.load(false); errors.As(again, &whole) && !whole.std {
-			return nil, whole
-		}
-	}
-	return p, err
+	return newLoader(ctx, cfg, root), nil
 }
 
 // Error is one complaint about the program's source.

@@ -32,7 +32,9 @@ type loader struct {
 	userCtxt  build.Context
 	stdCtxt   build.Context
 	command   *source
-	whole     map[string]bool // packages that pruning leaves whole
+	whole     map[string]bool   // packages that pruning leaves whole
+	tested    Package           // with Config.Test: the package whose tests are the program
+	tests     map[string][]text // its test files, by the import path of the package they belong to
 	phases    []Phase
 	phaseFrom time.Time
 
@@ -58,7 +60,11 @@ func (l *loader) phase(name string) {
 
 // load runs the phases. Pruning leaves out what the program cannot reach by name.
 func (l *loader) load(prune bool) (*Program, error) {
-	if err := l.readCommand(); err != nil {
+	read := l.readCommand
+	if l.cfg.Test {
+		read = l.readSuite
+	}
+	if err := read(); err != nil {
 		return nil, err
 	}
 	if err := l.readImports(); err != nil {
@@ -235,8 +241,13 @@ func (l *loader) follow(s *source) {
 
 // resolve finds the package that s means by an import path: its own path and directory (unused when an overlay stands alone).
 func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err error) {
-	if p == guestPath {
+	switch {
+	case p == guestPath:
 		return p, "", true, nil
+	case l.cfg.Test && (s.command || l.external(s)) && (p == l.tested.Path || p == l.tested.Path+"_test"):
+		return p, l.tested.Dir, l.tested.Std, nil
+	case l.cfg.Test && s.command:
+		return p, p, true, nil
 	}
 	if build.IsLocalImport(p) {
 		return "", "", false, fmt.Errorf("%q is relative, but relative import paths are not supported in module mode", p)
@@ -300,6 +311,10 @@ func (l *loader) read(s *source) {
 		return
 	}
 	s.goVer = version.Lang(l.version)
+	if l.external(s) {
+		s.parse(l, l.tests[s.path])
+		return
+	}
 	o, err := readOverlay(s.path)
 	var texts []text
 	if err == nil {
@@ -328,7 +343,7 @@ func (l *loader) readStd(s *source, o *overlay) ([]text, error) {
 		if texts, err = readDir(l.stdCtxt, s.dir); err != nil {
 			return nil, err
 		}
-		if len(texts) == 0 {
+		if texts = append(texts, l.tests[s.path]...); len(texts) == 0 {
 			return nil, errors.New("no portable Go files")
 		}
 	}
@@ -347,9 +362,14 @@ func (l *loader) readStd(s *source, o *overlay) ([]text, error) {
 }
 
 func (l *loader) readUser(s *source) {
-	texts, err := readDir(l.userCtxt, s.dir)
+	var texts []text
+	var err error
+	if !l.external(s) {
+		texts, err = readDir(l.userCtxt, s.dir)
+	}
+	texts = append(texts, l.tests[s.path]...)
 	if err == nil && len(texts) == 0 {
-		err = fmt.Errorf("no Go files in %s that linux/amd64 without cgo would build", s.dir)
+		err = noFiles(s.dir)
 	}
 	if err != nil {
 		s.errs = append(s.errs, Error{Message: fmt.Sprintf("unsupported import: %s: %v", s.path, err)})
@@ -360,7 +380,7 @@ func (l *loader) readUser(s *source) {
 		s.goVer = moduleLanguage(m)
 	}
 	s.parse(l, texts)
-	if s.name == "main" && len(s.errs) == 0 {
+	if s.name == "main" && len(s.errs) == 0 && s.path != l.tested.Path {
 		s.errs = append(s.errs, Error{Message: fmt.Sprintf("import %q is a program, not an importable package", s.path)})
 	}
 }

@@ -82,8 +82,13 @@ type text struct {
 	bytes   []byte
 }
 
-// readDir reads the files of dir that the context selects, sorted by name.
+// readDir reads the files of dir that the context selects, but for tests, sorted by name.
 func readDir(ctxt build.Context, dir string) ([]text, error) {
+	return readFiles(ctxt, dir, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+}
+
+// readFiles is readDir for the files whose name pleases.
+func readFiles(ctxt build.Context, dir string, pleases func(name string) bool) ([]text, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -97,7 +102,7 @@ func readDir(ctxt build.Context, dir string) ([]text, error) {
 	var texts []text
 	for _, e := range entries {
 		name := e.Name()
-		if e.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || name[0] == '_' || name[0] == '.' {
+		if e.IsDir() || !strings.HasSuffix(name, ".go") || !pleases(name) || name[0] == '_' || name[0] == '.' {
 			continue
 		}
 		ok, err := ctxt.MatchFile(dir, name)

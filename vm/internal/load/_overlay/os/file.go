@@ -84,12 +84,14 @@ type File struct{ *file }
 
 type file struct {
 	name       string
-	fd         int // 0, 1, 2 for the standard streams, -1 for a file of the host
+	fd         int // 0, 1, 2 for the standard streams, -1 for a file of the host, pipeFd
 	offset     int64
 	appendMode bool
 	closed     bool
 	names      []string // rest of a directory being read
 	listed     bool
+	pipe       *pipe
+	writes     bool // the end of the pipe that is written to
 }
 
 func NewFile(fd uintptr, name string) *File {
@@ -136,10 +138,16 @@ func (f *File) Close() error {
 		return &PathError{Op: "close", Path: f.name, Err: ErrClosed}
 	}
 	f.closed = true
+	if f.pipe != nil {
+		f.pipe.close(f.file)
+	}
 	return nil
 }
 
 func (f *File) read(b []byte) (n int, err error) {
+	if f.pipe != nil && !f.writes {
+		return f.pipe.read(f.file, b)
+	}
 	errno := 0
 	switch f.fd {
 	case -1:
@@ -162,7 +170,7 @@ func atEnd(n, want int, err error) error {
 }
 
 func (f *File) pread(b []byte, off int64) (n int, err error) {
-	if f.fd >= 0 {
+	if f.fd != -1 {
 		return 0, syscall.ESPIPE
 	}
 	n, errno := hostReadAt(f.name, b, off)
@@ -170,6 +178,9 @@ func (f *File) pread(b []byte, off int64) (n int, err error) {
 }
 
 func (f *File) write(b []byte) (n int, err error) {
+	if f.pipe != nil && f.writes {
+		return f.pipe.write(f.file, b)
+	}
 	if f.fd != 1 && f.fd != 2 {
 		return 0, syscall.EBADF
 	}
@@ -188,7 +199,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (f *File) seek(offset int64, whence int) (int64, error) {
-	if f.fd >= 0 {
+	if f.fd != -1 {
 		return 0, syscall.ESPIPE
 	}
 	switch whence {
@@ -292,7 +303,7 @@ func (f *File) Stat() (FileInfo, error) {
 	if err := f.checkValid("stat"); err != nil {
 		return nil, err
 	}
-	if f.fd >= 0 {
+	if f.fd != -1 {
 		return &fileStat{name: f.name, mode: ModeNamedPipe | 0o600}, nil
 	}
 	return stat("stat", f.name)

@@ -1,6 +1,9 @@
 package os
 
-import "syscall"
+import (
+	"internal/testlog"
+	"syscall"
+)
 
 // Args are the program's name and arguments.
 var Args = runtime_args()
@@ -10,7 +13,12 @@ func runtime_args() []string
 //go:linkname exit runtime.exit
 func exit(status int32)
 
-func Exit(code int) { exit(int32(code)) }
+func Exit(code int) {
+	if code == 0 && testlog.PanicOnExit0() {
+		panic("unexpected call to os.Exit(0) during test")
+	}
+	exit(int32(code))
+}
 
 // Signal is what programs pass to os/signal.
 type Signal interface {

@@ -23,9 +23,6 @@ const (
 	base = 0xc000000000
 )
 
-// MemProfileRate is shown only; nothing is sampled.
-var MemProfileRate int = 512 * 1024
-
 type _type = abi.Type
 type itab = abi.ITab
 type interfacetype = abi.InterfaceType
