@@ -79,7 +79,7 @@ var outside = map[string][]string{
 	"cbor":     {"github.com/fxamacker/cbor"},
 	"zstd":     {"github.com/klauspost/compress"},
 	"metrics":  {"github.com/prometheus/client_golang"},
-	"cobra":    {"github.com/spf13/cobra"},
+	"cobra":    {"github.com/spf13/cobra", "github.com/spf13/pflag"},
 	"protobuf": {"google.golang.org/protobuf"},
 }
 
