@@ -74,8 +74,9 @@ type Machine struct {
 
 	inTurn bool
 	stop   Stop
-	taken  *state // the take before, nil: none
-	turned *state // what the turn before ended with, or what was loaded
+	taken  *state     // the take before, nil: none
+	turned *state     // what the turn before ended with, or what was loaded
+	base   *mem.Pages // what the open turn's changes are found against
 }
 
 // New is a machine for a new run of p, standing before its first instruction.
@@ -178,11 +179,12 @@ func (m *Machine) reattach() error {
 	if err != nil {
 		return err
 	}
-	if m.shared != nil {
-		return m.shared.attach()
+	if m.shared == nil {
+		m.shared, err = newShared(m.heap, m.prog.img.Globals)
+		return err
 	}
-	m.shared, err = newShared(m.heap, m.prog.img.Globals)
-	return err
+	m.shared.heap = m.heap
+	return nil
 }
 
 // Close gives the memory back. The machine is dead afterwards; its snapshots live on.
@@ -215,7 +217,7 @@ func (m *Machine) Run(ctx context.Context, words uint64) (Stop, error) {
 	s := m.core.Run(words)
 	if !begun && m.begun() {
 		// Package initialisation is over: what it made of shared variables is what they begin with.
-		if err := m.shared.attach(); err != nil {
+		if err := m.setBase(); err != nil {
 			return Stop{}, err
 		}
 		if s.Reason == exec.Paused && ctx.Err() == nil {

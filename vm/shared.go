@@ -21,31 +21,22 @@ type Variable struct {
 	Initial changes.Value
 }
 
-// shadow is what a shared variable was when the turn began: the base that a turn's net change is found against. It is a
-// cache: memory has all of it at the start of a turn, and attach reads it from there.
-type shadow struct {
+// sharedVar is a shared variable and where it is.
+type sharedVar struct {
 	Variable
 	addr, typ uint64
-	// keyed variables merge key by key and have values that lie wholly in their entries; then value is unused and
-	// entries holds what each key, by its encoding, had. Others are compared as a whole when a page of theirs was touched.
-	keyed   bool
-	entries map[string]changes.Entry
-	header  uint64 // the map the entries were read from: another one is compared whole
-	value   changes.Value
-	flat    bool
 }
 
-// shared is the table of a machine's shared variables.
+// shared is the table of a machine's shared variables. It holds no values: memory knows what they were when the turn began.
 type shared struct {
 	heap *heap.Heap
-	mem  *mem.Memory
-	vars []*shadow
-	name map[string]*shadow
+	vars []*sharedVar
+	name map[string]*sharedVar
 }
 
 // newShared reads the shared variables of an image whose data is in memory.
 func newShared(h *heap.Heap, globals []code.Global) (*shared, error) {
-	s := &shared{heap: h, mem: h.Memory(), name: map[string]*shadow{}}
+	s := &shared{heap: h, name: map[string]*sharedVar{}}
 	for _, g := range globals {
 		if g.Class != code.ClassShared {
 			continue
@@ -58,163 +49,38 @@ func newShared(h *heap.Heap, globals []code.Global) (*shared, error) {
 		if err != nil {
 			return nil, fmt.Errorf("vm: shared variable %s: %w", g.Name, err)
 		}
-		v := &shadow{Variable: Variable{Name: g.Name, Rule: g.Spec, Type: t, Spec: spec}, addr: g.Addr, typ: g.Type}
-		v.keyed = (spec.Kind == changes.MapOf || spec.Kind == changes.Set) && values.Flat(h, h.TypeKey(g.Type)) && values.Flat(h, h.TypeElem(g.Type))
-		v.flat = values.Flat(h, g.Type)
+		v := &sharedVar{Variable: Variable{Name: g.Name, Rule: g.Spec, Type: t, Spec: spec}, addr: g.Addr, typ: g.Type}
 		s.vars = append(s.vars, v)
 		s.name[g.Name] = v
 	}
-	return s, s.attach()
+	return s, nil
 }
 
-// attach reads every variable anew, after memory was loaded or undone to another state.
-func (s *shared) attach() error {
-	for _, v := range s.vars {
-		if err := s.read(v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *shared) read(v *shadow) error {
-	if !v.keyed {
-		x, err := values.Read(s.heap, v.typ, v.addr)
-		if err != nil {
-			return fmt.Errorf("vm: shared variable %s: %w", v.Name, err)
-		}
-		v.value = x
-		return nil
-	}
-	v.entries = map[string]changes.Entry{}
-	v.header = s.mem.Load64(v.addr)
-	return s.eachEntry(v, 0, 0, func(e changes.Entry) { v.entries[string(e.Key.Encode())] = e })
-}
-
-// eachEntry reads the live entries of a keyed variable that overlap n bytes at addr, all of them when n is 0.
-func (s *shared) eachEntry(v *shadow, addr, n uint64, f func(changes.Entry)) error {
-	m := s.mem.Load64(v.addr)
-	if m == 0 {
-		return nil
-	}
-	kt, vt := s.heap.TypeKey(v.typ), s.heap.TypeElem(v.typ)
-	var failed error
-	s.heap.MapEntries(m, addr, n, func(key, value uint64) bool {
-		var e changes.Entry
-		if e.Key, failed = values.Read(s.heap, kt, key); failed == nil {
-			e.Value, failed = values.Read(s.heap, vt, value)
-		}
-		if failed == nil {
-			f(e)
-		}
-		return failed == nil
-	})
-	if failed != nil {
-		return fmt.Errorf("vm: shared variable %s: %w", v.Name, failed)
-	}
-	return nil
-}
-
-// changed is the net change of all shared variables since the turn began, found on the pages touched in the running
-// level, and makes the present the base of the next turn. Cost: for keyed variables the touched pages and the entries on
-// them, and the whole map in a turn that removed a key; for others the variable, if any page was touched.
-func (s *shared) changed() ([]changes.Change, error) {
-	var pages []uint64
-	s.mem.Touched(func(page uint64, old, now []byte) bool {
-		pages = append(pages, page)
-		return true
-	})
-	touched := make(map[uint64]bool, len(pages))
-	for _, p := range pages {
-		touched[p] = true
-	}
-	var all []changes.Change
-	for _, v := range s.vars {
-		var cs []changes.Change
-		var err error
-		switch {
-		case v.keyed:
-			cs, err = s.changedEntries(v, pages)
-		case v.flat && !s.overlaps(v, touched):
-		case len(pages) > 0:
-			cs, err = s.changedWhole(v)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, cs...)
-	}
-	return all, nil
-}
-
-func (s *shared) overlaps(v *shadow, touched map[uint64]bool) bool {
-	first := (v.addr - code.Base) / mem.PageBytes
-	last := (v.addr - code.Base + max(s.heap.TypeSize(v.typ), 1) - 1) / mem.PageBytes
-	for p := first; p <= last; p++ {
-		if touched[p] {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *shared) changedWhole(v *shadow) ([]changes.Change, error) {
-	now, err := values.Read(s.heap, v.typ, v.addr)
-	if err != nil {
-		return nil, fmt.Errorf("vm: shared variable %s: %w", v.Name, err)
-	}
-	cs := changes.Diff(v.Spec, changes.VarPath(v.Name), v.value, now)
-	v.value = now
-	return cs, nil
-}
-
-// changedEntries compares the entries on touched pages with the shadow. Removed keys leave no live entry behind, but the count tells
-// that there are some.
-func (s *shared) changedEntries(v *shadow, pages []uint64) ([]changes.Change, error) {
-	var old, now []changes.Entry
-	note := func(e changes.Entry) {
-		code := string(e.Key.Encode())
-		was, had := v.entries[code]
-		if had && was.Value.Equal(e.Value) {
-			return
-		}
-		if had {
-			old = append(old, was)
-		}
-		now = append(now, e)
-		v.entries[code] = e
-	}
-	m := s.mem.Load64(v.addr)
-	if m == v.header {
-		for _, p := range pages {
-			if err := s.eachEntry(v, code.Base+p*mem.PageBytes, mem.PageBytes, note); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if m != v.header || uint64(len(v.entries)) != s.heap.MapLen(m) {
-		v.header = m
-		live := make(map[string]bool, len(v.entries))
-		if err := s.eachEntry(v, 0, 0, func(e changes.Entry) { live[string(e.Key.Encode())] = true; note(e) }); err != nil {
-			return nil, err
-		}
-		for code, e := range v.entries {
-			if !live[code] {
-				old = append(old, e)
-				delete(v.entries, code)
-			}
-		}
-	}
-	if len(old) == 0 && len(now) == 0 {
+// changed is the net change of all shared variables since base was taken, by path. The cost follows what was written (values.Differ).
+func (s *shared) changed(base *mem.Pages) ([]changes.Change, error) {
+	if len(s.vars) == 0 {
 		return nil, nil
 	}
-	return changes.Diff(v.Spec, changes.VarPath(v.Name), changes.MapValue(old...), changes.MapValue(now...)), nil
+	d, err := values.NewDiffer(s.heap, base)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range s.vars {
+		if err := d.Add(v.Name, v.Spec, v.typ, v.addr); err != nil {
+			return nil, fmt.Errorf("vm: shared variable %s: %w", v.Name, err)
+		}
+	}
+	cs, err := d.Changes()
+	if err != nil {
+		return nil, fmt.Errorf("vm: shared variables: %w", err)
+	}
+	return cs, nil
 }
 
 // assign writes merged values, between turns; they become part of the base of the next turn.
 func (s *shared) assign(as []changes.Assignment, collect func()) error {
-	byVar := map[*shadow][]changes.Assignment{}
-	var order []*shadow
+	byVar := map[*sharedVar][]changes.Assignment{}
+	var order []*sharedVar
 	for _, a := range as {
 		v := s.name[a.Path.Var]
 		if v == nil {
@@ -239,61 +105,59 @@ func (s *shared) assign(as []changes.Assignment, collect func()) error {
 	return nil
 }
 
-func (s *shared) assignVar(v *shadow, as []changes.Assignment) error {
-	if v.keyed {
+func (s *shared) assignVar(v *sharedVar, as []changes.Assignment) error {
+	if v.Spec.Kind == changes.MapOf || v.Spec.Kind == changes.Set {
 		return s.assignKeys(v, as)
 	}
-	now, err := changes.AssignAll(v.Spec, v.value, as)
+	was, err := values.Read(s.heap, v.typ, v.addr)
 	if err != nil {
 		return err
 	}
-	if now.Equal(v.value) {
-		return nil
-	}
-	if err := values.Write(s.heap, v.typ, v.addr, now); err != nil {
+	now, err := changes.AssignAll(v.Spec, was, as)
+	if err != nil || now.Equal(was) {
 		return err
 	}
-	v.value = now
-	return nil
+	return values.Write(s.heap, v.typ, v.addr, now)
 }
 
 // assignKeys applies the assignments to the entries they name alone.
-func (s *shared) assignKeys(v *shadow, as []changes.Assignment) error {
+func (s *shared) assignKeys(v *sharedVar, as []changes.Assignment) error {
 	var before []changes.Entry
-	seen := map[string]changes.Value{}
+	var keys []changes.Value
+	seen := map[string]bool{}
 	for _, a := range as {
 		if len(a.Path.Steps) == 0 || a.Path.Steps[0].Kind != changes.KeyStep {
 			return fmt.Errorf("%w: %v", changes.ErrPath, a.Path)
 		}
 		key := a.Path.Steps[0].Key
 		code := string(key.Encode())
-		if _, dup := seen[code]; dup {
+		if seen[code] {
 			continue
 		}
-		seen[code] = key
-		if e, ok := v.entries[code]; ok {
-			before = append(before, e)
+		seen[code] = true
+		keys = append(keys, key)
+		x, ok, err := values.ReadEntry(s.heap, v.typ, v.addr, key)
+		if err != nil {
+			return err
+		}
+		if ok {
+			before = append(before, changes.Entry{Key: key, Value: x})
 		}
 	}
 	after, err := changes.AssignAll(v.Spec, changes.MapValue(before...), as)
 	if err != nil {
 		return err
 	}
-	for code, key := range seen {
-		x, ok := after.Lookup(key)
-		if !ok {
-			if err := values.DeleteEntry(s.heap, v.typ, v.addr, key); err != nil {
-				return err
-			}
-			delete(v.entries, code)
-			continue
+	for _, key := range keys {
+		if x, ok := after.Lookup(key); ok {
+			err = values.SetEntry(s.heap, v.typ, v.addr, key, x)
+		} else {
+			err = values.DeleteEntry(s.heap, v.typ, v.addr, key)
 		}
-		if err := values.SetEntry(s.heap, v.typ, v.addr, key, x); err != nil {
+		if err != nil {
 			return err
 		}
-		v.entries[code] = changes.Entry{Key: key, Value: x}
 	}
-	v.header = s.mem.Load64(v.addr)
 	return nil
 }
 

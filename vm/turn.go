@@ -72,7 +72,17 @@ func (m *Machine) BeginTurn() error {
 		return err
 	}
 	m.inTurn = true
-	return nil
+	return m.setBase()
+}
+
+// setBase makes the present what the changes of the open turn are found against.
+func (m *Machine) setBase() error {
+	if !m.inTurn || len(m.shared.vars) == 0 {
+		return nil
+	}
+	var err error
+	m.base, err = m.mem.Take()
+	return err
 }
 
 // Assign writes merged values of shared variables into memory, between turns. They are not changes of the run's own.
@@ -140,7 +150,7 @@ func (m *Machine) EndTurn() (*Turn, error) {
 	var cs []changes.Change
 	if m.begun() {
 		var err error
-		if cs, err = m.shared.changed(); err != nil {
+		if cs, err = m.shared.changed(m.base); err != nil {
 			return nil, err
 		}
 	}
@@ -151,7 +161,7 @@ func (m *Machine) EndTurn() (*Turn, error) {
 	if err := m.commit(); err != nil {
 		return nil, err
 	}
-	m.inTurn = false
+	m.inTurn, m.base = false, nil
 	m.out.clear()
 	if err := m.capture(t); err != nil {
 		return nil, err
@@ -165,7 +175,7 @@ func (m *Machine) FailTurn() error {
 	if !m.inTurn {
 		return fmt.Errorf("%w: no turn has begun", ErrTurn)
 	}
-	m.inTurn = false
+	m.inTurn, m.base = false, nil
 	return m.undo()
 }
 

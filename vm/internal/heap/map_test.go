@@ -197,7 +197,7 @@ func runMapTest[K comparable](t *testing.T, key func(r *rand.Rand) K) {
 			}
 		}
 		i := 0
-		w.MapEntries(m, 0, 0, func(key, value uint64) bool { i++; return true })
+		w.MapEntries(m, func(key, value uint64) bool { i++; return true })
 		if i != len(x.o.keys) {
 			t.Fatalf("MapEntries gives %d of %d", i, len(x.o.keys))
 		}

@@ -109,37 +109,38 @@ func (h *Heap) current(x *mapHeader, it *mapIter, e uint64) uint64 {
 	return value - uint64(x.valueOff)
 }
 
-// MapEntries calls fn for each live entry of m whose bytes overlap the n bytes from addr (n 0: all), in order of insertion, until fn returns false.
-func (h *Heap) MapEntries(m, addr, n uint64, fn func(key, value uint64) bool) {
-	x := h.mapAt(m)
-	if x == nil || x.entries == 0 {
-		return
+// MapEntries calls fn for each live entry of m, in order of insertion, until fn returns false.
+func (h *Heap) MapEntries(m uint64, fn func(key, value uint64) bool) {
+	t, ok := h.MapTable(m)
+	for i := uint64(0); ok && i < t.Used; i++ {
+		if key, value, live := h.MapEntry(&t, i); live && !fn(key, value) {
+			return
+		}
 	}
-	h.EntriesIn(x.entries, uint64(x.stride), addr, n, func(e uint64) bool { return fn(e, e+uint64(x.valueOff)) })
 }
 
-// EntriesIn calls fn for the live entries in the entries object at entries that overlap the n bytes from addr (n 0: all).
-func (h *Heap) EntriesIn(entries, stride, addr, n uint64, fn func(entry uint64) bool) {
-	t := h.table(entries, stride)
-	if stride == 0 || !h.m.InRange(t.first, 0) && t.used > 0 {
-		return
+// MapTable says where the entries of a map stand in memory.
+type MapTable struct {
+	Capacity, Used uint64 // entries there is room for; entries that may be live
+	Marks, First   uint64 // addresses of the first entry's mark, 4 bytes, 0 while it is dead, and of the first entry
+	Stride         uint64 // bytes of an entry
+	valueOff       uint64
+}
+
+// MapTable is the table of m's entries; false when it has none. An entry keeps its place until the map has another table.
+func (h *Heap) MapTable(m uint64) (MapTable, bool) {
+	x := h.mapAt(m)
+	if x == nil || x.entries == 0 || x.stride == 0 {
+		return MapTable{}, false
 	}
-	i, end := uint64(0), min(t.used, h.m.Size()/4)
-	if n > 0 {
-		if addr > t.first {
-			i = (addr - t.first) / stride
-		}
-		if last := addr + n; last < t.first {
-			return
-		} else if k := (last - t.first + stride - 1) / stride; k < end {
-			end = k
-		}
-	}
-	for ; i < end; i++ {
-		if h.m.Load32(t.mark(i)) != 0 && !fn(t.entry(i)) {
-			return
-		}
-	}
+	t := h.table(x.entries, uint64(x.stride))
+	return MapTable{t.capacity, t.used, t.mark(0), t.first, t.stride, uint64(x.valueOff)}, true
+}
+
+// MapEntry is where entry i of a table is, and whether it is live.
+func (h *Heap) MapEntry(t *MapTable, i uint64) (key, value uint64, live bool) {
+	key = t.First + i*t.Stride
+	return key, key + t.valueOff, i < t.Used && h.m.Load32(t.Marks+4*i) != 0
 }
 
 // scanEntries marks what live entries refer to; size is that of the object.

@@ -126,7 +126,7 @@ func (m *Memory) Undo() error {
 		}
 		*m.mark(page) = e.former
 		m.dirty.add(page)
-		m.dropImage(e)
+		m.dropEntry(e)
 	}
 	m.resize(l.size)
 	m.pop()
@@ -165,7 +165,7 @@ func (m *Memory) Commit() error {
 		if e.former < below.first { // not journaled below: this image is the oldest
 			below.journal = append(below.journal, *e)
 		} else {
-			m.dropImage(e)
+			m.dropEntry(e)
 		}
 	}
 	m.pop() // the epoch number stays: every page touched above carries a number of at least below.first

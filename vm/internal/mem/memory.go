@@ -185,9 +185,15 @@ func (m *Memory) newImage() *image {
 	return i
 }
 
-func (m *Memory) dropImage(e *entry) {
-	if e.image != nil && !e.shared && len(m.spare) < sparePagesMax {
-		m.spare = append(m.spare, e.image)
+func (m *Memory) dropImage(i *image) {
+	if len(m.spare) < sparePagesMax {
+		m.spare = append(m.spare, i)
+	}
+}
+
+func (m *Memory) dropEntry(e *entry) {
+	if e.image != nil && !e.shared {
+		m.dropImage(e.image)
 	}
 }
 

@@ -221,7 +221,7 @@ func (r *reader) mapValue(t, m uint64, depth int) (changes.Value, error) {
 	}
 	entries := make([]changes.Entry, 0, min(r.h.MapLen(m), uint64(max(r.nodes, 0))))
 	var failed error
-	r.h.MapEntries(m, 0, 0, func(key, value uint64) bool {
+	r.h.MapEntries(m, func(key, value uint64) bool {
 		var e changes.Entry
 		if e.Key, failed = r.read(r.h.TypeKey(t), key, depth-1); failed == nil {
 			e.Value, failed = r.read(r.h.TypeElem(t), value, depth-1)

@@ -37,6 +37,25 @@ func DeleteEntry(h *heap.Heap, t, addr uint64, key changes.Value) error {
 	return w.withKey(t, key, func(k uint64) error { return h.MapDelete(t, m, k) })
 }
 
+// ReadEntry is the value at key in the map of type t whose header address stands at addr; false when there is none. It needs room for the key.
+func ReadEntry(h *heap.Heap, t, addr uint64, key changes.Value) (v changes.Value, ok bool, err error) {
+	w := writer{h: h, m: h.Memory()}
+	m := w.m.Load64(addr)
+	if m == 0 {
+		return v, false, nil
+	}
+	err = w.withKey(t, key, func(k uint64) error {
+		at, err := h.MapGet(t, m, k)
+		if err != nil || at == 0 {
+			return err
+		}
+		ok = true
+		v, err = Read(h, h.TypeElem(t), at)
+		return err
+	})
+	return v, ok && err == nil, err
+}
+
 type writer struct {
 	h *heap.Heap
 	m *mem.Memory
