@@ -48,9 +48,11 @@ net/node:             net/discovery net/gossip net/ident net/proof net/stream ne
 
 replication/internal/store: +pebble +ds
 replication/internal/lease:
+replication/internal/quorum:
 replication/internal/block: changes replication/internal/store
 replication/memnet:
 replication:          changes replication/internal/block replication/internal/lease replication/internal/store +dscrdt +ds +ipld +cbor +zstd +protobuf +metrics
+replication/sim:      changes replication replication/internal/store replication/memnet +metrics
 
 tandem:               changes net/ident net/node net/ticket replication vm +metrics
 

@@ -239,7 +239,8 @@ func (e *entry) sealMemory(h *Head) error {
 				o.tree.Clear(z.First, min(z.Count, pages-z.First))
 			}
 		}
-		for i, data := range p.pages {
+		for _, i := range slices.Sorted(maps.Keys(p.pages)) {
+			data := p.pages[i]
 			hash := changes.PageHash(data)
 			if hash != (changes.Hash{}) && hash != o.tree.Get(i) {
 				e.blocks = append(e.blocks, block.Block{ID: block.ID{Kind: block.PageKind, Hash: hash}, Data: data[:]})

@@ -28,10 +28,16 @@ const (
 	messageBeat    = 'b'
 )
 
-var (
-	deflater = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)))
-	inflater = must(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(inflatedBytesMax), zstd.WithDecoderConcurrency(1)))
-)
+// packer compresses messages. Each replica has its own, so that replicas in one process share nothing.
+type packer struct {
+	deflater *zstd.Encoder
+	inflater *zstd.Decoder
+}
+
+func newPacker() packer {
+	return packer{must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))),
+		must(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(inflatedBytesMax), zstd.WithDecoderConcurrency(1)))}
+}
 
 // deltaMessage is a delta with the new blocks of its heads, so that whoever hears of a head has its
 // state at once. Too many blocks are left out; standbys fetch them.
@@ -49,10 +55,10 @@ func (r *Replica) publishDelta(d *delta, made []block.Block) {
 			break
 		}
 	}
-	msg := encodeDeltaMessage(m)
+	msg := r.packer.deltaMessage(m)
 	if len(msg) > gossipBytesMax {
 		m.Blocks = nil
-		msg = encodeDeltaMessage(m)
+		msg = r.packer.deltaMessage(m)
 	}
 	r.publish(msg, publishTimeout)
 }
@@ -60,8 +66,8 @@ func (r *Replica) publishDelta(d *delta, made []block.Block) {
 // publishTimeout bounds how long slow members hold the committer up; what they miss they pull later.
 const publishTimeout = time.Second
 
-func encodeDeltaMessage(m deltaMessage) []byte {
-	return deflater.EncodeAll(encodeRecord(m), []byte{messageVersion, messageDelta})
+func (p packer) deltaMessage(m deltaMessage) []byte {
+	return p.deflater.EncodeAll(encodeRecord(m), []byte{messageVersion, messageDelta})
 }
 
 // publish does not end with the replica: the last turns before Close are worth telling.
@@ -138,7 +144,7 @@ func (r *Replica) receive(from string, data []byte) {
 }
 
 func (r *Replica) receiveDelta(from string, body []byte) error {
-	raw, err := inflater.DecodeAll(body, nil)
+	raw, err := r.packer.inflater.DecodeAll(body, nil)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"slices"
@@ -51,6 +52,9 @@ type Config struct {
 	BeatInterval  time.Duration // default 200 ms
 	Lease         time.Duration // an owner silent for longer is gone; default 1 s
 	DiskFreeMin   int64         // bytes that must stay free on the disk; default 32 MiB
+
+	FS     store.FS  // where Dir lies; nil: the disk. For tests and simulation
+	Random io.Reader // incarnations and run ids; nil: crypto/rand. For simulation
 }
 
 func (c *Config) fillIn() {
@@ -68,6 +72,9 @@ func (c *Config) fillIn() {
 	def(&c.FlushInterval, 10*time.Millisecond)
 	def(&c.BeatInterval, 200*time.Millisecond)
 	def(&c.Lease, time.Second)
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
 	if c.DiskFreeMin == 0 {
 		c.DiskFreeMin = 32 << 20
 	}
@@ -92,6 +99,7 @@ type Replica struct {
 	feed   *feed
 	engine *engine
 	mail   *mailbox
+	packer packer
 
 	mu       sync.Mutex
 	flushed  *sync.Cond // a flush or an ownership ended
@@ -174,7 +182,7 @@ func StoreSandbox(dir string) (SandboxID, error) {
 }
 
 func open(cfg Config, o store.Options) (_ *Replica, err error) {
-	o.Logger, o.FreeMin = cfg.Logger, cfg.DiskFreeMin
+	o.Logger, o.FreeMin, o.FS = cfg.Logger, cfg.DiskFreeMin, cfg.FS
 	s, err := store.Open(cfg.Dir, o)
 	if err != nil {
 		return nil, storeError(cfg.Dir, err)
@@ -201,7 +209,7 @@ func open(cfg Config, o store.Options) (_ *Replica, err error) {
 
 func newReplica(cfg Config, s *store.Store) *Replica {
 	r := &Replica{cfg: cfg, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: newMetrics(cfg.Metrics),
-		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(),
+		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(), packer: newPacker(),
 		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
 		said: map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}
@@ -238,7 +246,9 @@ func (r *Replica) mark() error {
 		return fmt.Errorf("%w: %s was written by peer %s, this is %s: give another directory, or use that peer's identity", ErrOtherSandbox, r.cfg.Dir, m.Peer, r.self)
 	}
 	var random [8]byte
-	rand.Read(random[:])
+	if _, err := io.ReadFull(r.cfg.Random, random[:]); err != nil {
+		return err
+	}
 	r.sandbox, r.feed.sandbox = m.Sandbox, m.Sandbox
 	r.feed.incarn = binary.BigEndian.Uint64(random[:])
 	r.feed.actor = makeActor(r.self, r.feed.incarn)
@@ -507,6 +517,7 @@ func (r *Replica) decide() {
 		heads[id] = *h
 	}
 	r.mu.Unlock()
+	slices.SortFunc(runs, func(a, b lease.Run) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	r.leaseMu.Lock()
 	decisions := r.lease.Tick(r.now(), runs, r.cfg.Standby)
 	r.leaseMu.Unlock()

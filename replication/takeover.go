@@ -2,10 +2,11 @@ package replication
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
@@ -29,7 +30,9 @@ func (r *Replica) StartRun(ctx context.Context, s RunStart) (changes.RunID, chan
 	if err != nil {
 		return id, changes.Epoch{}, err
 	}
-	rand.Read(id[:])
+	if _, err := io.ReadFull(r.cfg.Random, id[:]); err != nil {
+		return id, changes.Epoch{}, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.usable(); err != nil {
@@ -231,6 +234,7 @@ func (r *Replica) coldHeads() (out []*Head) {
 			out = append(out, rt.winner.head)
 		}
 	}
+	slices.SortFunc(out, func(a, b *Head) int { return a.Run.Compare(b.Run) })
 	return out
 }
 

@@ -8,6 +8,7 @@
 package block
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -292,6 +293,7 @@ func (b *Store) fetchRound(ctx context.Context, want map[ID]bool, peers []string
 	for id := range want {
 		list = append(list, id)
 	}
+	slices.SortFunc(list, func(a, b ID) int { return bytes.Compare(a.Key(), b.Key()) })
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error

@@ -2,6 +2,8 @@ package block
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tandemvm/tandem/changes"
 )
@@ -62,7 +64,7 @@ func (m *Manifest) Set(page uint64, h changes.Hash) {
 // Seal recomputes the changed nodes and returns the root and the new node blocks.
 func (m *Manifest) Seal() (root changes.Hash, made []Block) {
 	for level := 1; level < len(m.levels); level++ {
-		for i := range m.dirty[level] {
+		for _, i := range slices.Sorted(maps.Keys(m.dirty[level])) {
 			h, data := nodeOf(m.levels[level-1][i*fanout : min((i+1)*fanout, uint64(len(m.levels[level-1])))])
 			if m.levels[level][i] == h {
 				continue

@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,13 +67,11 @@ type Store struct {
 const databaseDir = "pebble"
 
 // Present says whether dir holds a store.
-func Present(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, databaseDir, "CURRENT"))
-	if err == nil {
-		return true
-	}
-	m, _ := filepath.Glob(filepath.Join(dir, databaseDir, "marker.*"))
-	return len(m) > 0
+func Present(dir string) bool { return present(vfs.Default, dir) }
+
+func present(fs vfs.FS, dir string) bool {
+	names, err := fs.List(filepath.Join(dir, databaseDir))
+	return err == nil && slices.ContainsFunc(names, func(n string) bool { return n == "CURRENT" || strings.HasPrefix(n, "marker.") })
 }
 
 // Open opens or makes the store in dir.
@@ -88,13 +86,11 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	path := filepath.Join(dir, databaseDir)
-	if o.FS == vfs.Default {
-		if o.CreateOnly && Present(dir) {
-			return nil, fs.ErrExist
-		}
-		if o.MustExist && !Present(dir) {
-			return nil, ErrAbsent
-		}
+	if o.CreateOnly && present(o.FS, dir) {
+		return nil, fs.ErrExist
+	}
+	if o.MustExist && !present(o.FS, dir) {
+		return nil, ErrAbsent
 	}
 	if err := makeDir(o.FS, path); err != nil {
 		return nil, explain(err)

@@ -1,0 +1,294 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication"
+)
+
+// Properties are the names under which failures are reported, as replication/DESIGN.md explains them.
+var Properties = []string{"convergence", "no torn turn", "causal order", "intent", "one winner", "undisturbed takeover", "inputs once",
+	"lines once", "no trace of voided turns", "acknowledged is kept", "no refusal", "no failure"}
+
+// probe looks at every peer that is up, between two moments: nothing is on its way through a replica then, so what several
+// calls say belongs together.
+func (w *world) probe() {
+	for _, p := range w.peers {
+		if p.r != nil {
+			w.probePeer(p)
+		}
+	}
+}
+
+func (w *world) probePeer(p *peer) {
+	hits, _, err := p.r.Merged("sim.Hits")
+	if err != nil {
+		return // no genesis yet
+	}
+	sum := int64(0)
+	heads := map[string]rank{}
+	for _, s := range p.r.Runs() {
+		sum += int64(s.Head.Turn)
+		heads[fmt.Sprintf("%x", s.Head.Run[:4])] = rank{s.Head.Epoch.Number, s.Head.Turn}
+	}
+	if hits.Int() != sum {
+		w.fail("no torn turn", "%s sees %d hits of %d turns", p.name, hits.Int(), sum)
+	}
+	saw, _, _ := p.r.Merged("sim.Saw")
+	for i := range saw.Len() {
+		e := saw.Entry(i)
+		for run, at := range parseSaw(e.Value.Text()) {
+			if heads[run].less(at) {
+				w.fail("causal order", "%s sees a turn of run %s that saw run %s at %v, and that run at %v", p.name, e.Key.Text(), run, at, heads[run])
+			}
+		}
+	}
+}
+
+// check says whether a state is what the program has after the state's turn, whoever executed it.
+func (p *program) check(s *replication.State) error {
+	if p.name == consumer {
+		page, err := s.Page(0)
+		if err != nil || page == nil {
+			return fmt.Errorf("page 0 of the consumer: %v", err)
+		}
+		turn, list := parseTaken(page)
+		p.taken = list
+		if turn != s.Head.Turn || uint64(len(list)) != s.Head.Lines {
+			return fmt.Errorf("consumer at turn %d with %d lines has memory of turn %d with %d inputs", s.Head.Turn, s.Head.Lines, turn, len(list))
+		}
+		return nil
+	}
+	for i := range uint64(memoryPages) {
+		page, err := s.Page(i)
+		if err != nil {
+			return err
+		}
+		if want := pageOf(p.number, s.Head.Turn, i); (page == nil) != (want == nil) || page != nil && *page != *want {
+			return fmt.Errorf("page %d of run %q is not that of turn %d", i, p.name, s.Head.Turn)
+		}
+	}
+	return nil
+}
+
+const calm = 60 * time.Second
+
+// finish ends the faults, waits until all is done, and checks what is left.
+func (w *world) finish() {
+	w.net.Heal()
+	f := w.net.Faults()
+	f.Loss, f.Duplicate = 0, 0
+	w.net.SetFaults(f)
+	for _, p := range w.peers {
+		w.restart(p)
+	}
+	for end := time.Now().Add(calm); !w.done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			break
+		}
+	}
+	w.probe()
+	for _, p := range w.peers {
+		ctx, cancel := context.WithTimeout(context.Background(), calm)
+		if err := p.r.Converged(ctx, len(w.peers)-1); err != nil {
+			w.fail("convergence", "%s: %v: %+v", p.name, err, p.r.Status())
+			cancel()
+			return
+		}
+		cancel()
+	}
+	time.Sleep(time.Second) // readers
+	w.probe()
+	w.compare()
+	for _, p := range w.peers {
+		w.checkPeer(p)
+	}
+	w.checkAcks()
+}
+
+// done says whether every worker has ended and the consumer has taken all inputs, as the first peer sees it.
+func (w *world) done() bool {
+	for _, p := range w.peers {
+		in, _, err := p.r.Merged("sim.In")
+		if err != nil {
+			return false
+		}
+		for _, s := range p.r.Runs() {
+			if s.Head.Name == consumer && s.Head.Lines < uint64(in.Len()) || s.Head.Name != consumer && !s.Head.Done {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// compare checks that all peers say the same.
+func (w *world) compare() {
+	first := w.peers[0]
+	heads := func(p *peer) string {
+		var out []string
+		for _, s := range p.r.Runs() {
+			out = append(out, fmt.Sprintf("%x: epoch %d of %s turn %d", s.Head.Run[:4], s.Head.Epoch.Number, s.Head.Owner, s.Head.Turn))
+		}
+		return strings.Join(out, "; ")
+	}
+	for _, p := range w.peers[1:] {
+		if p.r.Digest() != first.r.Digest() {
+			names, _ := p.r.Differ(context.Background(), first.name)
+			w.fail("convergence", "%s and %s differ in %v", first.name, p.name, names)
+		}
+		if a, b := heads(first), heads(p); a != b {
+			w.fail("one winner", "%s: %s, %s: %s", first.name, a, p.name, b)
+		}
+	}
+}
+
+// checkPeer compares what one peer has with what the winning runs mean.
+func (w *world) checkPeer(p *peer) {
+	counts, tags, inputs := map[string]int64{}, map[string]bool{}, []string{}
+	title, best := map[string]bool{}, int64(0)
+	for _, s := range p.r.Runs() {
+		if s.Head.Name != consumer {
+			g := newProgram(s.Head.Name, s.Head.Run, s.Head.Epoch)
+			e := expect(g.number, s.Head.Turn)
+			for k, n := range e.counts {
+				counts[k] += n
+			}
+			maps.Copy(tags, e.tags)
+			inputs = append(inputs, e.inputs...)
+			for n := uint64(4); n <= s.Head.Turn; n += 4 {
+				title[fmt.Sprintf("%d %d", g.number, n)] = true
+			}
+			best = max(best, int64(s.Head.Turn)*10+int64(g.number))
+		}
+		w.checkRun(p, s.Head, inputs)
+	}
+	w.checkLines(p, inputs)
+	got := map[string]int64{}
+	v, _, _ := p.r.Merged("sim.Counts")
+	for i := range v.Len() {
+		got[v.Entry(i).Key.Text()] = v.Entry(i).Value.Int()
+	}
+	if !maps.Equal(got, counts) {
+		w.fail("intent", "%s counts %v, the turns that count say %v", p.name, got, counts)
+	}
+	has := map[string]bool{}
+	v, _, _ = p.r.Merged("sim.Tags")
+	for i := range v.Len() {
+		has[v.Entry(i).Key.Text()] = true
+	}
+	if !maps.Equal(has, tags) {
+		w.fail("intent", "%s has tags %v, the turns that count say %v", p.name, slices.Sorted(maps.Keys(has)), slices.Sorted(maps.Keys(tags)))
+	}
+	if v, _, _ = p.r.Merged("sim.Best"); v.Int() != best {
+		w.fail("intent", "%s has best %d, the turns that count say %d", p.name, v.Int(), best)
+	}
+	if v, _, _ = p.r.Merged("sim.Title"); v.Text() != "" && !title[v.Text()] || v.Text() == "" && len(title) > 0 {
+		w.fail("no trace of voided turns", "%s has the title %q, which no turn that counts wrote", p.name, v.Text())
+	}
+	w.checkMetrics(p)
+}
+
+func (w *world) checkRun(p *peer, h replication.Head, _ []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), calm)
+	defer cancel()
+	s, err := p.r.LoadState(ctx, h.Run)
+	if err != nil {
+		w.fail("undisturbed takeover", "%s: %v", p.name, err)
+		return
+	}
+	g := newProgram(h.Name, h.Run, h.Epoch)
+	if err := g.check(s); err != nil || s.Head.Turn != h.Turn {
+		w.fail("undisturbed takeover", "%s, turn %d of %d: %v", p.name, s.Head.Turn, h.Turn, err)
+	}
+	if h.Name != consumer && !h.Done {
+		w.fail("undisturbed takeover", "%s: run %q never ended, it stands at turn %d in epoch %d of %s", p.name, h.Name, h.Turn, h.Epoch.Number, h.Owner)
+	}
+}
+
+// checkLines reads all lines of all runs anew.
+func (w *world) checkLines(p *peer, inputs []string) {
+	for _, s := range p.r.Runs() {
+		h := s.Head
+		var got []string
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		p.r.Lines(ctx, h.Run, 1, func(l changes.Line) error {
+			got = append(got, string(l.Text))
+			return nil
+		})
+		cancel()
+		if uint64(len(got)) != h.Lines {
+			w.fail("lines once", "%s gives %d lines of run %q, which has %d", p.name, len(got), h.Name, h.Lines)
+		}
+		if h.Name == consumer {
+			want := map[string]bool{}
+			for _, in := range inputs {
+				want["got "+in] = true
+			}
+			have := map[string]bool{}
+			for _, l := range got {
+				if have[l] {
+					w.fail("inputs once", "%s: %q twice", p.name, l)
+				}
+				have[l] = true
+			}
+			if !maps.Equal(want, have) {
+				w.fail("inputs once", "%s: %v were taken, there are %v", p.name, slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(want)))
+			}
+			continue
+		}
+		g := newProgram(h.Name, h.Run, h.Epoch)
+		for i, l := range got {
+			if want := lineOf(g.number, uint64(i)+1); l != want {
+				w.fail("lines once", "%s: line %d of run %q is %q", p.name, i+1, h.Name, l)
+				break
+			}
+		}
+	}
+}
+
+// checkMetrics reads the counters that are zero when all peers are honest.
+func (w *world) checkMetrics(p *peer) {
+	all, err := p.metrics.Gather()
+	if err != nil {
+		w.fail("no refusal", "%v", err)
+	}
+	for _, f := range all {
+		name := f.GetName()
+		if !strings.Contains(name, "_zero_") || strings.HasSuffix(name, "skewed_total") || strings.HasSuffix(name, "publish_failures_total") {
+			continue
+		}
+		if n := f.GetMetric()[0].GetCounter().GetValue(); n > 0 {
+			w.fail("no refusal", "%s counts %v %s", p.name, n, name)
+		}
+	}
+}
+
+// checkAcks finds every acknowledged turn: in the winning chain, or in a fork.
+func (w *world) checkAcks() {
+	r := w.peers[0].r
+	newest := map[lineage]uint64{}
+	for _, s := range r.Runs() {
+		for _, h := range append([]replication.Head{s.Head}, s.Forks...) {
+			newest[lineage{h.Run, h.Epoch}] = h.Turn
+		}
+		for b := s.Head.Base; b != nil; b = nil {
+			k := lineage{s.Head.Run, b.Epoch}
+			newest[k] = max(newest[k], b.Turn)
+		}
+	}
+	w.mu.Lock()
+	acks := maps.Clone(w.acks)
+	w.mu.Unlock()
+	for k, a := range acks {
+		if n, known := newest[k]; known && n < a.turn {
+			w.fail("acknowledged is kept", "turn %d of %q was acknowledged at %s in epoch %d, turn %d is there", a.turn, a.name, a.peer, k.epoch.Number, n)
+		}
+	}
+}

@@ -1,0 +1,314 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication"
+	"github.com/tandemvm/tandem/replication/internal/store"
+	"github.com/tandemvm/tandem/replication/memnet"
+)
+
+// clock is a peer's wall clock, wrong by an amount.
+type clock struct{ skew atomic.Int64 }
+
+func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }
+func (c *clock) NewTicker(d time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTicker(d)
+	return t.C, t.Stop
+}
+
+// peer is one computer: a disk, a clock, and while it is up a replica and what an embedder does with it.
+type peer struct {
+	w     *world
+	name  string
+	disk  *store.Disk
+	clock *clock
+	lives int
+
+	r       *replication.Replica // nil: down
+	port    *memnet.Port
+	metrics *prometheus.Registry
+	cancel  context.CancelFunc
+	tasks   chan struct{} // closed when the embedder's goroutine has ended
+	readers []chan struct{}
+
+	owned  map[changes.RunID]*owned
+	taking map[changes.RunID]bool
+	taken  chan taken
+	calls  chan func()
+}
+
+type owned struct {
+	p      *program
+	flight []flight
+}
+
+type flight struct {
+	turn uint64
+	done <-chan error
+}
+
+type taken struct {
+	run changes.RunID
+	s   *replication.State
+	err error
+}
+
+const (
+	tick        = 20 * time.Millisecond
+	flightsMax  = 4
+	takeTimeout = 3 * time.Second
+)
+
+// random is the peer's source of randomness in its present life.
+func (p *peer) random() io.Reader {
+	var seed [32]byte
+	copy(seed[:], fmt.Sprintf("%x %s %d", p.w.c.Seed, p.name, p.lives))
+	return rand.NewChaCha8(seed)
+}
+
+func (p *peer) config() replication.Config {
+	p.lives++
+	p.port = p.w.net.Join(p.name)
+	p.metrics = prometheus.NewRegistry()
+	c := replication.Config{Dir: "/" + p.name, FS: p.disk.FS(), Transport: p.port, Secret: []byte("simulated"), Standby: true, Clock: p.clock, Random: p.random(),
+		Metrics: p.metrics, FlushInterval: 2 * time.Millisecond, BeatInterval: 50 * time.Millisecond, Lease: 300 * time.Millisecond}
+	odd := p.w.rnd("odd", p.name, fmt.Sprint(p.lives)) // so that few things happen at the same moment
+	c.FlushInterval += time.Duration(odd.IntN(10000))
+	c.BeatInterval += time.Duration(odd.IntN(100000))
+	if p.w.c.Logger != nil {
+		c.Logger = p.w.c.Logger.With("peer", p.name)
+	}
+	return c
+}
+
+// up starts the replica and the embedder.
+func (p *peer) up() error {
+	var err error
+	ctx := context.Background()
+	cfg := p.config()
+	if p.w.sandbox == (replication.SandboxID{}) {
+		p.r, err = replication.Create(ctx, cfg, replication.Genesis{Name: "simulated", Variables: variables}, []byte("the image"))
+	} else {
+		cfg.Sandbox = p.w.sandbox
+		p.r, err = replication.Open(ctx, cfg)
+	}
+	if err != nil {
+		p.r = nil
+		return err
+	}
+	p.w.sandbox = p.r.Sandbox()
+	p.owned, p.taking, p.taken = map[changes.RunID]*owned{}, map[changes.RunID]bool{}, make(chan taken, 64)
+	p.calls = make(chan func())
+	p.readers = nil
+	ctx, p.cancel = context.WithCancel(ctx)
+	p.tasks = make(chan struct{})
+	go p.embed(ctx, p.r)
+	return nil
+}
+
+// down stops the peer. crash: nothing leaves it from this moment on, and its disk keeps only what was synced, and of the rest
+// a share drawn from rnd.
+func (p *peer) down(crash bool, rnd *rand.Rand) {
+	after := p.disk
+	if crash {
+		p.port.Close()
+		after = p.disk.Crash([]int{0, 50, 100}[rnd.IntN(3)], rnd)
+	}
+	p.cancel()
+	<-p.tasks
+	for _, done := range p.readers {
+		<-done
+	}
+	if err := p.r.Close(); err != nil && !crash {
+		p.w.fail("no failure", "%s: close: %v", p.name, err)
+	}
+	p.port.Close()
+	p.r, p.disk = nil, after
+}
+
+// embed is what package tandem does for a real peer: execute the runs owned here turn by turn, take over those whose owner is gone.
+func (p *peer) embed(ctx context.Context, r *replication.Replica) {
+	defer close(p.tasks)
+	t := time.NewTicker(tick + time.Duration(p.w.rnd("embed", p.name).IntN(1000)))
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for range len(p.taking) {
+				<-p.taken
+			}
+			return
+		case e, ok := <-r.Events():
+			if ok {
+				p.event(ctx, r, e)
+			} else {
+				<-ctx.Done()
+			}
+		case x := <-p.taken:
+			p.adopt(r, x)
+		case f := <-p.calls:
+			f()
+		case <-t.C:
+			p.turns(r)
+		}
+	}
+}
+
+func (p *peer) event(ctx context.Context, r *replication.Replica, e replication.Event) {
+	switch e.Kind {
+	case replication.OwnerGone:
+		if p.taking[e.Run] || p.owned[e.Run] != nil {
+			return
+		}
+		p.taking[e.Run] = true
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+			defer cancel()
+			s, err := r.TakeOver(ctx, e.Run)
+			p.taken <- taken{e.Run, s, err}
+		}()
+	case replication.Superseded:
+		delete(p.owned, e.Run)
+	case replication.HeadAdvanced:
+		p.follow(ctx, r, e.Run)
+	case replication.Failed:
+		p.w.fail("no failure", "%s: %v", p.name, e.Err)
+	}
+}
+
+// adopt goes on with a run that was taken over.
+func (p *peer) adopt(r *replication.Replica, x taken) {
+	delete(p.taking, x.run)
+	if x.err != nil {
+		return // too late, cut off, or continued elsewhere
+	}
+	p.w.count(&p.w.report.Takeovers)
+	g := newProgram(x.s.Head.Name, x.run, x.s.Head.Epoch)
+	g.turn, g.lines = x.s.Head.Turn, x.s.Head.Lines
+	if err := g.check(x.s); err != nil {
+		p.w.fail("no torn turn", "%s takes over: %v", p.name, err)
+		return
+	}
+	p.owned[x.run] = &owned{p: g}
+}
+
+// turns executes one turn of each run owned here.
+func (p *peer) turns(r *replication.Replica) {
+	for _, id := range p.runs() {
+		o := p.owned[id]
+		if err := p.settle(o); err != nil {
+			if !errors.Is(err, replication.ErrSuperseded) && !errors.Is(err, replication.ErrNotOwner) {
+				p.w.fail("no failure", "%s: %v", p.name, err)
+			}
+			delete(p.owned, id)
+			continue
+		}
+		if len(o.flight) >= flightsMax || o.p.last > 0 && o.p.turn == o.p.last {
+			continue
+		}
+		p.turn(r, o)
+	}
+}
+
+func (p *peer) runs() (ids []changes.RunID) {
+	for id := range p.owned {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b changes.RunID) int { return slices.Compare(a[:], b[:]) })
+	return ids
+}
+
+func (p *peer) turn(r *replication.Replica, o *owned) {
+	saw := map[changes.RunID]rank{}
+	for _, s := range r.Runs() {
+		if s.Head.Run != o.p.run {
+			saw[s.Head.Run] = rank{s.Head.Epoch.Number, s.Head.Turn}
+		}
+	}
+	as, err := r.Pull(o.p.run)
+	if err == nil {
+		err = o.p.assign(as)
+	}
+	if err != nil {
+		if !errors.Is(err, replication.ErrNotOwner) {
+			p.w.fail("no failure", "%s: pull: %v", p.name, err)
+		}
+		return
+	}
+	if o.p.idle() {
+		return
+	}
+	t := o.p.next(saw)
+	done, err := r.SubmitTurn(t)
+	if err != nil {
+		if !errors.Is(err, replication.ErrSuperseded) && !errors.Is(err, replication.ErrNotOwner) {
+			p.w.fail("no failure", "%s: turn %d: %v", p.name, t.Number, err)
+		}
+		delete(p.owned, o.p.run)
+		return
+	}
+	p.w.count(&p.w.report.Turns)
+	o.flight = append(o.flight, flight{t.Number, done})
+}
+
+// settle takes note of the turns that became durable.
+func (p *peer) settle(o *owned) error {
+	for len(o.flight) > 0 {
+		select {
+		case err := <-o.flight[0].done:
+			if err != nil {
+				return err
+			}
+			p.w.acknowledged(p.name, o.p, o.flight[0].turn)
+			o.flight = o.flight[1:]
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// call has the embedder's goroutine do something.
+func (p *peer) call(f func()) {
+	done := make(chan struct{})
+	p.calls <- func() { f(); close(done) }
+	<-done
+}
+
+// start begins a run here.
+func (p *peer) start(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
+	defer cancel()
+	id, epoch, err := p.r.StartRun(ctx, replication.RunStart{Name: name})
+	if err != nil {
+		return // it has no genesis yet
+	}
+	p.owned[id] = &owned{p: newProgram(name, id, epoch)}
+}
+
+// follow reads a run's lines as they come, once from this life of the peer.
+func (p *peer) follow(ctx context.Context, r *replication.Replica, run changes.RunID) {
+	key := follower{p.name, p.lives, run}
+	if !p.w.follow(key) {
+		return
+	}
+	done := make(chan struct{})
+	p.readers = append(p.readers, done)
+	go func() {
+		defer close(done)
+		r.Lines(ctx, run, 1, func(l changes.Line) error {
+			p.w.line(key, l)
+			return nil
+		})
+	}()
+}
