@@ -295,6 +295,9 @@ func (s *Snapshot) Values() ([]SnapshotValue, error) {
 	defer m.Close()
 	var vs []SnapshotValue
 	for _, g := range s.prog.img.Globals {
+		if g.Name == "" {
+			continue // a composite literal that other variables point to
+		}
 		v := SnapshotValue{Name: g.Name, Kind: m.heap.TypeString(g.Type)}
 		v.Value, err = values.Read(m.heap, g.Type, g.Addr)
 		if err != nil {

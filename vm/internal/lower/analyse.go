@@ -30,7 +30,7 @@ func (s *sel) analyse() {
 		for k, i := range b.Instrs {
 			switch i := i.(type) {
 			case *ssa.Alloc:
-				if s.oneElement(i) {
+				if s.skip[i] || s.oneElement(i) {
 					continue
 				}
 				if t := deref(i.Type()); sizeof(t) <= framed && s.staysHere(i) {

@@ -114,3 +114,16 @@ func TestCanonical(t *testing.T) {
 		t.Fatal("the data differs")
 	}
 }
+
+// TestStaticData says that a table of constants is data: no instruction fills it, however its literals nest.
+func TestStaticData(t *testing.T) {
+	src := "package main\n\ntype pair struct{ lo, hi uint16 }\n\ntype set struct {\n\tname string\n\tof   []pair\n\tup   *set\n\tany  any\n\tf    func(int) int\n}\n\n" +
+		"func id(n int) int { return n }\n\nvar sets = map[bool]*set{}\n\nvar table = []set{\n" +
+		strings.Repeat("\t{\"x\", []pair{{1, 2}, {3, 4}}, &set{name: \"y\", any: pair{5, 6}}, 7, id},\n", 50) + "}\n\nfunc main() { println(len(table), len(sets)) }\n"
+	m := build(t, src)
+	for _, f := range m.Funcs {
+		if words := f.End - f.Entry; f.Name == "main.init" && words > 8 {
+			t.Errorf("the initialiser has %d instruction words, want the few that make the map", words)
+		}
+	}
+}

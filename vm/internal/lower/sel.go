@@ -128,6 +128,9 @@ func (s *sel) function() {
 			s.vals[p] = noLoc
 		}
 	}
+	if s.fn.Synthetic == "package initializer" {
+		s.statics()
+	}
 	s.body()
 	if s.fn.Recover != nil {
 		s.f.recover = s.heads[s.fn.Recover]

@@ -256,7 +256,7 @@ func (p *placement) assign() {
 	var whole []*class
 	beyond := map[int]*shelf{}
 	for _, c := range free {
-		if len(free) > 2*searched && p.always(c) {
+		if len(free) > 8*searched && p.always(c) {
 			whole = append(whole, c)
 			continue
 		}
@@ -307,7 +307,7 @@ func (p *placement) always(c *class) bool {
 
 // searched is how many slots of the frame are searched for a hole that fits. Beyond them, in the frames of very large functions, a place is
 // taken again only for as many slots as before and once all that stood there is over, so that the search stays short.
-const searched = 96
+const searched = 160
 
 // shelf is the places beyond the searched slots for classes of one size, a heap whose top is the one that is free first.
 type shelf []place
