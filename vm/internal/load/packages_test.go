@@ -16,10 +16,10 @@ container/heap container/list container/ring bufio io io/fs io/ioutil os sync sy
 path path/filepath log flag regexp regexp/syntax encoding encoding/json encoding/hex encoding/base64 encoding/base32 encoding/binary encoding/csv
 encoding/gob encoding/xml encoding/ascii85 encoding/pem text/tabwriter text/template text/template/parse text/scanner html html/template
 hash hash/crc32 hash/crc64 hash/adler32 hash/fnv hash/maphash crypto crypto/sha256 crypto/sha512 crypto/sha1 crypto/md5 crypto/hmac crypto/subtle
-math/big iter unique weak runtime runtime/debug reflect cmp embed index/suffixarray
+math/big iter unique weak runtime runtime/debug runtime/trace reflect cmp embed index/suffixarray
 compress/flate compress/gzip compress/zlib compress/bzip2 compress/lzw archive/tar archive/zip
 go/ast go/token go/scanner go/parser go/printer go/format go/constant image image/color image/png image/draw image/gif image/jpeg
-log/slog mime net/url net/netip structs testing/fstest testing/iotest testing/quick unicode/utf8 time/tzdata github.com/tandemvm/tandem/vm/turn database/sql/driver
+log/slog mime net/url net/netip structs testing testing/fstest testing/iotest testing/quick unicode/utf8 time/tzdata github.com/tandemvm/tandem/vm/turn database/sql/driver
 `)
 
 // loadWhole loads a program that imports pkg with every declaration of it.
