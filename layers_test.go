@@ -27,7 +27,7 @@ changes:
 vm/internal/code:
 vm/internal/mem:      vm/internal/code +sys +unsafe
 vm/internal/heap:     vm/internal/code vm/internal/mem +unsafe
-vm/internal/values:   vm/internal/heap vm/internal/mem changes
+vm/internal/values:   vm/internal/code vm/internal/heap vm/internal/mem changes
 vm/internal/layout:   vm/internal/code
 vm/internal/load:     changes +tools
 vm/internal/lower:    vm/internal/code vm/internal/layout vm/internal/load +tools
