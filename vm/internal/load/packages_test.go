@@ -20,6 +20,10 @@ math/big iter unique weak runtime runtime/debug runtime/trace reflect cmp embed 
 compress/flate compress/gzip compress/zlib compress/bzip2 compress/lzw archive/tar archive/zip
 go/ast go/token go/scanner go/parser go/printer go/format go/constant image image/color image/png image/draw image/gif image/jpeg
 log/slog mime net/url net/netip structs testing testing/fstest testing/iotest testing/quick unicode/utf8 time/tzdata github.com/tandemvm/tandem/vm/turn database/sql/driver
+crypto/aes crypto/cipher crypto/des crypto/dsa crypto/ecdh crypto/ecdsa crypto/ed25519 crypto/elliptic crypto/hkdf crypto/pbkdf2 crypto/rand
+crypto/rc4 crypto/rsa crypto/sha3 crypto/tls crypto/x509 database/sql debug/buildinfo debug/dwarf debug/elf encoding/asn1 expvar
+go/build go/build/constraint go/doc go/doc/comment go/importer go/types go/version image/color/palette log/syslog mime/multipart mime/quotedprintable
+net net/http net/http/cookiejar net/http/httptest net/http/httputil net/mail net/rpc net/smtp net/textproto os/exec os/signal os/user runtime/metrics syscall
 `)
 
 // loadWhole loads a program that imports pkg with every declaration of it.

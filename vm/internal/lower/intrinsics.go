@@ -46,11 +46,8 @@ func init() {
 	binary(code.CopysignF64, "math.Copysign")
 	same("math.Float64bits", "math.Float64frombits", "math.Float32bits", "math.Float32frombits")
 	t["math.FMA"] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
-		d := s.new1()
-		in := s.op3(code.FmaF64, d, s.argVal(a[0]), s.argVal(a[1]))
-		z := s.argVal(a[2])
-		in = s.last()
-		*in = fmaWith(*in, z)
+		d, x, y, z := s.new1(), s.argVal(a[0]), s.argVal(a[1]), s.argVal(a[2]) // each may append instructions
+		s.op3(code.FmaF64, d, x, y).x[0] = z
 		return []loc{d}, true
 	}
 	for _, p := range []string{"math/bits.", "internal/runtime/sys."} {
@@ -85,8 +82,6 @@ func init() {
 	t["reflect.makeFuncStub"] = frameStub("reflect.callReflectSlots")
 	t["reflect.methodValueCall"] = frameStub("reflect.callMethodSlots")
 }
-
-func fmaWith(i inst, z loc) inst { i.x[0] = z; return i }
 
 // bitOps are the counting functions of package prefix p.
 func bitOps(t map[string]intrinsic, p string) {

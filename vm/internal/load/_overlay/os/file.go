@@ -20,12 +20,22 @@ import (
 //tandem:from path.go
 //tandem:from path_unix.go
 //tandem:from types.go Getpagesize FileInfo FileMode ModeDir ModeAppend ModeExclusive ModeTemporary ModeSymlink ModeDevice ModeNamedPipe ModeSocket ModeSetuid ModeSetgid ModeCharDevice ModeSticky ModeIrregular ModeType ModePerm SameFile
+//tandem:from exec.go
+//tandem:from exec_posix.go
+//tandem:from exec_unix.go
+//tandem:from exec_nohandle.go
+//tandem:from file_posix.go ignoringEINTR ignoringEINTR2
+//tandem:from pidfd_other.go
+//tandem:from wait_unimp.go
+//tandem:from root.go
+//tandem:from root_nonwindows.go
+//tandem:from root_noopenat.go
+//tandem:from root_js.go
 //tandem:from error.go ErrInvalid ErrPermission ErrExist ErrNotExist ErrClosed timeout PathError SyscallError SyscallError.Error SyscallError.Unwrap SyscallError.Timeout NewSyscallError IsExist IsNotExist IsPermission IsTimeout underlyingErrorIs underlyingError
 
 var (
 	ErrNoDeadline       = errors.New("file type does not support deadline")
 	ErrDeadlineExceeded = error(deadlineError{})
-	ErrProcessDone      = errors.New("os: process already finished")
 )
 
 type syscallErrorType = syscall.Errno
@@ -101,6 +111,9 @@ func NewFile(fd uintptr, name string) *File {
 	return &File{&file{name: name, fd: int(fd)}}
 }
 
+//go:linkname net_newUnixFile net.newUnixFile
+func net_newUnixFile(fd int, name string) *File { return NewFile(uintptr(fd), name) }
+
 func (f *File) checkValid(op string) error {
 	switch {
 	case f == nil:
@@ -127,6 +140,8 @@ func OpenFile(name string, flag int, perm FileMode) (*File, error) {
 	}
 	return &File{&file{name: name, fd: -1}}, nil
 }
+
+func openFileNolog(name string, flag int, perm FileMode) (*File, error) { return OpenFile(name, flag, perm) }
 
 func openDir(name string) (*File, error) { return Open(name) }
 

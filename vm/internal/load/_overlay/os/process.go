@@ -20,19 +20,6 @@ func Exit(code int) {
 	exit(int32(code))
 }
 
-// Signal is what programs pass to os/signal.
-type Signal interface {
-	String() string
-	Signal()
-}
-
-var (
-	Interrupt Signal = syscall.SIGINT
-	Kill      Signal = syscall.SIGKILL
-)
-
-func Getpid() int  { return syscall.Getpid() }
-func Getppid() int { return syscall.Getppid() }
 func Getuid() int  { return syscall.Getuid() }
 func Geteuid() int { return syscall.Geteuid() }
 func Getgid() int  { return syscall.Getgid() }

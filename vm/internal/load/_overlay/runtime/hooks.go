@@ -352,6 +352,12 @@ func fips_fatal(s string) { fatal(s) }
 //go:linkname fips_isBypassed crypto/fips140.isBypassed
 func fips_isBypassed() bool { return false }
 
+//go:linkname fips_setBypass crypto/fips140.setBypass
+func fips_setBypass() {}
+
+//go:linkname fips_unsetBypass crypto/fips140.unsetBypass
+func fips_unsetBypass() {}
+
 //go:linkname subtle_setDITEnabled crypto/subtle.setDITEnabled
 func subtle_setDITEnabled() bool { return false }
 
@@ -363,3 +369,43 @@ func sig_StandardCrypto() {}
 
 //go:linkname sig_BoringCrypto crypto/internal/boring/sig.BoringCrypto
 func sig_BoringCrypto() {}
+
+// File descriptors. A run has none to wait for, so the poller refuses them; the number is Linux's for an operation that is not permitted.
+
+const pollRefused = 1
+
+//go:linkname poll_runtime_pollServerInit internal/poll.runtime_pollServerInit
+func poll_runtime_pollServerInit() {}
+
+//go:linkname poll_runtime_pollOpen internal/poll.runtime_pollOpen
+func poll_runtime_pollOpen(fd uintptr) (uintptr, int) { return 0, pollRefused }
+
+//go:linkname poll_runtime_pollClose internal/poll.runtime_pollClose
+func poll_runtime_pollClose(ctx uintptr) {}
+
+//go:linkname poll_runtime_pollReset internal/poll.runtime_pollReset
+func poll_runtime_pollReset(ctx uintptr, mode int) int { return pollRefused }
+
+//go:linkname poll_runtime_pollWait internal/poll.runtime_pollWait
+func poll_runtime_pollWait(ctx uintptr, mode int) int { return pollRefused }
+
+//go:linkname poll_runtime_pollSetDeadline internal/poll.runtime_pollSetDeadline
+func poll_runtime_pollSetDeadline(ctx uintptr, d int64, mode int) {}
+
+//go:linkname poll_runtime_pollUnblock internal/poll.runtime_pollUnblock
+func poll_runtime_pollUnblock(ctx uintptr) {}
+
+//go:linkname sync_semacquire sync.runtime_Semacquire
+func sync_semacquire(s *uint32)
+
+//go:linkname sync_semrelease sync.runtime_Semrelease
+func sync_semrelease(s *uint32, handoff bool, skipframes int)
+
+//go:linkname poll_runtime_Semacquire internal/poll.runtime_Semacquire
+func poll_runtime_Semacquire(s *uint32) { sync_semacquire(s) }
+
+//go:linkname poll_runtime_Semrelease internal/poll.runtime_Semrelease
+func poll_runtime_Semrelease(s *uint32) { sync_semrelease(s, false, 0) }
+
+// fcntl is what internal/syscall/unix asks of a descriptor: there is none.
+func fcntl(fd, cmd, arg int32) (int32, int32) { return -1, 9 }

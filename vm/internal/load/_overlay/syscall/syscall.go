@@ -1,120 +1,46 @@
-// The parts of package syscall that portable programs and the standard library name. There is no system to call: the
-// numbers are Linux's, and natives of package os return them.
+// Package syscall is linux/amd64's, so that what programs name is there, over a system of which hardly anything is left: a run
+// has its standard streams, an end and no more. Every other call fails with an error number that says which grant is missing.
 
 package syscall
 
 import (
-	"errors"
+	errorspkg "errors"
 	"internal/oserror"
 	"internal/strconv"
+	"unsafe"
 )
 
-//tandem:replace
-//tandem:from env_unix.go
-//tandem:from syscall.go StringByteSlice ByteSliceFromString StringBytePtr BytePtrFromString
+//tandem:from syscall_linux_amd64.go
+//tandem:from zerrors_linux_amd64.go
+//tandem:from zsyscall_linux_amd64.go
+//tandem:from zsysnum_linux_amd64.go
+//tandem:from ztypes_linux_amd64.go
+//tandem:without rlimit.go rlimit_stub.go
+//tandem:from rlimit.go origRlimitNofile
+//tandem:remove runtime_doAllThreadsSyscall runtime_entersyscall runtime_exitsyscall runtime_BeforeFork runtime_AfterFork runtime_AfterForkInChild
+//tandem:remove runtime_BeforeExec runtime_AfterExec forkAndExecInChild forkAndExecInChild1 forkAndExecFailureCleanup doCheckClonePidfd
 
+// Error numbers beyond Linux's, for what nobody granted. They are ErrPermission.
 const (
-	O_RDONLY   = 0x0
-	O_WRONLY   = 0x1
-	O_RDWR     = 0x2
-	O_CREAT    = 0x40
-	O_EXCL     = 0x80
-	O_TRUNC    = 0x200
-	O_APPEND   = 0x400
-	O_NONBLOCK = 0x800
-	O_SYNC     = 0x101000
-	O_CLOEXEC  = 0x80000
-
-	ImplementsGetwd = true
-)
-
-var Stdin, Stdout, Stderr = 0, 1, 2
-
-type Errno uintptr
-
-const (
-	EPERM     = Errno(0x1)
-	ENOENT    = Errno(0x2)
-	EINTR     = Errno(0x4)
-	EIO       = Errno(0x5)
-	EBADF     = Errno(0x9)
-	EAGAIN    = Errno(0xb)
-	ENOMEM    = Errno(0xc)
-	EACCES    = Errno(0xd)
-	EEXIST    = Errno(0x11)
-	ENOTDIR   = Errno(0x14)
-	EISDIR    = Errno(0x15)
-	EINVAL    = Errno(0x16)
-	ENFILE    = Errno(0x17)
-	EMFILE    = Errno(0x18)
-	ENOTTY    = Errno(0x19)
-	EFBIG     = Errno(0x1b)
-	ENOSPC    = Errno(0x1c)
-	ESPIPE    = Errno(0x1d)
-	EROFS     = Errno(0x1e)
-	EPIPE     = Errno(0x20)
-	ERANGE    = Errno(0x22)
-	ENOSYS    = Errno(0x26)
-	ENOTEMPTY = Errno(0x27)
-	ENOTSUP   = Errno(0x5f)
-	ETIMEDOUT = Errno(0x6e)
-
-	EWOULDBLOCK = EAGAIN
-	EOPNOTSUPP  = ENOTSUP
+	noNetwork = Errno(1<<16 + iota)
+	noProcess
+	noSystem
+	noFiles
 )
 
 func (e Errno) Error() string {
 	switch e {
-	case EPERM:
-		return "operation not permitted"
-	case ENOENT:
-		return "no such file or directory"
-	case EINTR:
-		return "interrupted system call"
-	case EIO:
-		return "input/output error"
-	case EBADF:
-		return "bad file descriptor"
-	case EAGAIN:
-		return "resource temporarily unavailable"
-	case ENOMEM:
-		return "cannot allocate memory"
-	case EACCES:
-		return "permission denied"
-	case EEXIST:
-		return "file exists"
-	case ENOTDIR:
-		return "not a directory"
-	case EISDIR:
-		return "is a directory"
-	case EINVAL:
-		return "invalid argument"
-	case ENFILE:
-		return "too many open files in system"
-	case EMFILE:
-		return "too many open files"
-	case ENOTTY:
-		return "inappropriate ioctl for device"
-	case EFBIG:
-		return "file too large"
-	case ENOSPC:
-		return "no space left on device"
-	case ESPIPE:
-		return "illegal seek"
-	case EROFS:
-		return "read-only file system"
-	case EPIPE:
-		return "broken pipe"
-	case ERANGE:
-		return "numerical result out of range"
-	case ENOSYS:
-		return "function not implemented"
-	case ENOTEMPTY:
-		return "directory not empty"
-	case ENOTSUP:
-		return "operation not supported"
-	case ETIMEDOUT:
-		return "connection timed out"
+	case noNetwork:
+		return "tandem: no network grant: a run cannot reach a network"
+	case noProcess:
+		return "tandem: no process grant: a run cannot start or signal processes"
+	case noSystem:
+		return "tandem: no system call grant: a run cannot call the operating system"
+	case noFiles:
+		return "tandem: no file grant: use package os, with --grant-read"
+	}
+	if int(e) < len(errors) && errors[e] != "" {
+		return errors[e]
 	}
 	return "errno " + strconv.Itoa(int(e))
 }
@@ -122,80 +48,106 @@ func (e Errno) Error() string {
 func (e Errno) Is(target error) bool {
 	switch target {
 	case oserror.ErrPermission:
-		return e == EACCES || e == EPERM
+		return e == EACCES || e == EPERM || e >= noNetwork && e <= noFiles
 	case oserror.ErrExist:
 		return e == EEXIST || e == ENOTEMPTY
 	case oserror.ErrNotExist:
 		return e == ENOENT
-	case errors.ErrUnsupported:
-		return e == ENOSYS || e == ENOTSUP
+	case errorspkg.ErrUnsupported:
+		return e == ENOSYS || e == EOPNOTSUPP
 	}
 	return false
 }
 
-func (e Errno) Temporary() bool {
-	return e == EINTR || e == EMFILE || e == ENFILE || e.Timeout()
-}
-
-func (e Errno) Timeout() bool { return e == EAGAIN || e == ETIMEDOUT }
-
-type Signal int
-
-const (
-	SIGHUP  = Signal(0x1)
-	SIGINT  = Signal(0x2)
-	SIGQUIT = Signal(0x3)
-	SIGABRT = Signal(0x6)
-	SIGKILL = Signal(0x9)
-	SIGUSR1 = Signal(0xa)
-	SIGSEGV = Signal(0xb)
-	SIGUSR2 = Signal(0xc)
-	SIGPIPE = Signal(0xd)
-	SIGALRM = Signal(0xe)
-	SIGTERM = Signal(0xf)
-)
-
-func (s Signal) Signal() {}
-
-func (s Signal) String() string {
-	switch s {
-	case SIGHUP:
-		return "hangup"
-	case SIGINT:
-		return "interrupt"
-	case SIGQUIT:
-		return "quit"
-	case SIGABRT:
-		return "aborted"
-	case SIGKILL:
-		return "killed"
-	case SIGUSR1:
-		return "user defined signal 1"
-	case SIGSEGV:
-		return "segmentation fault"
-	case SIGUSR2:
-		return "user defined signal 2"
-	case SIGPIPE:
-		return "broken pipe"
-	case SIGALRM:
-		return "alarm clock"
-	case SIGTERM:
-		return "terminated"
+// refused is why a system call fails.
+func refused(trap uintptr) Errno {
+	switch trap {
+	case SYS_SOCKET, SYS_SOCKETPAIR, SYS_CONNECT, SYS_ACCEPT, SYS_ACCEPT4, SYS_BIND, SYS_LISTEN, SYS_SENDTO, SYS_RECVFROM, SYS_SENDMSG,
+		SYS_RECVMSG, SYS_SHUTDOWN, SYS_GETSOCKNAME, SYS_GETPEERNAME, SYS_GETSOCKOPT, SYS_SETSOCKOPT:
+		return noNetwork
+	case SYS_CLONE, _SYS_clone3, SYS_FORK, SYS_VFORK, SYS_EXECVE, SYS_KILL, SYS_TKILL, SYS_TGKILL, SYS_WAIT4, SYS_WAITID, SYS_PTRACE:
+		return noProcess
+	case SYS_OPEN, SYS_OPENAT, SYS_CREAT, SYS_STAT, SYS_LSTAT, SYS_NEWFSTATAT, SYS_ACCESS, SYS_FACCESSAT, SYS_MKDIR, SYS_MKDIRAT,
+		SYS_RMDIR, SYS_UNLINK, SYS_UNLINKAT, SYS_RENAME, SYS_RENAMEAT, SYS_LINK, SYS_LINKAT, SYS_SYMLINK, SYS_SYMLINKAT, SYS_READLINK,
+		SYS_READLINKAT, SYS_CHDIR, SYS_CHMOD, SYS_FCHMODAT, SYS_CHOWN, SYS_FCHOWNAT, SYS_TRUNCATE, SYS_STATFS, SYS_MOUNT, SYS_CHROOT:
+		return noFiles
+	case SYS_READ, SYS_WRITE, SYS_PREAD64, SYS_PWRITE64, SYS_LSEEK, SYS_CLOSE, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE, SYS_DUP, SYS_DUP2, SYS_DUP3,
+		SYS_FCNTL, SYS_GETDENTS64:
+		return EBADF
 	}
-	return "signal " + strconv.Itoa(int(s))
+	return noSystem
 }
 
-// RawConn is what package os can be asked for and never gives.
-type RawConn interface {
-	Control(f func(fd uintptr)) error
-	Read(f func(fd uintptr) (done bool)) error
-	Write(f func(fd uintptr) (done bool)) error
+//go:linkname hostWrite os.hostWrite
+func hostWrite(fd int, p []byte) (n int, errno int)
+
+//go:linkname hostRead os.hostRead
+func hostRead(p []byte) (n int, errno int)
+
+// RawSyscall6 is what all system calls come to.
+func RawSyscall6(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err Errno) {
+	n, errno := 0, 0
+	switch {
+	case trap == SYS_WRITE && (a1 == 1 || a1 == 2):
+		n, errno = hostWrite(int(a1), unsafe.Slice((*byte)(unsafe.Pointer(a2)), int(a3)))
+	case trap == SYS_READ && a1 == 0:
+		n, errno = hostRead(unsafe.Slice((*byte)(unsafe.Pointer(a2)), int(a3)))
+	case trap == SYS_GETPID || trap == SYS_GETTID:
+		n = 1
+	case trap == SYS_GETPPID || trap == SYS_GETUID || trap == SYS_GETEUID || trap == SYS_GETGID || trap == SYS_GETEGID:
+	case trap == SYS_EXIT || trap == SYS_EXIT_GROUP:
+		exit(int32(a1))
+	default:
+		return ^uintptr(0), 0, refused(trap)
+	}
+	if errno != 0 {
+		return ^uintptr(0), 0, Errno(errno)
+	}
+	return uintptr(n), 0, 0
 }
 
-// Conn is implemented by types that give a RawConn.
-type Conn interface {
-	SyscallConn() (RawConn, error)
+func RawSyscall(trap, a1, a2, a3 uintptr) (r1, r2 uintptr, err Errno) {
+	return RawSyscall6(trap, a1, a2, a3, 0, 0, 0)
 }
+
+func Syscall(trap, a1, a2, a3 uintptr) (r1, r2 uintptr, err Errno) {
+	return RawSyscall6(trap, a1, a2, a3, 0, 0, 0)
+}
+
+func Syscall6(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err Errno) {
+	return RawSyscall6(trap, a1, a2, a3, a4, a5, a6)
+}
+
+func rawSyscallNoError(trap, a1, a2, a3 uintptr) (r1, r2 uintptr) {
+	r1, r2, _ = RawSyscall6(trap, a1, a2, a3, 0, 0, 0)
+	return r1, r2
+}
+
+func rawVforkSyscall(trap, a1, a2, a3 uintptr) (r1 uintptr, err Errno) { return 0, refused(trap) }
+
+func AllThreadsSyscall(trap, a1, a2, a3 uintptr) (r1, r2 uintptr, err Errno) {
+	return 0, 0, refused(trap)
+}
+
+func AllThreadsSyscall6(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err Errno) {
+	return 0, 0, refused(trap)
+}
+
+// cgocaller is what Setuid and its like would call in a program with C in it.
+func cgocaller(unsafe.Pointer, ...uintptr) uintptr { return uintptr(noSystem) }
+
+func gettimeofday(tv *Timeval) Errno { return noSystem }
+
+// Processes.
+
+func forkExec(argv0 string, argv []string, attr *ProcAttr) (pid int, err error) { return 0, noProcess }
+
+func Exec(argv0 string, argv []string, envv []string) error { return noProcess }
+
+//go:linkname os_checkClonePidfd os.checkClonePidfd
+func os_checkClonePidfd() error { return noProcess }
+
+func Setrlimit(resource int, rlim *Rlimit) error { return setrlimit(resource, rlim) }
 
 func runtimeSetenv(k, v string)          {}
 func runtimeUnsetenv(k string)           {}
@@ -207,9 +159,3 @@ func exit(status int32)
 func Exit(code int) { exit(int32(code)) }
 
 func Getpagesize() int { return 4096 }
-func Getpid() int      { return 1 }
-func Getppid() int     { return 0 }
-func Getuid() int      { return 0 }
-func Geteuid() int     { return 0 }
-func Getgid() int      { return 0 }
-func Getegid() int     { return 0 }
