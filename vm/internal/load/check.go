@@ -113,6 +113,8 @@ func (l *loader) checkUnit(u *unit, byPath map[string]*unit) {
 	}
 	if len(u.errs) == 0 {
 		u.types = pkg
+	} else if why := u.foreign.refusal(u.path, u.errs[0].Error()); why != "" {
+		u.errs = []Error{{Message: why}}
 	}
 }
 

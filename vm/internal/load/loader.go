@@ -122,11 +122,11 @@ func (l *loader) readCommand() error {
 			return fmt.Errorf("load: %s is a directory; give one directory, or files of one package", p)
 		case fi.IsDir():
 			s.dir = abs
-			if texts, err = readDir(l.userCtxt, abs); err != nil {
+			if texts, s.foreign, err = l.chooseUser(abs); err != nil {
 				return fmt.Errorf("load: %w", err)
 			}
 			if len(texts) == 0 {
-				return fmt.Errorf("load: no Go files in %s that linux/amd64 without cgo would build", p)
+				return fmt.Errorf("load: %w", s.nothing(p))
 			}
 		case !strings.HasSuffix(abs, ".go"):
 			return fmt.Errorf("load: %s is not a .go file", p)
@@ -147,27 +147,30 @@ func (l *loader) readCommand() error {
 		return fmt.Errorf("load: %w", err)
 	}
 	if l.module != nil {
-		if fi, err := os.Stat(filepath.Join(l.cfg.Dir, l.cfg.Paths[0])); err == nil && fi.IsDir() {
-			if rel, err := filepath.Rel(l.module.dir, s.dir); err == nil {
-				s.path = strings.TrimSuffix(l.module.path+"/"+filepath.ToSlash(rel), "/.")
+		if s.foreign.chosen {
+			if s.path, err = l.module.importPath(s.dir); err != nil {
+				return fmt.Errorf("load: %w", err)
 			}
 		}
-		s.goVer = moduleLanguage(l.module)
+		if version.Compare(l.module.goVer, l.version) > 0 {
+			return fmt.Errorf("load: %s requires go >= %s (running %s of %s): use a newer Go, or lower the line go in it", filepath.Join(l.module.dir, "go.mod"), strings.TrimPrefix(l.module.goVer, "go"), l.version, l.root)
+		}
+		s.goVer = orOldest(l.module.goVer)
 	}
 	s.parse(l, texts)
 	if len(s.errs) == 0 && s.name != "main" {
-		return fmt.Errorf("load: package %s is not a main package; only package main can be run", s.path)
+		return fmt.Errorf("load: package %s is not a main package: only programs can be run, `peer test` runs a package's tests", s.path)
 	}
 	l.command = s
 	return s.failed()
 }
 
-// moduleLanguage is the language version of a module, go1.16 when it names none.
-func moduleLanguage(m *module) string {
-	if m.goVer == "" {
-		return "go1.16"
+// nothing says why there is no Go file of s to compile; dir is how its directory is shown.
+func (s *source) nothing(dir string) error {
+	if len(s.foreign.cgo) > 0 {
+		return errors.New(s.foreign.refusal(s.path, ""))
 	}
-	return m.goVer
+	return noFiles(s.dir, dir)
 }
 
 // failed are the errors of s so far.
@@ -266,11 +269,14 @@ func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err err
 		}
 		return p, p, true, nil
 	}
-	if l.module != nil {
-		if _, ok := within(p, l.module.path); ok || strings.Contains(first, ".") {
-			dir, err := l.module.directory(p)
-			return p, dir, false, err
+	if l.module != nil && (l.module.owns(p) || strings.Contains(first, ".")) {
+		if parent, ok := internalTo(p); ok {
+			if _, in := within(l.importer(s), parent); !in {
+				return "", "", false, fmt.Errorf("use of internal package %s not allowed", p)
+			}
 		}
+		dir, err := l.module.directory(p)
+		return p, dir, false, err
 	}
 	if !strings.Contains(first, ".") {
 		return "", "", false, fmt.Errorf("package %s is not in std (%s)", p, filepath.Join(src, p))
@@ -280,6 +286,30 @@ func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err err
 
 func isInternal(p string) bool {
 	return p == "internal" || strings.HasPrefix(p, "internal/") || strings.Contains(p, "/internal/") || strings.HasSuffix(p, "/internal") || strings.HasPrefix(p, "vendor/")
+}
+
+// internalTo is the path below which packages may import p, if p is internal.
+func internalTo(p string) (parent string, ok bool) {
+	words := strings.Split(p, "/")
+	for i := len(words) - 1; i >= 0; i-- {
+		if words[i] == "internal" {
+			return strings.Join(words[:i], "/"), true
+		}
+	}
+	return "", false
+}
+
+// importer is the import path of s as far as it matters to whom it may import.
+func (l *loader) importer(s *source) string {
+	switch {
+	case l.external(s):
+		return l.tested.Path
+	case s.command && l.module != nil:
+		if p, err := l.module.importPath(s.dir); err == nil {
+			return p
+		}
+	}
+	return s.path
 }
 
 // want has a package read, once.
@@ -365,19 +395,21 @@ func (l *loader) readUser(s *source) {
 	var texts []text
 	var err error
 	if !l.external(s) {
-		texts, err = readDir(l.userCtxt, s.dir)
+		texts, s.foreign, err = l.chooseUser(s.dir)
 	}
 	texts = append(texts, l.tests[s.path]...)
 	if err == nil && len(texts) == 0 {
-		err = noFiles(s.dir)
+		err = s.nothing(s.dir)
 	}
 	if err != nil {
-		s.errs = append(s.errs, Error{Message: fmt.Sprintf("unsupported import: %s: %v", s.path, err)})
+		if len(s.foreign.cgo) == 0 {
+			err = fmt.Errorf("package %s: %w", s.path, err)
+		}
+		s.errs = append(s.errs, Error{Message: err.Error()})
 		return
 	}
-	s.goVer = version.Lang(l.version)
-	if m, err := findModule(s.dir, l.cfg.Env); err == nil && m != nil {
-		s.goVer = moduleLanguage(m)
+	if s.goVer = version.Lang(l.version); l.module != nil {
+		s.goVer = l.module.language(s.path, s.dir)
 	}
 	s.parse(l, texts)
 	if s.name == "main" && len(s.errs) == 0 && s.path != l.tested.Path {
@@ -444,27 +476,25 @@ func (l *loader) closure(s *source) []*source {
 	return list
 }
 
-// cycle reports an import cycle that s is on or leads to.
+// cycle reports an import cycle that s is on or leads to, in the go command's words.
 func (l *loader) cycle(s *source, done map[*source]bool) error {
-	var trail []string
+	first := s.path
+	text := "package " + first
 	seen := map[*source]bool{}
 	for s != nil && !seen[s] {
 		seen[s] = true
-		trail = append(trail, s.path)
 		var next *source
-		paths, _ := s.importPaths()
+		paths, where := s.importPaths()
 		for _, p := range paths {
 			if t := l.sources[s.imports[p]]; t != nil && !done[t] {
 				next = t
+				text += fmt.Sprintf("\n\timports %s from %s", p, filepath.Base(l.fset.Position(where[p]).Filename))
 				break
 			}
 		}
 		s = next
 	}
-	if s != nil {
-		trail = append(trail, s.path)
-	}
-	return &Errors{Package: trail[0], List: []Error{{Message: "import cycle not allowed: " + strings.Join(trail, " imports ")}}}
+	return &Errors{Package: first, List: []Error{{Message: text + ": import cycle not allowed"}}}
 }
 
 // unit is a package that has been checked.

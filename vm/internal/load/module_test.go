@@ -1,7 +1,9 @@
 package load
 
 import (
+	"cmp"
 	"errors"
+	"go/constant"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,12 +135,28 @@ func TestModuleErrors(t *testing.T) {
 		"no module":    {"-- a.go --\npackage main\nimport \"example.com/x\"\nfunc main() { x.F() }\n", "a.go", "./a.go:2:8: no required module provides package example.com/x: go.mod file not found"},
 		"not required": {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"example.com/x\"\nfunc main() { x.F() }\n", ".", "./a.go:2:8: no required module provides package example.com/x; to add it:"},
 		"not there":    {"-- go.mod --\nmodule m\nrequire example.com/x v1.0.0\n-- a.go --\npackage main\nimport \"example.com/x\"\nfunc main() { x.F() }\n", ".", "module example.com/x@v1.0.0 is not in the module cache; run `go mod download`"},
-		"cycle":        {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"m/b\"\nfunc main() { b.F() }\n-- b/b.go --\npackage b\nimport \"m/c\"\nfunc F() { c.F() }\n-- c/c.go --\npackage c\nimport \"m/b\"\nfunc F() { b.F() }\n", ".", "import cycle not allowed: m imports m/b imports m/c imports m/b"},
+		"cycle":        {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"m/b\"\nfunc main() { b.F() }\n-- b/b.go --\npackage b\nimport \"m/c\"\nfunc F() { c.F() }\n-- c/c.go --\npackage c\nimport \"m/b\"\nfunc F() { b.F() }\n", ".", "package m\n\timports m/b from a.go\n\timports m/c from b.go\n\timports m/b from c.go: import cycle not allowed"},
 		"in a package": {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"m/b\"\nfunc main() { b.F() }\n-- b/b.go --\npackage b\nfunc F() { return 1 }\n", ".", "b/b.go:2:19: too many return values"},
 		"no program":   {"-- a.go --\npackage lib\n", "a.go", "is not a main package"},
-		"no files":     {"-- a_windows.go --\npackage main\n", ".", "no Go files in ."},
+		"no files":     {"-- a_windows.go --\npackage main\n", ".", "build constraints exclude all Go files in ."},
+		"empty":        {"-- x.txt --\n", ".", "no Go files in ."},
+		"internal":     {"-- go.mod --\nmodule m\nrequire e.com/x v1.0.0\nreplace e.com/x => ./x\n-- a.go --\npackage main\nimport \"e.com/x/internal/y\"\nfunc main() { y.F() }\n-- x/internal/y/y.go --\npackage y\nfunc F() {}\n", ".", "./a.go:2:8: use of internal package e.com/x/internal/y not allowed"},
+		"std internal": {"-- a.go --\npackage main\nimport _ \"internal/abi\"\nfunc main() {}\n", "a.go", "./a.go:2:8: use of internal package internal/abi not allowed"},
+		"not below":    {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport _ \"m/nothere\"\nfunc main() {}\n", ".", "./a.go:2:8: no required module provides package m/nothere; to add it:\n\tgo get m/nothere"},
+		"no target":    {"-- go.mod --\nmodule m\nrequire e.com/x v1.0.0\nreplace e.com/x => ./x\n-- a.go --\npackage main\nimport _ \"e.com/x\"\nfunc main() {}\n", ".", "/x, which does not exist"},
+		"no main":      {"-- a.go --\npackage main\n", "a.go", "function main is undeclared in the main package"},
+		"excluded":     {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport _ \"m/b\"\nfunc main() {}\n-- b/b_windows.go --\npackage b\n", ".", "package m/b: build constraints exclude all Go files in "},
+		"a program":    {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport _ \"m/b\"\nfunc main() {}\n-- b/b.go --\npackage main\n", ".", "import \"m/b\" is a program, not an importable package"},
+		"bad go.mod":   {"-- go.mod --\nmodule m\n\nnonsense here\n-- a.go --\npackage main\nfunc main() {}\n", ".", "go.mod: line 3: unknown directive: nonsense"},
+		"newer go":     {"-- go.mod --\nmodule m\ngo 1.999\n-- a.go --\npackage main\nfunc main() {}\n", ".", "go.mod requires go >= 1.999 (running go1."},
+		"not vendored": {"-- go.mod --\nmodule m\nrequire e.com/x v1.0.0\n-- vendor/modules.txt --\n# e.com/x v1.0.0\n## explicit\n-- a.go --\npackage main\nimport _ \"e.com/x\"\nfunc main() {}\n", ".", "./a.go:2:8: cannot find module providing package e.com/x: import lookup disabled by -mod=vendor: run `go mod vendor` in "},
+		"cgo":          {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"m/c\"\nfunc main() { c.F() }\n-- c/c.go --\npackage c\nimport \"C\"\nfunc F() {}\n", ".", "package m/c needs cgo (c.go), which the VM does not run: use a package in pure Go instead, or a version of it that builds with CGO_ENABLED=0"},
+		"half cgo":     {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"m/c\"\nfunc main() { c.G() }\n-- c/c.go --\npackage c\nimport \"C\"\nfunc F() {}\n-- c/g.go --\npackage c\nfunc G() { F() }\n", ".", "package m/c needs cgo (c.go), which the VM does not run (./c/g.go:2:12: undefined: F)"},
+		"cgo file":     {"-- a.go --\npackage main\nimport \"C\"\nfunc main() {}\n", "a.go", "./a.go:2:8: unsupported import: C (cgo programs cannot run in the VM)"},
+		"cgo program":  {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"C\"\nfunc main() {}\n", ".", " needs cgo (a.go), which the VM does not run: use"},
+		"assembly":     {"-- go.mod --\nmodule m\n-- a.go --\npackage main\nimport \"m/s\"\nfunc main() { s.F() }\n-- s/s.go --\npackage s\nfunc F()\n-- s/s_amd64.s --\nTEXT ·F(SB),$0\n", ".", "package m/s needs assembly (s_amd64.s), which the VM does not run (./s/s.go:2:6: missing function body): use a package in pure Go instead, or give it one under the build tag purego"},
 		"no file":      {"-- a.go --\npackage main\n", "b.go", "b.go: no such file"},
-		"two names":    {"-- a.go --\npackage main\nfunc main() {}\n-- b.go --\npackage other\n", ".", "./b.go:1:9: package other; expected package main"},
+		"two names":    {"-- a.go --\npackage main\nfunc main() {}\n-- b.go --\npackage other\n", ".", "found packages main (a.go) and other (b.go) in "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := Load(Config{Paths: []string{c.path}, Dir: tree(t, c.tree)})
@@ -146,6 +164,189 @@ func TestModuleErrors(t *testing.T) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// places are modules in all ways that source can be found: the value each package prints names it.
+const placesTree = `
+-- work/go.work --
+go 1.26
+use (
+	./app
+	./tool
+)
+replace replaced.com/w => ./w
+-- work/app/go.mod --
+module app
+
+go 1.21
+
+require (
+	cached.com/m v1.2.0
+	replaced.com/w v1.0.0
+	replaced.com/v v1.1.0
+)
+
+replace replaced.com/v v1.1.0 => cached.com/m v1.3.0
+-- work/app/main.go --
+package main
+
+import (
+	"app/internal/x"
+	"app/sub"
+	"cached.com/m"
+	v "replaced.com/v"
+	"replaced.com/w"
+	"tool/lib"
+)
+
+func main() { println(x.V, sub.V, m.V, v.V, w.V, lib.V) }
+-- work/app/internal/x/x.go --
+package x
+const V = "internal"
+-- work/app/sub/sub.go --
+package sub
+const V = "sub"
+-- work/tool/go.mod --
+module tool
+require (
+	cached.com/m v1.10.0
+)
+-- work/tool/lib/lib.go --
+package lib
+const V = "tool"
+-- work/w/w.go --
+package w
+const V = "w"
+-- cache/cached.com/m@v1.2.0/m.go --
+package m
+const V = "m 1.2"
+-- cache/cached.com/m@v1.10.0/m.go --
+package m
+const V = "m 1.10"
+-- cache/cached.com/m@v1.3.0/m.go --
+package v
+const V = "m 1.3"
+-- vendored/go.mod --
+module vendored
+go 1.26
+require e.com/x v1.0.0
+-- vendored/vendor/modules.txt --
+# e.com/x v1.0.0
+## explicit; go 1.20
+e.com/x/y
+-- vendored/vendor/e.com/x/y/y.go --
+package y
+const V = "vendored"
+-- vendored/main.go --
+package main
+import "e.com/x/y"
+func main() { println(y.V) }
+-- old/go.mod --
+module old
+go 1.15
+require e.com/a v1.0.0
+-- old/main.go --
+package main
+import "e.com/a"
+func main() { println(a.V) }
+-- cache/e.com/a@v1.0.0/a.go --
+package a
+import "e.com/b"
+const V = b.V
+-- cache/cache/download/e.com/a/@v/v1.0.0.mod --
+module e.com/a
+require e.com/b v1.1.0
+-- cache/e.com/b@v1.1.0/b.go --
+package b
+const V = "b"
+-- portable/go.mod --
+module portable
+-- portable/main.go --
+package main
+import ("portable/asm"; "portable/c"; "portable/plain")
+func main() { println(asm.V, c.V, plain.V) }
+-- portable/asm/asm_amd64.go --
+package asm
+const V = "assembly"
+func F()
+-- portable/asm/asm_amd64.s --
+TEXT ·F(SB),$0
+-- portable/asm/asm_generic.go --
+//go:build !amd64 || purego
+package asm
+const V = "generic"
+-- portable/c/c.go --
+package c
+import "C"
+const V = "C"
+-- portable/c/nocgo.go --
+//go:build !cgo
+package c
+const V = "no C"
+-- portable/plain/plain_amd64.go --
+package plain
+const V = "amd64"
+-- portable/plain/plain_linux.go --
+package plain
+-- portable/plain/plain_arm64.go --
+package plain
+const V = "arm64"
+`
+
+func TestPlaces(t *testing.T) {
+	dir := tree(t, placesTree)
+	env := func(key string) string {
+		switch key {
+		case "GOMODCACHE":
+			return filepath.Join(dir, "cache")
+		case "GOWORK":
+			return ""
+		}
+		return os.Getenv(key)
+	}
+	for name, want := range map[string]string{
+		"work/app": "internal sub m 1.10 m 1.3 w tool",
+		"vendored": "vendored",
+		"old":      "b",
+		"portable": "generic no C amd64",
+	} {
+		p, err := Load(Config{Paths: []string{name}, Dir: dir, Env: env})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var said []string
+		for _, b := range p.Main.Func("main").Blocks {
+			for _, i := range b.Instrs {
+				if call, ok := i.(*ssa.Call); ok {
+					for _, a := range call.Call.Args {
+						said = append(said, constant.StringVal(a.(*ssa.Const).Value))
+					}
+				}
+			}
+		}
+		if got := strings.Join(said, " "); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	m, err := findModule(filepath.Join(dir, "vendored"), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := m.language("e.com/x/y", filepath.Join(dir, "vendored/vendor/e.com/x/y")); v != "go1.20" {
+		t.Errorf("language of a vendored package %s, want go1.20", v)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	order := strings.Fields("v0.0.0-2020 v0.1.0 v1.0.0-alpha v1.0.0-alpha.1 v1.0.0-alpha.beta v1.0.0-rc.2 v1.0.0-rc.11 v1.0.0 v1.2.0 v1.10.0 v2.0.0+incompatible")
+	for i, a := range order {
+		for j, b := range order {
+			if got, want := compareVersions(a, b), cmp.Compare(i, j); got != want {
+				t.Errorf("%s against %s: %d, want %d", a, b, got, want)
+			}
+		}
 	}
 }
 

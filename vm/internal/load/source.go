@@ -31,6 +31,7 @@ type source struct {
 	files   []*file
 	imports map[string]string // import path as written to import path as resolved
 	errs    []Error
+	foreign foreign
 }
 
 // file is one parsed file.
@@ -139,7 +140,7 @@ func (s *source) parse(l *loader, texts []text) {
 		if s.name == "" {
 			s.name = f.Name.Name
 		} else if s.name != f.Name.Name {
-			s.fail(l, f.Name.Pos(), "package %s; expected package %s", f.Name.Name, s.name)
+			s.errs = append(s.errs, Error{Message: fmt.Sprintf("found packages %s (%s) and %s (%s) in %s", s.name, filepath.Base(s.files[0].name), f.Name.Name, filepath.Base(t.name), s.dir)})
 		}
 		s.files = append(s.files, x)
 	}
@@ -186,7 +187,7 @@ func (s *source) importPaths() ([]string, map[string]token.Pos) {
 				continue
 			}
 			if _, ok := first[p]; !ok {
-				first[p] = i.Path.Pos()
+				first[p] = i.Pos()
 			}
 		}
 	}

@@ -50,18 +50,18 @@ func FindPackage(cfg Config) (Package, error) {
 		}
 		var texts []text
 		if texts, err = readDir(ctxt, p.Dir); err == nil && len(texts) == 0 {
-			err = noFiles(p.Dir)
+			err = noFiles(p.Dir, p.Dir)
 		}
 	}
 	return p, err
 }
 
-// noFiles says that a directory has no Go files, or none for linux/amd64, as the go command does.
-func noFiles(dir string) error {
+// noFiles says that a directory has no Go files, or none for linux/amd64, as the go command does. shown is how the directory is shown.
+func noFiles(dir, shown string) error {
 	if names, _ := filepath.Glob(filepath.Join(dir, "*.go")); len(names) > 0 {
-		return fmt.Errorf("build constraints exclude all Go files in %s (programs are built for linux/amd64 without cgo)", dir)
+		return fmt.Errorf("build constraints exclude all Go files in %s (programs are built for linux/amd64 without cgo)", shown)
 	}
-	return fmt.Errorf("no Go files in %s", dir)
+	return fmt.Errorf("no Go files in %s", shown)
 }
 
 // locate finds the directory and the import path of the package to test.
@@ -111,15 +111,6 @@ func (l *loader) locate() (Package, error) {
 	}
 	p.Path, err = m.importPath(dir)
 	return p, err
-}
-
-// importPath is the path of the module's package in dir.
-func (m *module) importPath(dir string) (string, error) {
-	rel, err := filepath.Rel(m.dir, dir)
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimSuffix(m.path+"/"+filepath.ToSlash(rel), "/."), nil
 }
 
 // readTests reads the test files of p: those of the package itself and those of package P_test.
