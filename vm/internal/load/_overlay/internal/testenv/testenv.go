@@ -6,6 +6,7 @@ package testenv
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"testing"
 )
 
@@ -14,12 +15,6 @@ import (
 var errNone = errors.New("tandem: there are no processes in the VM")
 
 const none = "not in the VM: "
-
-// Cmd stands for exec.Cmd, which no test gets.
-type Cmd struct {
-	Path, Dir string
-	Args, Env []string
-}
 
 func Builder() string          { return "" }
 func HasGoBuild() bool         { return false }
@@ -37,7 +32,7 @@ func CPUProfilingBroken() bool { return true }
 func CanInternalLink(withCgo bool) bool    { return false }
 func SyscallIsNotSupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 func GoTool() (string, error)              { return "", errNone }
-func CleanCmdEnv(c *Cmd) *Cmd              { return c }
+func CleanCmdEnv(c *exec.Cmd) *exec.Cmd    { return c }
 
 func MustHaveExec(t testing.TB)                   { t.Helper(); t.Skip(none + "processes") }
 func MustHaveExecPath(t testing.TB, path string)  { t.Helper(); t.Skip(none + path) }
@@ -70,20 +65,14 @@ func Executable(t testing.TB) string { MustHaveExec(t); return "" }
 func GoToolPath(t testing.TB) string { MustHaveGoBuild(t); return "" }
 func GOROOT(t testing.TB) string     { MustHaveSource(t); return "" }
 
-func Command(t testing.TB, name string, args ...string) *Cmd {
+func Command(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	MustHaveExec(t)
 	return nil
 }
 
-func CommandContext(t testing.TB, ctx context.Context, name string, args ...string) *Cmd {
+func CommandContext(t testing.TB, ctx context.Context, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	MustHaveExec(t)
 	return nil
 }
-
-func (c *Cmd) CombinedOutput() ([]byte, error) { return nil, errNone }
-func (c *Cmd) Output() ([]byte, error)         { return nil, errNone }
-func (c *Cmd) Run() error                      { return errNone }
-func (c *Cmd) Start() error                    { return errNone }
-func (c *Cmd) Wait() error                     { return errNone }
