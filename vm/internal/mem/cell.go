@@ -60,3 +60,20 @@ func (c *cell) settled(page uint64) *image {
 
 // lent reports whether the page still stands in the memory of l.
 func (c *cell) lent(l *loan) bool { return c != nil && c.image.Load() == nil && c.from == l }
+
+// copyTo copies the page to to without making an image for it; false when it is all zero.
+func (c *cell) copyTo(to *image, page uint64) bool {
+	if c.image.Load() == nil {
+		c.from.mu.Lock()
+		defer c.from.mu.Unlock()
+		if c.image.Load() == nil {
+			*to = *(*image)(unsafe.Add(c.from.base, page<<PageShift))
+			return !isZero(to[:])
+		}
+	}
+	i := c.get(page)
+	if i != nil {
+		*to = *i
+	}
+	return i != nil
+}

@@ -123,6 +123,7 @@ func (m *Memory) Undo() error {
 			clear(m.page(page)[:])
 		} else {
 			*m.page(page) = *e.image
+			e.former = max(e.former, 1) // not zero, so not never touched, though a load may have put it there
 		}
 		*m.mark(page) = e.former
 		m.dirty.add(page)

@@ -57,6 +57,7 @@ type Memory struct {
 	region   []byte
 	array    []byte // the region of marks
 	loan     *loan
+	ground   *ground             // that memory stands on, nil: none
 	loaded   *Pages              // the last load
 	lent     []*[lentBlock]*cell // cells of the takes since, the newest of each page; nil entries: none
 }

@@ -22,6 +22,8 @@ type Pages struct {
 	cells []cell // of the pages in list
 	// takes and pages of the lists that a reader has to go through
 	chain, weight int
+
+	shore *shore
 }
 
 const (
@@ -167,8 +169,9 @@ func (n *node) slot(i uint64) unsafe.Pointer {
 
 // Builder makes Pages from base (nil: empty) and page contents, for loading what another peer took.
 type Builder struct {
-	size uint64
-	root *node
+	size  uint64
+	root  *node
+	shore *shore
 }
 
 // NewBuilder starts from base with a new size, rounded up to whole pages. Pages beyond it are dropped.
@@ -191,9 +194,9 @@ func NewBuilder(base *Pages, sizeBytes uint64) *Builder {
 }
 
 func newBuilder(base *Pages, sizeBytes uint64) *Builder {
-	b := &Builder{size: sizeBytes}
+	b := &Builder{size: sizeBytes, shore: new(shore)}
 	if base != nil {
-		b.root = base.tree()
+		b.root, b.shore = base.tree(), base.shore
 	}
 	return b
 }
@@ -272,7 +275,7 @@ func (b *Builder) own(n *node) *node {
 
 // Pages is what was built; the Builder must not be used afterwards.
 func (b *Builder) Pages() *Pages {
-	p := &Pages{size: b.size, root: b.root}
+	p := &Pages{size: b.size, root: b.root, shore: b.shore}
 	p.built.Store(true)
 	*b = Builder{}
 	return p

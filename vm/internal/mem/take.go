@@ -11,7 +11,7 @@ func (m *Memory) Take() (*Pages, error) {
 	if m.taken != nil && len(m.dirty.list) == 0 && m.taken.size == m.size {
 		return m.taken, nil
 	}
-	p := &Pages{size: m.size, from: m.taken, list: m.dirty.list, cells: make([]cell, len(m.dirty.list)), chain: 1, weight: len(m.dirty.list)}
+	p := &Pages{size: m.size, from: m.taken, list: m.dirty.list, cells: make([]cell, len(m.dirty.list)), chain: 1, weight: len(m.dirty.list), shore: new(shore)}
 	for i, page := range p.list {
 		c := &p.cells[i]
 		if uint64(page) >= m.size>>PageShift { // memory shrank
@@ -22,6 +22,7 @@ func (m *Memory) Take() (*Pages, error) {
 	}
 	if p.from != nil {
 		p.from.mu.Lock()
+		p.shore = p.from.shore
 		p.chain += p.from.chain
 		p.weight += p.from.weight
 		p.from.mu.Unlock()
@@ -49,6 +50,9 @@ func (m *Memory) Load(p *Pages) error {
 	}
 	if p.size > m.limit {
 		return &LimitError{p.size, m.limit}
+	}
+	if m.taken == nil && m.size == 0 && len(m.levels) == 1 {
+		m.stand(p.shore.groundFor(p))
 	}
 	write := func(page uint64, data []byte) bool {
 		if now := m.page(page)[:]; data == nil && !isZero(now) {

@@ -1,0 +1,44 @@
+package mem
+
+import (
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ground is a content in a nameless file, for many memories to stand on: each maps it privately, so that they share what they do not write.
+type ground struct {
+	of *Pages
+	fd int
+}
+
+// newGround copies p to a file; nil when the host does not give one.
+func newGround(p *Pages) *ground {
+	fd, err := unix.MemfdCreate("tandem", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	err = unix.Ftruncate(fd, int64(p.size))
+	var page image
+	p.differ(nil, func(at uint64, _, now *cell) bool {
+		if err == nil && now.copyTo(&page, at) {
+			_, err = unix.Pwrite(fd, page[:], int64(at<<PageShift))
+		}
+		return err == nil
+	})
+	if err != nil {
+		unix.Close(fd)
+		return nil
+	}
+	g := &ground{p, fd}
+	runtime.AddCleanup(g, func(fd int) { unix.Close(fd) }, fd)
+	return g
+}
+
+// mapAt puts the ground's content in place of what is at base.
+func (g *ground) mapAt(base unsafe.Pointer) error {
+	_, err := unix.MmapPtr(g.fd, 0, base, uintptr(g.of.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	runtime.KeepAlive(g)
+	return err
+}
