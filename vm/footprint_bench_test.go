@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"runtime"
+	"runtime/debug"
 	"strconv"
 	"testing"
 )
 
 // residentBytes is the memory of this process, pages that are shared counted once.
 func residentBytes(t testing.TB) int {
-	runtime.GC()
-	runtime.GC()
+	debug.FreeOSMemory()
+	debug.FreeOSMemory()
 	b, err := os.ReadFile("/proc/self/smaps_rollup")
 	if err != nil {
 		t.Skip("needs Linux's smaps_rollup")

@@ -113,12 +113,7 @@ func Resume(ctx context.Context, p *Program, c Config, s *Snapshot) (*Machine, e
 	if err := s.check(p); err != nil {
 		return nil, err
 	}
-	m, err := attached(p, c, s.state.pages)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
-	}
-	m.taken, m.turned = s.state, s.state
-	return m, nil
+	return resume(p, c, s.state)
 }
 
 // attached is a machine on a copy of pages.

@@ -20,13 +20,26 @@ func newGround(p *Pages) *ground {
 		return nil
 	}
 	err = unix.Ftruncate(fd, int64(p.size))
-	var page image
+	run := make([]image, 0, 64) // pages in a row
+	next := uint64(0)           // page after them
+	flush := func() {
+		if err == nil && len(run) > 0 {
+			b := unsafe.Slice(&run[0][0], len(run)*PageBytes)
+			_, err = unix.Pwrite(fd, b, int64(next<<PageShift)-int64(len(b)))
+		}
+		run = run[:0]
+	}
 	p.differ(nil, func(at uint64, _, now *cell) bool {
-		if err == nil && now.copyTo(&page, at) {
-			_, err = unix.Pwrite(fd, page[:], int64(at<<PageShift))
+		if at != next || len(run) == cap(run) {
+			flush()
+		}
+		run, next = run[:len(run)+1], at+1
+		if !now.copyTo(&run[len(run)-1], at) {
+			run[len(run)-1] = zeroPage
 		}
 		return err == nil
 	})
+	flush()
 	if err != nil {
 		unix.Close(fd)
 		return nil
