@@ -76,6 +76,7 @@ type Machine struct {
 	stop   Stop
 	taken  *state     // the take before, nil: none
 	turned *state     // what the turn before ended with, or what was loaded
+	origin *state     // of the fork that was resumed, nil: none
 	base   *mem.Pages // what the open turn's changes are found against
 }
 
@@ -163,7 +164,12 @@ func (m *Machine) execConfig() exec.Config {
 // reattach makes everything beside memory follow it, after it was loaded or undone.
 func (m *Machine) reattach() error {
 	var err error
-	if m.heap, err = heap.Attach(m.mem); err != nil {
+	if m.heap == nil {
+		m.heap, err = heap.Attach(m.mem)
+	} else {
+		err = m.heap.Sound()
+	}
+	if err != nil {
 		return err
 	}
 	if m.core == nil {
@@ -176,10 +182,8 @@ func (m *Machine) reattach() error {
 	}
 	if m.shared == nil {
 		m.shared, err = newShared(m.heap, m.prog.img.Globals)
-		return err
 	}
-	m.shared.heap = m.heap
-	return nil
+	return err
 }
 
 // Close gives the memory back. The machine is dead afterwards; its snapshots live on.

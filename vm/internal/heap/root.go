@@ -73,18 +73,23 @@ func New(m *mem.Memory, dataEnd uint64, seed uint64) (*Heap, error) {
 
 // Attach is a handle on the heap that is in m.
 func Attach(m *mem.Memory) (*Heap, error) {
-	if m.Size() < mem.PageBytes {
-		return nil, errors.New("heap: memory has no root page")
-	}
 	h := &Heap{m: m}
+	return h, h.Sound()
+}
+
+// Sound says whether memory has the root page of a heap: after it was loaded or undone.
+func (h *Heap) Sound() error {
+	if h.m.Size() < mem.PageBytes {
+		return errors.New("heap: memory has no root page")
+	}
 	r := h.root()
 	switch {
 	case r.magic != rootMagic:
-		return nil, errors.New("heap: memory has no root page: it is not a run's memory")
+		return errors.New("heap: memory has no root page: it is not a run's memory")
 	case r.version != layoutVersion:
-		return nil, fmt.Errorf("heap: memory layout version %d, this build reads %d: use the build that wrote it", r.version, layoutVersion)
+		return fmt.Errorf("heap: memory layout version %d, this build reads %d: use the build that wrote it", r.version, layoutVersion)
 	}
-	return h, nil
+	return nil
 }
 
 // Memory is the memory the heap is in.

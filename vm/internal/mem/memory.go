@@ -171,7 +171,7 @@ func (m *Memory) entry(page uint64, former uint32, kept *image) entry {
 
 const (
 	slabPages     = 16
-	sparePagesMax = 4096
+	sparePagesMax = 512
 )
 
 func (m *Memory) newImage() *image {

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -113,6 +114,33 @@ func (p *Pages) tree() *node {
 	p.from, p.list, p.cells, p.chain, p.weight = nil, nil, nil, 0, 0
 	p.built.Store(true)
 	return p.root
+}
+
+// Over is p as a list of what it changes of base, without a tree until somebody reads it: small for who holds many contents made from one.
+func (p *Pages) Over(base *Pages) *Pages {
+	o := &Pages{size: p.size, from: base, shore: p.shore, chain: 1}
+	p.differ(base, func(page uint64, old, now *cell) bool {
+		a, b := old.get(page), now.get(page)
+		if a == b || a != nil && b != nil && *a == *b {
+			return true
+		}
+		o.list = append(o.list, uint32(page))
+		if b == nil {
+			b = &zeroPage
+		}
+		o.cells = append(o.cells, cell{})
+		o.cells[len(o.cells)-1].image.Store(b)
+		return true
+	})
+	o.list, o.cells, o.weight = slices.Clip(o.list), slices.Clip(o.cells), len(o.list)
+	return o
+}
+
+// Changes is the number of pages in the list that p is, 0 once somebody read it.
+func (p *Pages) Changes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.list)
 }
 
 // Each calls fn for every page that is not all zero, in ascending order, until fn returns false.
