@@ -51,7 +51,7 @@ replication/internal/lease:
 replication/internal/quorum:
 replication/internal/block: changes replication/internal/store
 replication/memnet:
-replication:          changes replication/internal/block replication/internal/lease replication/internal/store +dscrdt +ds +ipld +cbor +zstd +protobuf +metrics
+replication:          changes replication/internal/block replication/internal/lease replication/internal/quorum replication/internal/store +dscrdt +ds +ipld +cbor +zstd +protobuf +metrics
 replication/sim:      changes replication replication/internal/store replication/memnet +metrics
 
 tandem:               changes net/ident net/node net/ticket replication vm +metrics

@@ -88,16 +88,29 @@ func (r *Replica) flush() {
 	}
 	r.mu.Lock()
 	for _, e := range all {
-		err := cmp.Or(failure, e.err)
-		if err == nil && e.head.Done && r.owned[e.o.id] == e.o {
-			r.forget(e.o)
-		}
-		for _, w := range e.p.waiters {
-			w <- err
-		}
+		r.tell(e, cmp.Or(failure, e.err))
 	}
 	r.flushed.Broadcast()
 	r.mu.Unlock()
+}
+
+// tell answers those who wait for an entry, now or when others hold it too. A takeover waits for this peer only: it has no effects. Called
+// with mu held.
+func (r *Replica) tell(e *entry, err error) {
+	o := e.o
+	if err == nil && e.head.Durable != Local && r.owned[o.id] == o {
+		if e.p.turns > 0 {
+			o.waiting = append(o.waiting, e.p.waiters...)
+			e.p.waiters = nil
+		}
+		r.heard(o.id, r.self, e.head.ack())
+		r.release(o.id)
+	} else if err == nil && e.head.Done && r.owned[o.id] == o {
+		r.forget(o)
+	}
+	for _, w := range e.p.waiters {
+		w.done <- err
+	}
 }
 
 // groups cuts the entries into deltas by size.
@@ -144,6 +157,9 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for _, e := range group {
+			if p := r.durabilityOf(e.o.id).promise; e.head.Durable != Local && !p.Allows(e.o.lineage.number, r.self) && e.o.ended == nil {
+				r.standDown(e.o, fmt.Errorf("%w: epoch %d was promised to %s", ErrSuperseded, p.Epoch, p.Peer))
+			}
 			if e.o.ended != nil && !errors.Is(e.o.ended, ErrDone) {
 				e.err = e.o.ended
 				continue
@@ -171,6 +187,9 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			r.m.turns.Add(float64(e.p.turns))
 			r.m.cells.Add(float64(len(e.p.cells)))
 			r.warm[e.o.id] = e.head
+			if e.head.Durable != Local {
+				r.durabilityOf(e.o.id).said = e.head.ack()
+			}
 		}
 	}
 	r.mu.Unlock()
@@ -212,6 +231,9 @@ func (e *entry) build(r *Replica) error {
 	} else if h.Base != nil {
 		h.Prev = h.Base.Head
 	}
+	r.mu.Lock()
+	r.settleVoters(o, &h)
+	r.mu.Unlock()
 	var err error
 	if h.Signature, err = r.t.Sign(h.signed()); err != nil {
 		return err

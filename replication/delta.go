@@ -60,6 +60,7 @@ type delta struct {
 	elements []element
 	blobs    []block.Ref // that must be here before it is announced
 	member   *member     // its actor's member record, when inside
+	durable  bool        // it holds a head of a run that is to be durable here
 	indexed  bool        // it has its sequence number's place in the store's index
 }
 
@@ -209,6 +210,7 @@ func (d *delta) checkElement(e element, sandbox SandboxID, secret []byte, verify
 		if h.Run != e.key.run || h.lineage() != e.key.lineage || h.Owner != d.Peer {
 			return ruleError("head under another run's key")
 		}
+		d.durable = d.durable || h.Durable != Local
 		if err := verify(h.Owner, h.signed(), h.Signature); err != nil {
 			return fmt.Errorf("%w: head: %v", errForged, err)
 		}

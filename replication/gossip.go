@@ -26,6 +26,7 @@ const (
 	messageVersion = 1
 	messageDelta   = 'd'
 	messageBeat    = 'b'
+	messageAck     = 'a'
 )
 
 // packer compresses messages. Each replica has its own, so that replicas in one process share nothing.
@@ -88,6 +89,7 @@ type beat struct {
 	Deltas  uint64      `cbor:"3,keyasint"`
 	Standby bool        `cbor:"4,keyasint"`
 	Claims  []beatClaim `cbor:"5,keyasint"`
+	Acks    []ackWire   `cbor:"6,keyasint,omitempty"`
 }
 
 type beatClaim struct {
@@ -114,10 +116,11 @@ func (r *Replica) sendBeat() {
 	root := r.table.digest.Root()
 	b.Digest = root[:]
 	for id, o := range r.owned {
-		if (o.ended == nil || o.pending != nil) && len(b.Claims) < beatClaimsMax {
+		if len(b.Claims) < beatClaimsMax {
 			b.Claims = append(b.Claims, beatClaim{Run: id[:], Epoch: o.lineage.number})
 		}
 	}
+	b.Acks = r.acksToSay()
 	r.mu.Unlock()
 	slices.SortFunc(b.Claims, func(x, y beatClaim) int { return bytes.Compare(x.Run, y.Run) })
 	b.Deltas = r.feed.total()
@@ -135,6 +138,11 @@ func (r *Replica) receive(from string, data []byte) {
 			err = r.receiveDelta(from, data[2:])
 		case messageBeat:
 			err = r.receiveBeat(from, data[2:])
+		case messageAck:
+			var m ackMessage
+			if err = decodeRecord(data[2:], &m); err == nil {
+				err = r.receiveAcks(from, m.Acks)
+			}
 		}
 	}
 	if err != nil {
@@ -165,7 +173,7 @@ func (r *Replica) receiveDelta(from string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(list) > 0 && (r.cfg.Standby || len(d.blobs) > 0) {
+	if len(list) > 0 && (r.cfg.Standby || d.durable || len(d.blobs) > 0) {
 		if err := r.blocks.Put(list); err != nil {
 			r.fail(err)
 			return nil
@@ -200,6 +208,9 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 			return fmt.Errorf("%w: beat", ErrFormat)
 		}
 		claims = append(claims, lease.Claim{Run: changes.RunID(c.Run), Epoch: c.Epoch})
+	}
+	if err := r.receiveAcks(from, b.Acks); err != nil {
+		return err
 	}
 	now := r.now()
 	r.leaseMu.Lock()

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/lease"
@@ -11,6 +12,7 @@ const (
 	metaBytesMax = 16 << 10
 	nameBytesMax = 128
 	limitsMax    = 64
+	votersMax    = 256
 )
 
 // Head is the record of a run's newest turn in one epoch.
@@ -30,6 +32,8 @@ type Head struct {
 	Done         bool
 	Exit         int32
 	Program      changes.Hash
+	Durable      Level        // when a turn's effects may leave
+	Voters       []string     // at Majority: peer ids, sorted; at most votersMax
 	Prev         changes.Hash // the head before this one in the chain; zero for the first of a run
 	Base         *Base        // the head this epoch continued; nil for a run's first epoch
 	Signature    []byte       // of Owner over everything above
@@ -64,6 +68,8 @@ type headWire struct {
 	Prev         []byte      `cbor:"17,keyasint"`
 	Base         *baseWire   `cbor:"18,keyasint,omitempty"`
 	Signature    []byte      `cbor:"19,keyasint"`
+	Durable      uint32      `cbor:"20,keyasint,omitempty"`
+	Voters       []string    `cbor:"21,keyasint,omitempty"`
 }
 
 type limitWire struct {
@@ -86,7 +92,7 @@ func (h *Head) encode() []byte {
 	w := headWire{Run: h.Run[:], Epoch: h.Epoch.Number, Actor: []byte(h.Epoch.Owner), Owner: h.Owner, Name: h.Name,
 		Meta: h.Meta, Turn: h.Turn, Instructions: h.Instructions, MemoryBytes: h.MemoryBytes, Root: h.Root[:],
 		Manifest: h.Manifest[:], Lines: h.Lines, Done: h.Done, Exit: h.Exit, Program: h.Program[:], Prev: h.Prev[:],
-		Signature: h.Signature}
+		Signature: h.Signature, Durable: uint32(h.Durable), Voters: h.Voters}
 	for _, l := range h.Limits {
 		w.Limits = append(w.Limits, limitWire{Name: l.Name, Max: l.Max, Used: l.Used})
 	}
@@ -103,7 +109,7 @@ func decodeHead(b []byte) (*Head, error) {
 	}
 	h := &Head{Epoch: changes.Epoch{Number: w.Epoch, Owner: string(w.Actor)}, Owner: w.Owner, Name: w.Name, Meta: w.Meta,
 		Turn: w.Turn, Instructions: w.Instructions, MemoryBytes: w.MemoryBytes, Lines: w.Lines, Done: w.Done, Exit: w.Exit,
-		Signature: w.Signature}
+		Signature: w.Signature, Durable: Level(w.Durable), Voters: w.Voters}
 	ok := fill(h.Run[:], w.Run) && fill(h.Root[:], w.Root) && fill(h.Manifest[:], w.Manifest) &&
 		fill(h.Program[:], w.Program) && fill(h.Prev[:], w.Prev) && len(w.Actor) == 16 && w.Epoch > 0
 	for _, l := range w.Limits {
@@ -113,7 +119,8 @@ func decodeHead(b []byte) (*Head, error) {
 		h.Base = &Base{Epoch: changes.Epoch{Number: x.Epoch, Owner: string(x.Actor)}, Turn: x.Turn, Lines: x.Lines}
 		ok = ok && fill(h.Base.Head[:], x.Head) && len(x.Actor) == 16 && x.Epoch < w.Epoch && x.Turn <= w.Turn && x.Lines <= w.Lines
 	}
-	if !ok || len(w.Meta) > metaBytesMax || len(w.Name) > nameBytesMax || len(w.Limits) > limitsMax {
+	if !ok || len(w.Meta) > metaBytesMax || len(w.Name) > nameBytesMax || len(w.Limits) > limitsMax ||
+		len(w.Voters) > votersMax || (h.Durable == Majority) != (len(w.Voters) > 0) || !slices.IsSorted(w.Voters) {
 		return nil, fmt.Errorf("%w: head with a field of the wrong size", ErrFormat)
 	}
 	return h, nil

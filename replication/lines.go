@@ -56,7 +56,13 @@ func (r *Replica) linePlace(run changes.RunID, n uint64) (p segmentPlace, to uin
 		}
 		return p, 0, false, changed, nil
 	}
+	if rt.winner.head.Durable != Local && n > r.durabilityOf(run).lines {
+		return p, 0, rt.winner.head.Done && n > rt.winner.head.Lines, changed, nil // not released yet
+	}
 	p, to, _ = rt.line(n)
+	if rt.winner.head.Durable != Local {
+		to = min(to, r.durabilityOf(run).lines)
+	}
 	return p, to, rt.winner.head.Done && n > rt.winner.head.Lines, changed, nil
 }
 

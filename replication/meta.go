@@ -38,7 +38,7 @@ func (r *Replica) submitMeta(run changes.RunID, e changes.Epoch, meta []byte) (<
 	o.head.Meta = meta
 	o.pending.head, o.pending.memory = o.head, o.head.MemoryBytes
 	done := make(chan error, 1)
-	o.pending.waiters = append(o.pending.waiters, done)
+	o.pending.waiters = append(o.pending.waiters, waiter{o.head.Turn, done})
 	wake(r.commitWake)
 	return done, nil
 }

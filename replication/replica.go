@@ -107,6 +107,7 @@ type Replica struct {
 	owned    map[changes.RunID]*ownedRun
 	past     map[changes.RunID]pastOwnership // the last one of each run
 	released map[changes.RunID]bool
+	durable  map[changes.RunID]*durability
 	warm     map[changes.RunID]*Head // newest head whose state is completely here
 	hlc      changes.Clock
 	extra    *extra
@@ -211,7 +212,8 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 	r := &Replica{cfg: cfg, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: newMetrics(cfg.Metrics),
 		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(), packer: newPacker(),
 		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
-		said: map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
+		durable: map[changes.RunID]*durability{},
+		said:    map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -276,6 +278,9 @@ func (r *Replica) load() error {
 		r.feed.members[a] = true
 		r.lease.Member(peer)
 	}
+	if err := r.loadPromises(); err != nil {
+		return err
+	}
 	return r.store.Scan([]byte{'w'}, []byte{'x'}, func(k, v []byte) bool {
 		h, err := decodeHead(slices.Clone(v))
 		if err != nil {
@@ -286,6 +291,10 @@ func (r *Replica) load() error {
 				h = rt.winner.head
 			}
 			r.warm[h.Run] = h
+			if d := r.durabilityOf(h.Run); h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && d.said.Less(h.ack()) {
+				d.said = h.ack()
+				r.heard(h.Run, r.self, d.said)
+			}
 		}
 		return true
 	})
@@ -295,17 +304,15 @@ func (r *Replica) start() {
 	r.t.Handle(deltasProtocol, r.feed.serve)
 	r.t.Handle(block.Protocol, r.blocks.Serve)
 	r.t.Handle(digestProtocol, r.serveDigest)
+	r.t.Handle(promiseProtocol, r.servePromise)
 	r.unsub = append(r.unsub, r.t.Subscribe(r.receive), r.t.OnPeers(r.peersChanged))
-	r.wg.Add(4)
+	r.wg.Add(5)
 	go r.committer()
 	go r.sweeper()
 	go r.keepLeases()
 	go r.enter()
 	go r.mail.run(r.ctx.Done())
-	if r.cfg.Standby {
-		r.wg.Add(1)
-		go r.warmer()
-	}
+	go r.warmer()
 	wake(r.warmWake)
 	r.peersChanged(r.t.Peers())
 }
@@ -346,6 +353,20 @@ func (r *Replica) commitRecords(ctx context.Context, records []record, made []bl
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// pause waits, or returns the reason why not.
+func (r *Replica) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ctx.Done():
+		return ErrClosed
 	}
 }
 
@@ -423,6 +444,9 @@ func (r *Replica) apply(records []record) {
 	var events []Event
 	for id := range e.advanced {
 		w := r.table.runs[id].winner
+		if w.head.Durable != Local {
+			r.heard(id, w.head.Owner, w.head.ack()) // the owner has synced what it published
+		}
 		if o := r.owned[id]; o != nil && o.lineage != w.id && o.outranked(w) {
 			r.standDown(o, fmt.Errorf("%w: epoch %d by %s", ErrSuperseded, w.id.number, w.head.Owner))
 			events = append(events, Event{Kind: Superseded, Run: id, Head: *w.head})
@@ -512,7 +536,7 @@ func (r *Replica) decide() {
 			continue
 		}
 		h := rt.winner.head
-		runs = append(runs, lease.Run{ID: id, Epoch: h.Epoch.Number, Owner: h.Owner, Done: h.Done,
+		runs = append(runs, lease.Run{ID: id, Epoch: h.Epoch.Number, Owner: h.Owner, Done: h.Done && r.sealed(h),
 			Mine: r.owned[id] != nil, Warm: r.warm[id] != nil && !r.released[id]})
 		heads[id] = *h
 	}

@@ -334,7 +334,7 @@ func TestNoTakeoverOfWhatWentOn(t *testing.T) {
 		looked := s.Head.Hash()
 		p.step(t)
 		c.converge()
-		_, err = b.openEpoch(s, cells, s.Head.Epoch.Number, looked)
+		_, err = b.openEpoch(s, cells, s.Head.Epoch.Number, 0, looked)
 		return err
 	}
 	if err := late(); !errors.Is(err, ErrSuperseded) {
@@ -350,7 +350,7 @@ func TestNoTakeoverOfWhatWentOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.converge()
-	if _, err := b.openEpoch(s, nil, s.Head.Epoch.Number, s.Head.Hash()); !errors.Is(err, ErrDone) {
+	if _, err := b.openEpoch(s, nil, s.Head.Epoch.Number, 0, s.Head.Hash()); !errors.Is(err, ErrDone) {
 		t.Errorf("taking over a run that ended: %v", err)
 	}
 	if h, _ := b.Head(p.run); h.Owner != a.Self() || !h.Done {

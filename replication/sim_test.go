@@ -18,6 +18,7 @@ var (
 	simSeeds  = flag.Int("sim.seeds", 40, "how many simulations TestSim makes")
 	simSeed   = flag.Uint64("sim.seed", 0, "simulate only this seed, with the log of the replicas")
 	simFaults = flag.String("sim.faults", "all", "what may go wrong: "+"partition,crash,loss,reorder,duplicate,skew")
+	simLevel  = flag.String("sim.level", "", "durability of all runs; empty: drawn from the seed")
 	simPeers  = flag.Int("sim.peers", 0, "number of peers; 0: 3 or 5, drawn from the seed")
 )
 
@@ -49,7 +50,7 @@ func TestSim(t *testing.T) {
 	}
 	turns, takeovers := 0, 0
 	for i := range n {
-		c := sim.Config{Seed: base + uint64(i), Faults: faults, Peers: *simPeers}
+		c := sim.Config{Seed: base + uint64(i), Faults: faults, Peers: *simPeers, Durable: *simLevel}
 		if c.Peers == 0 {
 			c.Peers = 3 + int(c.Seed%5/4)*2
 		}

@@ -67,11 +67,13 @@ func (r *Replica) Program(ctx context.Context) ([]byte, error) {
 
 // RunStatus is a run as this peer sees it.
 type RunStatus struct {
-	Head  Head   // the winner
-	Owned bool   // owned here, now
-	Alive bool   // its owner was heard within the lease
-	Warm  bool   // the head's state is completely here
-	Forks []Head // heads of other epochs that are not ancestors of the winner: kept, void; best first
+	Head  Head              // the winner
+	Owned bool              // owned here, now
+	Alive bool              // its owner was heard within the lease
+	Warm  bool              // the head's state is completely here
+	Held  map[string]uint64 // above Local: the newest turn of the winning epoch that each member holds
+	Lines uint64            // released to readers so far
+	Forks []Head            // heads of other epochs that are not ancestors of the winner: kept, void; best first
 }
 
 // Runs lists all runs known here, sorted by id.
@@ -83,7 +85,8 @@ func (r *Replica) Runs() []RunStatus {
 			continue
 		}
 		w := rt.winner.head
-		out = append(out, RunStatus{Head: *w, Owned: r.owned[id] != nil,
+		held, lines := r.holders(w)
+		out = append(out, RunStatus{Head: *w, Held: held, Lines: lines, Owned: r.owned[id] != nil,
 			Warm: r.warm[id] != nil && r.warm[id].Manifest == w.Manifest, Forks: rt.forks()})
 	}
 	r.mu.Unlock()

@@ -77,6 +77,15 @@ func (r *runTable) lineage(id lineageID) *lineage {
 	return l
 }
 
+// peers are the members, each once, sorted.
+func (t *table) peers() (out []string) {
+	for _, p := range t.members {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // record is a key with its value, as the engine settled it.
 type record struct {
 	key   string

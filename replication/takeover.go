@@ -18,6 +18,8 @@ import (
 type RunStart struct {
 	Name string // for people, at most 128 bytes
 	Meta []byte // the embedder's (arguments, grants), at most 16 KiB
+
+	Durable Level // when a turn is durable: CommitTurn returns, its lines are given to readers
 }
 
 // StartRun opens epoch 1 of a new run owned here. Others see the run when its first turn is committed.
@@ -38,7 +40,14 @@ func (r *Replica) StartRun(ctx context.Context, s RunStart) (changes.RunID, chan
 	if err := r.usable(); err != nil {
 		return id, changes.Epoch{}, err
 	}
-	h := Head{Run: id, Owner: r.self, Name: s.Name, Meta: s.Meta, Program: g.Program}
+	h := Head{Run: id, Owner: r.self, Name: s.Name, Meta: s.Meta, Program: g.Program, Durable: s.Durable}
+	if s.Durable == Majority {
+		h.Voters = r.table.peers()
+		if !slices.Contains(h.Voters, r.self) {
+			h.Voters = append(h.Voters, r.self)
+			slices.Sort(h.Voters)
+		}
+	}
 	o := r.own(h, 1)
 	o.tree, o.manifest = changes.NewTree(0), block.NewManifest(0)
 	return id, o.lineage.epoch(), nil
@@ -50,6 +59,7 @@ func (r *Replica) own(h Head, number uint64) *ownedRun {
 	h.Epoch, h.Owner = l.epoch(), r.self
 	o := &ownedRun{id: h.Run, lineage: l, head: h, dirty: map[string]changes.Path{},
 		renewed: map[changes.RunID]bool{}, cells: map[string]changes.PathCell{}}
+	o.voters = h.Voters
 	o.seen = r.table.genesis.newView()
 	for id, rt := range r.table.runs {
 		if id != h.Run && rt.winner != nil {
@@ -77,9 +87,13 @@ func (r *Replica) Release(run changes.RunID) {
 func (r *Replica) standDown(o *ownedRun, why error) {
 	o.ended = why
 	r.forget(o)
+	for _, w := range o.waiting {
+		w.done <- why
+	}
+	o.waiting = nil
 	if o.pending != nil {
 		for _, w := range o.pending.waiters {
-			w <- why
+			w.done <- why
 		}
 		o.pending = nil
 	}
@@ -230,13 +244,16 @@ func (r *Replica) coldHeads() (out []*Head) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, rt := range r.table.runs {
-		if rt.winner != nil && !rt.winner.head.Done && r.warm[id] != rt.winner.head && r.owned[id] == nil {
+		if rt.winner != nil && r.wanted(rt.winner.head) && r.warm[id] != rt.winner.head && r.owned[id] == nil {
 			out = append(out, rt.winner.head)
 		}
 	}
 	slices.SortFunc(out, func(a, b *Head) int { return a.Run.Compare(b.Run) })
 	return out
 }
+
+// wanted says whether this peer is to hold the state of a head: to take the run over, or because others count on it.
+func (r *Replica) wanted(h *Head) bool { return r.cfg.Standby && !h.Done || h.Durable != Local }
 
 func warmKey(run changes.RunID) []byte { return append([]byte{'w'}, run[:]...) }
 
@@ -245,9 +262,12 @@ func (r *Replica) setWarm(h *Head) {
 	r.mu.Lock()
 	r.warm[h.Run] = h
 	r.mu.Unlock()
-	if err := r.store.Write(false, func(b store.Batch) { b.Put(warmKey(h.Run), h.encode()) }); err != nil {
+	// Synced for a run that others count on: the head and its pages lie before it in the same log.
+	if err := r.store.Write(h.Durable != Local, func(b store.Batch) { b.Put(warmKey(h.Run), h.encode()) }); err != nil {
 		r.fail(err)
+		return
 	}
+	r.acknowledge(h)
 }
 
 // TakeOver opens the next epoch of a run for this peer (also: of its own run after a restart), re-issues
@@ -262,24 +282,36 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.LoadState(ctx, run)
+	r.mu.Lock()
+	ended := before.Done && r.sealed(&before)
+	r.mu.Unlock()
+	if ended {
+		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(run))
+	}
+	var s *State
+	number := uint64(0) // majority: the epoch that was promised
+	if before.Durable == Majority {
+		s, number, err = r.promisedState(ctx, run)
+	} else {
+		s, err = r.LoadState(ctx, run)
+	}
 	if err != nil {
 		return nil, err
 	}
 	r.leaseMu.Lock()
 	majority, claimed := r.lease.Majority(r.now()), r.lease.Epoch(run)
 	r.leaseMu.Unlock()
-	if !majority {
+	if !majority && number == 0 {
 		return nil, fmt.Errorf("%w: run %s", ErrNoMajority, runText(run))
 	}
-	if s.Head.Done {
+	if s.Head.Done && number == 0 {
 		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(run))
 	}
 	cells, err := r.cellsAt(&s.Head)
 	if err != nil {
 		return nil, err
 	}
-	done, err := r.openEpoch(s, cells, claimed, before.Hash())
+	done, err := r.openEpoch(s, cells, claimed, number, before.Hash())
 	if err != nil {
 		return nil, err
 	}
@@ -291,6 +323,9 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 	if err != nil {
 		return nil, err
 	}
+	if s.Head.Done {
+		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(run)) // only its last turn had to become durable
+	}
 	r.m.takeovers.Inc()
 	r.log.Info("took a run over", "run", runText(run), "epoch", s.Head.Epoch.Number, "turn", s.Head.Turn)
 	return s, nil
@@ -298,7 +333,7 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 
 // openEpoch makes the epoch's first head pending: the state of the base, all of its cells, no new turn. winner is the hash of the head that
 // had won when the takeover began: fetching its state takes time, and a run that ended, went on or was taken over meanwhile has an owner.
-func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed uint64, winner changes.Hash) (<-chan error, error) {
+func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed, promised uint64, winner changes.Hash) (<-chan error, error) {
 	tree, man := changes.NewTree(s.Head.MemoryBytes), block.NewManifest(s.Head.MemoryBytes)
 	for i, h := range s.leaves {
 		if h != (changes.Hash{}) {
@@ -314,7 +349,7 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	}
 	rt := r.table.runs[s.Head.Run]
 	switch now := rt.winner.head; {
-	case now.Done:
+	case now.Done && promised == 0:
 		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(now.Run))
 	case now.Hash() != winner:
 		return nil, fmt.Errorf("%w: run %s went on, in epoch %d at turn %d, while its state was fetched: nothing is to be taken over", ErrSuperseded, runText(now.Run), now.Epoch.Number, now.Turn)
@@ -323,6 +358,10 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	for id := range rt.lineages {
 		number = max(number, id.number)
 	}
+	if promised > 0 && promised <= number {
+		return nil, fmt.Errorf("%w: run %s is in epoch %d already, %d was promised", ErrSuperseded, runText(s.Head.Run), number, promised)
+	}
+	number = max(number+1, promised)
 	if o := r.owned[s.Head.Run]; o != nil {
 		return nil, fmt.Errorf("%w: run %s is owned here already", ErrTurn, runText(o.id))
 	}
@@ -330,7 +369,7 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	h := base
 	h.Base = &Base{Epoch: base.Epoch, Turn: base.Turn, Lines: base.Lines, Head: base.Hash()}
 	delete(r.released, h.Run)
-	o := r.own(h, number+1)
+	o := r.own(h, number)
 	o.tree, o.manifest = tree, man
 	for _, c := range cells {
 		r.see(o, c)
@@ -339,8 +378,11 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	maps.Copy(p.cells, cells)
 	p.head, p.memory = o.head, o.head.MemoryBytes
 	done := make(chan error, 1)
-	p.waiters = append(p.waiters, done)
+	p.waiters = append(p.waiters, waiter{o.head.Turn, done})
 	o.pending = p
+	if h.Done {
+		o.ended = fmt.Errorf("%w: run %s", ErrDone, runText(o.id))
+	}
 	s.Head = o.head
 	wake(r.commitWake)
 	return done, nil

@@ -48,6 +48,10 @@ type ownedRun struct {
 	pending *pending
 	ended   error // why no turn is accepted any more
 
+	waiting  []waiter // turns that are durable here only, oldest first
+	voters   []string // at Majority: as in the last head
+	votersAt uint64   // turn since which they are the same in this epoch
+
 	tree     *changes.Tree
 	manifest *block.Manifest
 	cells    map[string]changes.PathCell // everything written in this epoch
@@ -65,14 +69,14 @@ type pending struct {
 	head    Head
 	turns   int
 	bytes   int
-	waiters []chan error
+	waiters []waiter
 }
 
 func newPending() *pending {
 	return &pending{cells: map[string]changes.PathCell{}, pages: map[uint64]*[changes.PageBytes]byte{}}
 }
 
-// CommitTurn hands in a turn and returns when it is durable here (ErrSuperseded, ErrNotOwner, ErrTurn,
+// CommitTurn hands in a turn and returns when it is durable at the run's level (ErrSuperseded, ErrNotOwner, ErrTurn,
 // ErrDiskFull, ErrFailed otherwise). Output of the turn may be released after it returns nil.
 func (r *Replica) CommitTurn(ctx context.Context, t Turn) error {
 	done, err := r.SubmitTurn(t)
@@ -157,7 +161,7 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 		o.ended = fmt.Errorf("%w: run %s", ErrDone, runText(o.id))
 	}
 	done := make(chan error, 1)
-	p.waiters = append(p.waiters, done)
+	p.waiters = append(p.waiters, waiter{t.Number, done})
 	wake(r.commitWake)
 	return done, nil
 }

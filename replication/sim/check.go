@@ -14,7 +14,7 @@ import (
 
 // Properties are the names under which failures are reported, as replication/DESIGN.md explains them.
 var Properties = []string{"convergence", "no torn turn", "causal order", "intent", "one winner", "undisturbed takeover", "inputs once",
-	"lines once", "no trace of voided turns", "acknowledged is kept", "no refusal", "no failure"}
+	"lines once", "majority safety", "no trace of voided turns", "acknowledged is kept", "no refusal", "no failure"}
 
 // probe looks at every peer that is up, between two moments: nothing is on its way through a replica then, so what several
 // calls say belongs together.
@@ -224,9 +224,10 @@ func (w *world) checkLines(p *peer, inputs []string) {
 		})
 		cancel()
 		if uint64(len(got)) != h.Lines {
-			w.fail("lines once", "%s gives %d lines of run %q, which has %d", p.name, len(got), h.Name, h.Lines)
+			w.fail("lines once", "%s gives %d lines of run %q, which has %d; voters %v hold %v", p.name, len(got), h.Name, h.Lines, h.Voters, s.Held)
 		}
 		if h.Name == consumer {
+			w.checkReaders(p, h, got)
 			want := map[string]bool{}
 			for _, in := range inputs {
 				want["got "+in] = true
@@ -243,10 +244,32 @@ func (w *world) checkLines(p *peer, inputs []string) {
 			}
 			continue
 		}
+		w.checkReaders(p, h, got)
 		g := newProgram(h.Name, h.Run, h.Epoch)
 		for i, l := range got {
 			if want := lineOf(g.number, uint64(i)+1); l != want {
 				w.fail("lines once", "%s: line %d of run %q is %q", p.name, i+1, h.Name, l)
+				break
+			}
+		}
+	}
+}
+
+// checkReaders compares what any reader was given at any time with the lines that count: at majority nothing else may ever be released.
+func (w *world) checkReaders(p *peer, h replication.Head, lines []string) {
+	if h.Durable != replication.Majority || p != w.peers[0] {
+		return
+	}
+	w.mu.Lock()
+	readers := maps.Clone(w.lines)
+	w.mu.Unlock()
+	for k, given := range readers {
+		if k.run != h.Run {
+			continue
+		}
+		for i, l := range given {
+			if i >= len(lines) || lines[i] != l {
+				w.fail("majority safety", "%s was given line %d of run %q as %q, which does not count", k.peer, i+1, h.Name, l)
 				break
 			}
 		}
@@ -283,12 +306,19 @@ func (w *world) checkAcks() {
 			newest[k] = max(newest[k], b.Turn)
 		}
 	}
+	winners := map[changes.RunID]uint64{}
+	for _, s := range r.Runs() {
+		winners[s.Head.Run] = s.Head.Turn
+	}
 	w.mu.Lock()
 	acks := maps.Clone(w.acks)
 	w.mu.Unlock()
 	for k, a := range acks {
 		if n, known := newest[k]; known && n < a.turn {
 			w.fail("acknowledged is kept", "turn %d of %q was acknowledged at %s in epoch %d, turn %d is there", a.turn, a.name, a.peer, k.epoch.Number, n)
+		}
+		if n := winners[k.run]; w.level == replication.Majority && n < a.turn {
+			w.fail("majority safety", "turn %d of %q was acknowledged by a majority in epoch %d, the winner stands at %d", a.turn, a.name, k.epoch.Number, n)
 		}
 	}
 }

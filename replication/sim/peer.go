@@ -37,6 +37,7 @@ type peer struct {
 	r       *replication.Replica // nil: down
 	port    *memnet.Port
 	metrics *prometheus.Registry
+	ctx     context.Context
 	cancel  context.CancelFunc
 	tasks   chan struct{} // closed when the embedder's goroutine has ended
 	readers []chan struct{}
@@ -111,6 +112,7 @@ func (p *peer) up() error {
 	p.calls = make(chan func())
 	p.readers = nil
 	ctx, p.cancel = context.WithCancel(ctx)
+	p.ctx = ctx
 	p.tasks = make(chan struct{})
 	go p.embed(ctx, p.r)
 	return nil
@@ -167,22 +169,34 @@ func (p *peer) embed(ctx context.Context, r *replication.Replica) {
 func (p *peer) event(ctx context.Context, r *replication.Replica, e replication.Event) {
 	switch e.Kind {
 	case replication.OwnerGone:
-		if p.taking[e.Run] || p.owned[e.Run] != nil {
-			return
-		}
-		p.taking[e.Run] = true
-		go func() {
-			ctx, cancel := context.WithTimeout(ctx, takeTimeout)
-			defer cancel()
-			s, err := r.TakeOver(ctx, e.Run)
-			p.taken <- taken{e.Run, s, err}
-		}()
+		p.take(ctx, r, e.Run)
 	case replication.Superseded:
 		delete(p.owned, e.Run)
 	case replication.HeadAdvanced:
 		p.follow(ctx, r, e.Run)
 	case replication.Failed:
 		p.w.fail("no failure", "%s: %v", p.name, e.Err)
+	}
+}
+
+// take takes a run over in the background, whether its owner is gone or not.
+func (p *peer) take(ctx context.Context, r *replication.Replica, run changes.RunID) {
+	if p.taking[run] || p.owned[run] != nil {
+		return
+	}
+	p.taking[run] = true
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+		defer cancel()
+		s, err := r.TakeOver(ctx, run)
+		p.taken <- taken{run, s, err}
+	}()
+}
+
+// steal takes some run over though its owner may well be alive: what a peer does whose clock runs wild.
+func (p *peer) steal(which int) {
+	if runs := p.r.Runs(); len(runs) > 0 {
+		p.take(p.ctx, p.r, runs[which%len(runs)].Head.Run)
 	}
 }
 
@@ -289,7 +303,7 @@ func (p *peer) call(f func()) {
 func (p *peer) start(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
 	defer cancel()
-	id, epoch, err := p.r.StartRun(ctx, replication.RunStart{Name: name})
+	id, epoch, err := p.r.StartRun(ctx, replication.RunStart{Name: name, Durable: p.w.level})
 	if err != nil {
 		return // it has no genesis yet
 	}

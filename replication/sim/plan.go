@@ -11,7 +11,7 @@ import (
 // Action is something that happens to the world at a moment.
 type Action struct {
 	At   time.Duration // since the beginning
-	Kind string        // start, consume, cut, heal, crash, stop, restart, skew
+	Kind string        // start, consume, cut, heal, crash, stop, restart, skew, steal
 	Peer int
 	Arg  int // start: turns; cut: bits of the peers on the other side; skew: ms; crash: seed of what the disk keeps
 }
@@ -32,7 +32,7 @@ func drawPlan(c Config, rnd *rand.Rand) (plan []Action) {
 	for _, k := range []struct {
 		f     Faults
 		kinds []string
-	}{{Partition, []string{"cut", "cut", "heal"}}, {Crash, []string{"crash", "stop", "restart", "restart"}}, {Skew, []string{"skew"}}} {
+	}{{Partition, []string{"cut", "cut", "heal"}}, {Crash, []string{"crash", "stop", "restart", "restart"}}, {Skew, []string{"skew", "steal"}}} {
 		if c.Faults&k.f != 0 && rnd.IntN(4) > 0 {
 			kinds = append(kinds, k.kinds...)
 		}
@@ -45,7 +45,7 @@ func drawPlan(c Config, rnd *rand.Rand) (plan []Action) {
 				a.Arg = 1 + rnd.IntN(1<<c.Peers-2)
 			case "skew":
 				a.Arg = rnd.IntN(4000) - 2000
-			case "crash":
+			case "crash", "steal":
 				a.Arg = rnd.IntN(1 << 30)
 			}
 			plan = append(plan, a)
@@ -88,6 +88,10 @@ func (w *world) act(a Action) {
 		w.restart(p)
 	case "skew":
 		p.clock.skew.Store(int64(time.Duration(a.Arg) * time.Millisecond))
+	case "steal":
+		if p.r != nil {
+			p.call(func() { p.steal(a.Arg) })
+		}
 	default:
 		panic("BUG: action " + a.Kind)
 	}

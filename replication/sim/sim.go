@@ -62,11 +62,12 @@ next:
 
 // Config is one simulation.
 type Config struct {
-	Seed   uint64
-	Peers  int           // default 3
-	Faults Faults        // of those that are allowed each seed uses some
-	Chaos  time.Duration // how long things go wrong; default 4 s
-	Plan   []Action      // instead of the one drawn from the seed
+	Seed    uint64
+	Peers   int           // default 3
+	Faults  Faults        // of those that are allowed each seed uses some
+	Chaos   time.Duration // how long things go wrong; default 4 s
+	Durable string        // level of all runs: local, majority or a number; "": drawn from the seed
+	Plan    []Action      // instead of the one drawn from the seed
 
 	Logger *slog.Logger // of the replicas; nil: discard
 }
@@ -93,6 +94,7 @@ type world struct {
 	peers   []*peer
 	sandbox replication.SandboxID
 	begun   time.Time
+	level   replication.Level
 
 	mu      sync.Mutex
 	report  *Report
@@ -184,6 +186,15 @@ func Run(c Config) *Report {
 	}
 	w := &world{c: c, net: memnet.New(c.Seed), begun: time.Now(), report: &Report{}, acks: map[lineage]ack{}, lines: map[follower][]string{}}
 	w.net.CheapSignatures()
+	level := c.Durable
+	if level == "" {
+		level = []string{"local", "majority", "2"}[w.rnd("level").IntN(3)]
+	}
+	var err error
+	if w.level, err = replication.ParseLevel(level); err != nil {
+		w.fail("no failure", "%v", err)
+		return w.report
+	}
 	draw := w.rnd("plan")
 	plan := drawPlan(c, draw)
 	if c.Plan != nil {
