@@ -22,7 +22,7 @@ type Cell struct {
 	Kind  Kind   // of the leaf
 	Stamp Stamp  // of the last turn folded in; Stamp.Run is the contributing run
 	Dot   uint64 // turn of the run's last contribution; 0: it only ever removed those of others
-	Value Value  // Counter: running sum; LWW: the value; Max, Min: the bound; Set: the element; Key: true; absent once removed by the run itself (not Counter)
+	Value Value  // Counter: running sum; LWW: the value; Max, Min: the bound; Set: the element; Key: true; absent once removed by the run itself (not Counter). Log, List, Text: a segment, encoded, as bytes
 	Seen  []Seen // sorted by run, each run once
 }
 
@@ -87,6 +87,8 @@ func (c Cell) Fold(ch Change, at Stamp, view []Cell) (Cell, error) {
 	switch {
 	case at.Turn == 0:
 		return c, ErrTurn
+	case ch.Kind.isSequence():
+		return c, fmt.Errorf("%w: a %v is folded as a whole, by View.Fold", ErrCell, ch.Kind)
 	case ch.Kind == Counter && !countable(ch.Old, ch.New, c.Value):
 		return c, fmt.Errorf("%w: counter change %v on a running sum of %v", ErrCell, ch, c.Value)
 	case c.IsZero():
@@ -212,7 +214,19 @@ func (c Cell) suits(leaf *Spec) error {
 			return leaf.Type.Check(s.Sum)
 		}
 	}
+	if leaf.Kind.isSequence() {
+		_, err := c.segment(leaf)
+		return err
+	}
 	return leaf.checkLeaf(c.Value)
+}
+
+// segment decodes the value of a cell of a sequence.
+func (c Cell) segment(leaf *Spec) (*segment, error) {
+	if c.Value.form != Bytes || c.Value.null || len(c.Seen) > 0 {
+		return nil, fmt.Errorf("%w: a cell of kind %v holds %v", ErrCell, leaf.Kind, c.Value.form)
+	}
+	return decodeSegment([]byte(c.Value.text), c.Stamp.Run, leaf)
 }
 
 // CellVersion is the first byte of an encoded cell.
@@ -276,7 +290,7 @@ func DecodeCell(b []byte) (Cell, error) {
 // kind is the kind of a leaf.
 func (s *scan) kind() Kind {
 	k := Kind(s.u8())
-	if s.err == nil && (k == 0 || k >= kindEnd || k == MapOf || k == Fields) {
+	if s.err == nil && !k.ofLeaf() {
 		s.fail("kind %d of a leaf", k)
 	}
 	return k

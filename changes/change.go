@@ -25,10 +25,21 @@ func (c Change) check(leaf *Spec) error {
 	if c.Kind != leaf.Kind {
 		return fmt.Errorf("%w: change of kind %v at %v, which merges as %v", ErrType, c.Kind, c.Path, leaf.Kind)
 	}
+	if err := wholeSequence(leaf, c.Path); err != nil {
+		return err
+	}
 	for _, v := range [...]Value{c.Old, c.New} {
 		if err := leaf.checkLeaf(v); err != nil {
 			return fmt.Errorf("%v: %w", c.Path, err)
 		}
+	}
+	return nil
+}
+
+// wholeSequence refuses an index other than 0 where a change or assignment speaks of a whole log, list or text.
+func wholeSequence(leaf *Spec, p Path) error {
+	if leaf.Kind.isSequence() && p.Steps[len(p.Steps)-1].Index != 0 {
+		return fmt.Errorf("%w: %v, a %v changes as a whole, at index 0", ErrPath, p, leaf.Kind)
 	}
 	return nil
 }
@@ -84,6 +95,10 @@ func (d *differ) part(s *Spec, p Path, old, new Value) {
 	switch {
 	case !s.container():
 		d.leaf(s, p, old, new)
+	case s.sequence():
+		if old, new = s.Normal(old), s.Normal(new); !old.Equal(new) && (old.form != Absent || new.Len() > 0) && (new.form != Absent || old.Len() > 0) {
+			d.found = append(d.found, Change{p.Index(0), s.Kind, old, new})
+		}
 	case s.Kind == Fields:
 		for i, f := range s.Fields {
 			d.part(f, p.Field(s.Type.Fields[i].Name), part(old, i), part(new, i))
@@ -207,6 +222,9 @@ func AssignAll(s *Spec, root Value, as []Assignment) (Value, error) {
 		if err == nil {
 			err = leaf.checkLeaf(a.Value)
 		}
+		if err == nil {
+			err = wholeSequence(leaf, a.Path)
+		}
 		if err != nil {
 			return root, err
 		}
@@ -252,6 +270,12 @@ func (s *Spec) edited(v Value, edits []edit, depth int) Value {
 	switch {
 	case len(edits) == 0:
 		return v
+	case s.sequence():
+		next := edits[len(edits)-1].at(v)
+		if v.Present() && !next.Present() {
+			return s.empty()
+		}
+		return s.Normal(next)
 	case s.Kind == Fields:
 		return s.editedFields(v, edits, depth)
 	}

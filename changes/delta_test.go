@@ -238,7 +238,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	key := CellKey(VarPath("main.Counts").Key(StringValue("word")).Field("Port"), RunID{5}, Epoch{3, "owner"})
 	digest := Digest(map[string]Value{"main.A": v, "main.B": IntValue(Int, 1)})
-	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v1": delta, "snapshot.v1": snapshot} {
+	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "segment.v1": sampleSegment(t), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v1": delta, "snapshot.v1": snapshot} {
 		file := filepath.Join("testdata", name)
 		if *update {
 			if err := os.MkdirAll("testdata", 0o755); err != nil {
@@ -256,6 +256,27 @@ func TestGoldenFiles(t *testing.T) {
 			t.Errorf("%s is written in another way than the golden file; a new format needs a new version (and then -update)", name)
 		}
 	}
+}
+
+// sampleSegment is the cell of a run that wrote into a text beside another run, and removed what both had written.
+func sampleSegment(t *testing.T) []byte {
+	w := NewView()
+	if err := w.Declare("v", seqSpec(t, "text"), StringValue("abc")); err != nil {
+		t.Fatal(err)
+	}
+	p, old := VarPath("v").Index(0), "abc"
+	for i, new := range []string{"a日bc", "aXX日bc", "aXX日b, more", "XX日 more"} {
+		run := RunID{5}
+		if i == 1 {
+			run = RunID{6}
+		}
+		if _, err := w.Fold([]Change{{p, Text, StringValue(old), StringValue(new)}}, Stamp{77 << counterBits, run, uint64(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+		old = new
+	}
+	c, _ := w.Cell(p, RunID{5})
+	return c.Encode()
 }
 
 func TestEveryFlippedByteIsAnError(t *testing.T) {

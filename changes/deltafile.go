@@ -75,7 +75,7 @@ func (o *recordOrder) change(c Change) error {
 	switch {
 	case o.counts[tagChange-1] > 0 && bytes.Compare(code, o.lastPath) <= 0:
 		return malformed("change of %v out of order", c.Path)
-	case c.Kind == 0 || c.Kind >= kindEnd || c.Kind == MapOf || c.Kind == Fields || c.Old.form == Absent && c.New.form == Absent:
+	case !c.Kind.ofLeaf() || c.Old.form == Absent && c.New.form == Absent:
 		return malformed("change of %v says nothing", c.Path)
 	}
 	o.lastPath = code

@@ -2,6 +2,8 @@ package changes
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"sort"
 )
 
@@ -11,11 +13,11 @@ import (
 // reader alike.
 //
 // present false: nothing is there, the element or key is not in the map and a field or variable has its
-// zero value. For a Key leaf this is the presence said by its own cells; the key is also there when any
+// zero value. A log, list or text merges from the cells at all of its indices, which View does: here it is absent. For a Key leaf this is the presence said by its own cells; the key is also there when any
 // leaf below it is (View does this). conflicts counts concurrent lww values that lost to a different one.
 func Merge(s *Spec, p Path, cells []Cell) (v Value, present bool, conflicts int) {
 	leaf, err := s.Leaf(p)
-	if err != nil {
+	if err != nil || leaf.Kind.isSequence() {
 		return Value{}, false, 0
 	}
 	v, conflicts = mergeLeaf(leaf, latest(leaf, cells))
@@ -98,12 +100,34 @@ func mergeLeaf(leaf *Spec, cells []Cell) (v Value, conflicts int) {
 	return v, conflicts
 }
 
+// segmentCells are the cells of segments that a run wrote in a turn, by index, below the path of a sequence's change; have holds those before.
+func segmentCells(p Path, leaf *Spec, written map[uint64]*segment, have map[uint64]Cell, at Stamp) []PathCell {
+	var cells []PathCell
+	for _, index := range slices.Sorted(maps.Keys(written)) {
+		c := Cell{Kind: leaf.Kind, Stamp: at, Dot: at.Turn, Value: BytesValue(written[index].encode(at.Run, leaf.Type.Form))}
+		if !c.Value.Equal(have[index].Value) {
+			above := Path{p.Var, p.Steps[:len(p.Steps)-1]}
+			cells = append(cells, PathCell{above.Index(index), c})
+		}
+	}
+	return cells
+}
+
 // Genesis returns the cells of the genesis run (the zero RunID) for a variable's initial value. Every
 // reader derives them from the program and nobody publishes them, so that an initial value counts once
 // however many runs begin with it.
 func Genesis(s *Spec, varName string, initial Value) []PathCell {
 	var cells []PathCell
 	for _, ch := range Diff(s, VarPath(varName), Value{}, initial) {
+		if ch.Kind.isSequence() {
+			leaf, err := s.Leaf(ch.Path)
+			if err != nil {
+				panic("BUG: changes: initial value of " + varName + ": " + err.Error())
+			}
+			written := editSequence(newElements(leaf, nil), RunID{}, map[uint64]*segment{}, map[uint64]int{}, Value{form: ch.New.form}, ch.New)
+			cells = append(cells, segmentCells(ch.Path, leaf, written, nil, Stamp{Turn: 1})...)
+			continue
+		}
 		c, err := Cell{}.Fold(ch, Stamp{Turn: 1}, nil)
 		if err != nil {
 			panic("BUG: changes: initial value of " + varName + ": " + err.Error())

@@ -17,14 +17,24 @@ const (
 	Set                     // map[K]struct{} or map[K]bool, add wins
 	MapOf                   // "map KIND": keys add-wins, values by the inner kind
 	Fields                  // struct, each field by the kind in its tag
-	Key                     // no word: the presence of a map key whose value is a map, set or fields
+	Key                     // no word: the presence of a map key whose value is a map, set, fields, log, list or text
+	Log                     // slice: entries appended by all runs, in causal order, then by run
+	List                    // slice: elements stay where they were inserted
+	Text                    // string: a list of runes
 	kindEnd
 )
 
-var kindWords = [kindEnd]string{LWW: "lww", Counter: "counter", Max: "max", Min: "min", Set: "set", MapOf: "map", Fields: "fields", Key: "key"}
+var kindWords = [kindEnd]string{LWW: "lww", Counter: "counter", Max: "max", Min: "min", Set: "set", MapOf: "map", Fields: "fields", Key: "key",
+	Log: "log", List: "list", Text: "text"}
 
 // kindList is what messages offer.
-const kindList = "lww, counter, max, min, set, map KIND, fields"
+const kindList = "lww, counter, max, min, set, map KIND, fields, log, list, text"
+
+// isSequence says whether values of the kind merge element by element.
+func (k Kind) isSequence() bool { return k == Log || k == List || k == Text }
+
+// ofLeaf says whether a leaf can be of the kind.
+func (k Kind) ofLeaf() bool { return k > 0 && k < kindEnd && k != MapOf && k != Fields }
 
 // String is the word programs write for the kind.
 func (k Kind) String() string {
@@ -36,8 +46,8 @@ func (k Kind) String() string {
 
 // ParseKind reads one kind word; its error wraps ErrSpec and says which kinds exist.
 func ParseKind(word string) (Kind, error) {
-	for k := LWW; k < Key; k++ {
-		if kindWords[k] == word {
+	for k := LWW; k < kindEnd; k++ {
+		if kindWords[k] == word && k != Key {
 			return k, nil
 		}
 	}
@@ -48,7 +58,7 @@ func ParseKind(word string) (Kind, error) {
 type Spec struct {
 	Kind   Kind
 	Type   *Type
-	Elem   *Spec   // MapOf: how the values merge; Set: the element, of kind Set and the map's element type
+	Elem   *Spec   // MapOf: how the values merge; Set: the element, of kind Set and the map's element type; Log, List, Text: the leaf
 	Fields []*Spec // Fields: beside Type.Fields
 }
 
@@ -109,6 +119,16 @@ func parseSpec(text string, words []string, t *Type) (*Spec, error) {
 			return bad(fmt.Sprintf("map needs a map, not %v", t), "drop the word map, or make it a map")
 		}
 		s.Elem, err = parseSpec(text, words[1:], t.Elem)
+	case Log, List:
+		if t.Form != Slice && t.Form != Bytes {
+			return bad(fmt.Sprintf("%v needs a slice, not %v", s.Kind, t), "make it a slice, or use text for a string")
+		}
+		s.Elem = &Spec{Kind: s.Kind, Type: t}
+	case Text:
+		if t.Form != String {
+			return bad(fmt.Sprintf("text needs a string, not %v", t), "make it a string, or use list for a slice")
+		}
+		s.Elem = &Spec{Kind: s.Kind, Type: t}
 	case Fields:
 		if t.Form != Struct {
 			return bad(fmt.Sprintf("fields needs a struct, not %v", t), "use map fields for a map of structs, or lww")
@@ -138,8 +158,11 @@ func (s *Spec) parseFields() error {
 
 // container says whether the parts of a value of s merge on their own.
 func (s *Spec) container() bool {
-	return s.Kind == MapOf || s.Kind == Fields || s.Kind == Set && s.Type.Form == Map
+	return s.Kind == MapOf || s.Kind == Fields || s.Kind == Set && s.Type.Form == Map || s.sequence()
 }
+
+// sequence says whether s is a log, list or text, and not the leaf below one.
+func (s *Spec) sequence() bool { return s.Kind.isSequence() && s.Elem != nil }
 
 // child is the spec one step below a container; i is the field's number.
 func (s *Spec) child(st Step) (c *Spec, i int, ok bool) {
@@ -150,6 +173,8 @@ func (s *Spec) child(st Step) (c *Spec, i int, ok bool) {
 				return s.Fields[i], i, true
 			}
 		}
+	case s.sequence():
+		return s.Elem, 0, st.Kind == IndexStep
 	case s.container() && s.Kind != Fields && st.Kind == KeyStep:
 		return s.Elem, 0, s.Type.Key.Check(st.Key) == nil
 	}
@@ -157,7 +182,8 @@ func (s *Spec) child(st Step) (c *Spec, i int, ok bool) {
 }
 
 // Leaf is the spec of the leaf at p, a path below the variable that s declares. Its Kind is one of
-// LWW, Counter, Max, Min, Set (one element) and Key; p is anything else: ErrPath.
+// LWW, Counter, Max, Min, Set (one element), Key, and Log, List and Text: there index 0 stands for the whole value in changes and
+// assignments, and any index for a part of what a run contributed in cells. p is anything else: ErrPath.
 func (s *Spec) Leaf(p Path) (*Spec, error) {
 	at := s
 	for _, st := range p.Steps {
@@ -184,11 +210,16 @@ func (s *Spec) String() string {
 	return s.Kind.String()
 }
 
-// Normal is v as merges see it: maps merged key by key are never nil (a merge must not turn a map the
+// Normal is v as merges see it: lists and logs, and maps merged key by key are never nil (a merge must not turn a map the
 // program made into one it cannot write to), and a false entry of a map[K]bool set is no entry.
 func (s *Spec) Normal(v Value) Value {
 	switch {
 	case !s.container() || v.form == Absent:
+		return v
+	case s.sequence():
+		if v.null {
+			return Value{form: v.form, tree: emptyBranch(v.form)}
+		}
 		return v
 	case s.Kind == Fields:
 		items := make([]NamedValue, len(s.Fields))
@@ -206,6 +237,13 @@ func (s *Spec) Normal(v Value) Value {
 		entries = append(entries, e)
 	}
 	return mapOfSorted(entries)
+}
+
+func emptyBranch(f Form) *branch {
+	if f != Slice {
+		return nil
+	}
+	return &branch{items: []Value{}, depth: 1}
 }
 
 func (v Value) isFalse() bool { return v.form == Bool && v.bits == 0 }

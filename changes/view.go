@@ -24,11 +24,14 @@ type viewVar struct {
 	leaves  map[string]*viewLeaf
 	// alive counts, for each map key whose value is a container, the leaves that are present at and
 	// below it: the key is there while one is.
-	alive    map[string]int
-	touched  map[string]Path // for Assignments
-	stale    map[string]Path // for Value
-	value    Value           // merged, but for stale
-	conflict int             // sum of the leaves'
+	alive map[string]int
+	// sequences are the logs, lists and texts, by the path of their index 0; those in unsettled have cells that are not ordered yet.
+	sequences map[string]*viewSequence
+	unsettled map[string]*viewSequence
+	touched   map[string]Path // for Assignments
+	stale     map[string]Path // for Value
+	value     Value           // merged, but for stale
+	conflict  int             // sum of the leaves'
 }
 
 type viewLeaf struct {
@@ -38,6 +41,16 @@ type viewLeaf struct {
 	cells    []Cell // sorted by run
 	value    Value
 	conflict int
+}
+
+// viewSequence is one log, list or text.
+type viewSequence struct {
+	path     Path // with index 0
+	leaf     *Spec
+	above    []Path
+	segments map[segmentKey]*segment
+	ordered  *elements
+	value    Value // absent when empty
 }
 
 // NewView is a view of no variables.
@@ -56,13 +69,15 @@ func (w *View) Declare(name string, s *Spec, initial Value) error {
 		return fmt.Errorf("initial value of %s: %w", name, err)
 	}
 	v := &viewVar{name: name, spec: s, genesis: Genesis(s, name, initial), value: s.empty(),
-		leaves: map[string]*viewLeaf{}, alive: map[string]int{}, touched: map[string]Path{}, stale: map[string]Path{}}
+		leaves: map[string]*viewLeaf{}, alive: map[string]int{}, touched: map[string]Path{}, stale: map[string]Path{},
+		sequences: map[string]*viewSequence{}, unsettled: map[string]*viewSequence{}}
 	w.vars[name] = v
 	for _, g := range v.genesis {
 		if _, err := w.Put(g.Path, g.Cell); err != nil {
 			panic("BUG: changes: genesis cell refused: " + err.Error())
 		}
 	}
+	v.settle()
 	v.touched = map[string]Path{}
 	return nil
 }
@@ -124,8 +139,47 @@ func (w *View) Put(p Path, c Cell) (changed bool, err error) {
 	default:
 		l.cells = slices.Insert(slices.Clone(l.cells), i, c)
 	}
+	if l.spec.Kind.isSequence() {
+		v.sequence(l.path, l.spec).put(p, c)
+	}
 	v.merge(code, l)
 	return true, nil
+}
+
+// sequence is the log, list or text with a part at p; it has to be settled.
+func (v *viewVar) sequence(p Path, leaf *Spec) *viewSequence {
+	zero := Path{p.Var, p.Steps[:len(p.Steps)-1]}.Index(0)
+	code := string(zero.Encode())
+	q := v.sequences[code]
+	if q == nil {
+		q = &viewSequence{path: zero, leaf: leaf, above: v.keysAbove(zero), segments: map[segmentKey]*segment{}}
+		v.sequences[code] = q
+	}
+	v.unsettled[code] = q
+	return q
+}
+
+// put files the segment of a cell that suits its place.
+func (q *viewSequence) put(p Path, c Cell) {
+	s, err := c.segment(q.leaf)
+	if err != nil {
+		panic("BUG: changes: a checked cell does not decode: " + err.Error())
+	}
+	q.segments[segmentKey{c.Stamp.Run, p.Steps[len(p.Steps)-1].Index}] = s
+}
+
+// settle orders the sequences whose cells changed. The cost is the spans of each.
+func (v *viewVar) settle() {
+	for code, q := range v.unsettled {
+		delete(v.unsettled, code)
+		was := q.value
+		q.ordered, q.value = newElements(q.leaf, q.segments), Value{}
+		if !q.ordered.empty() {
+			q.value = q.ordered.value()
+		}
+		v.touch(code, q.path)
+		v.present(q.above, was.Present(), q.value.Present())
+	}
 }
 
 // find is where the run's cell stands or would stand.
@@ -154,8 +208,15 @@ func (v *viewVar) merge(code string, l *viewLeaf) {
 	was, wasConflict := l.value.Present(), l.conflict
 	l.value, l.conflict = mergeLeaf(l.spec, l.cells)
 	v.conflict += l.conflict - wasConflict
+	if l.spec.Kind.isSequence() {
+		return // settle does it
+	}
 	v.touch(code, l.path)
-	now := l.value.Present()
+	v.present(l.above, was, l.value.Present())
+}
+
+// present counts a part that came or went for the keys above it.
+func (v *viewVar) present(above []Path, was, now bool) {
 	if was == now {
 		return
 	}
@@ -163,7 +224,7 @@ func (v *viewVar) merge(code string, l *viewLeaf) {
 	if was {
 		step = -1
 	}
-	for _, k := range l.above {
+	for _, k := range above {
 		keyCode := string(k.Encode())
 		before := v.alive[keyCode]
 		if v.alive[keyCode] = before + step; before == 0 || before+step == 0 {
@@ -201,6 +262,9 @@ func (w *View) Drop(run RunID) {
 		for code, l := range v.leaves {
 			if i, found := l.find(run); found {
 				l.cells = slices.Delete(slices.Clone(l.cells), i, i+1)
+				if l.spec.Kind.isSequence() {
+					delete(v.sequence(l.path, l.spec).segments, segmentKey{run, l.path.Steps[len(l.path.Steps)-1].Index})
+				}
 				v.merge(code, l)
 			}
 		}
@@ -261,6 +325,9 @@ func (w *View) RunCells(run RunID) []PathCell {
 // again that a key is there when the turn emptied a key that only its parts kept alive.
 func (w *View) Fold(changes []Change, at Stamp) ([]PathCell, error) {
 	var out []PathCell
+	for _, v := range w.vars {
+		v.settle()
+	}
 	changes = w.withPresence(changes)
 	for _, ch := range changes {
 		v, err := w.variable(ch.Path.Var)
@@ -273,6 +340,14 @@ func (w *View) Fold(changes []Change, at Stamp) ([]PathCell, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if ch.Kind.isSequence() {
+			cells, err := v.foldSequence(leaf, ch, at)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, cells...)
+			continue
 		}
 		own, _ := w.Cell(ch.Path, at.Run)
 		next, err := own.Fold(ch, at, w.Cells(ch.Path))
@@ -296,6 +371,33 @@ func (w *View) Fold(changes []Change, at Stamp) ([]PathCell, error) {
 	return out, nil
 }
 
+// foldSequence folds the change of a log, list or text. A turn that stands in one of the run's segments is inside.
+func (v *viewVar) foldSequence(leaf *Spec, ch Change, at Stamp) ([]PathCell, error) {
+	if at.Turn == 0 {
+		return nil, ErrTurn
+	}
+	q := v.sequences[string(ch.Path.Encode())]
+	if q == nil {
+		q = &viewSequence{ordered: newElements(leaf, nil)}
+	}
+	own, have, sizes := map[uint64]*segment{}, map[uint64]Cell{}, map[uint64]int{}
+	for key, s := range q.segments {
+		if key.run != at.Run {
+			continue
+		}
+		p := Path{ch.Path.Var, ch.Path.Steps[:len(ch.Path.Steps)-1]}.Index(key.index)
+		l := v.leaves[string(p.Encode())]
+		i, _ := l.find(at.Run)
+		c := l.cells[i]
+		if c.Stamp.Turn >= at.Turn {
+			return nil, nil
+		}
+		own[key.index], have[key.index], sizes[key.index] = s, c, len(c.Value.text)
+	}
+	written := editSequence(q.ordered, at.Run, own, sizes, ch.Old, ch.New)
+	return segmentCells(ch.Path, leaf, written, have, at), nil
+}
+
 // withPresence adds to the changes of a turn the presence of keys that outlived a removal only by what
 // stands below them: where the turn removes from below and leaves the key, the program has seen the key
 // and kept it, so that it says so and the key does not vanish with its last part.
@@ -309,7 +411,7 @@ func (w *View) withPresence(changes []Change) []Change {
 	all := slices.Clone(changes)
 	for _, ch := range changes {
 		v := w.vars[ch.Path.Var]
-		if v == nil || ch.New.Present() {
+		if v == nil || ch.New.Present() && !(ch.Kind.isSequence() && ch.New.Len() == 0) {
 			continue
 		}
 		for _, k := range v.keysAbove(ch.Path) {
@@ -323,10 +425,13 @@ func (w *View) withPresence(changes []Change) []Change {
 	return all
 }
 
-// present is what stands at a leaf or key path now, as Assign takes it.
-func (v *viewVar) present(code string, p Path) Value {
+// standing is what stands at a leaf or key path now, as Assign takes it.
+func (v *viewVar) standing(code string, p Path) Value {
 	if v.alive[code] > 0 {
 		return BoolValue(true)
+	}
+	if q := v.sequences[code]; q != nil {
+		return q.value
 	}
 	if l := v.leaves[code]; l != nil {
 		return l.value
@@ -340,6 +445,7 @@ func (w *View) Assignments() []Assignment {
 	var all []Assignment
 	for _, name := range w.Names() {
 		v := w.vars[name]
+		v.settle()
 		all = append(all, v.assignments(v.touched)...)
 		clear(v.touched)
 	}
@@ -354,7 +460,7 @@ func (v *viewVar) assignments(paths map[string]Path) []Assignment {
 	sort.Strings(codes)
 	as := make([]Assignment, len(codes))
 	for i, code := range codes {
-		as[i] = Assignment{paths[code], v.present(code, paths[code])}
+		as[i] = Assignment{paths[code], v.standing(code, paths[code])}
 	}
 	return as
 }
@@ -365,6 +471,7 @@ func (w *View) Value(name string) (value Value, conflicts int, err error) {
 	if err != nil {
 		return Value{}, 0, err
 	}
+	v.settle()
 	if len(v.stale) > 0 {
 		value, err := AssignAll(v.spec, v.value, v.assignments(v.stale))
 		if err != nil {
