@@ -656,7 +656,7 @@ func TestSequencesStaySmall(t *testing.T) {
 	}
 	write(text, "")
 	for i := range 3000 {
-		write(fmt.Sprint(i-1)[:min(i, len(fmt.Sprint(i-1)))], fmt.Sprint(i))
+		write(fmt.Sprint(i - 1)[:min(i, len(fmt.Sprint(i-1)))], fmt.Sprint(i))
 	}
 	if n := total(); n > 64<<10 {
 		t.Errorf("a few digits, after 3000 changes, are %d bytes", n)
