@@ -118,7 +118,7 @@ func (l *loader) checkUnit(u *unit, byPath map[string]*unit) {
 	}
 }
 
-// refuse complains about what go/types takes and the VM cannot run: functions written in assembly, embedded files.
+// refuse complains about what go/types takes and the VM cannot run: functions written in assembly.
 func (l *loader) refuse(u *unit) {
 	for _, f := range u.files {
 		linked := map[string]bool{}
@@ -128,13 +128,6 @@ func (l *loader) refuse(u *unit) {
 		for _, d := range f.ast.Decls {
 			if d, ok := d.(*ast.FuncDecl); ok && d.Body == nil && !linked[d.Name.Name] {
 				u.fail(l, d.Name.Pos(), "missing function body")
-			}
-		}
-		for _, g := range f.ast.Comments {
-			for _, c := range g.List {
-				if strings.HasPrefix(c.Text, "//go:embed ") {
-					u.fail(l, c.Pos(), "unsupported directive: go:embed (an image holds no files; read them with package os and --grant-read)")
-				}
 			}
 		}
 	}

@@ -144,6 +144,9 @@ func (s *source) parse(l *loader, texts []text) {
 		}
 		s.files = append(s.files, x)
 	}
+	if !s.std {
+		s.embed(l)
+	}
 }
 
 func (s *source) syntaxErrors(l *loader, err error) {
