@@ -168,7 +168,7 @@ func TestContinueElsewhere(t *testing.T) {
 			p := compile(t, file)
 			rng := rand.New(rand.NewPCG(seed, uint64(i)))
 			quiet, quietCount, safePoints := undisturbed(t, p)
-			every := min(max(1, safePoints/24)+rng.IntN(3), safePoints)
+			every := max(1, min(safePoints/24+rng.IntN(3), safePoints))
 			var out collected
 			clock := epoch2026()
 			m, err := New(p, Config{Args: []string{"program"}, Clock: clock, Output: &out})

@@ -36,9 +36,9 @@ type piece struct {
 
 // object is memory whose address is known, or a local variable of the initialiser.
 type object struct {
-	addr    uint64 // provisional address, 0 for a local variable
+	addr    uint64   // provisional address, 0 for a local variable
 	local   contents // of a local variable
-	loose   bool   // a local variable: something unknown was written to it
+	loose   bool     // a local variable: something unknown was written to it
 	written []piece
 }
 
