@@ -29,13 +29,15 @@ vm/internal/mem:      vm/internal/code +sys +unsafe
 vm/internal/heap:     vm/internal/code vm/internal/mem +unsafe
 vm/internal/values:   vm/internal/code vm/internal/heap vm/internal/mem changes
 vm/internal/layout:   vm/internal/code
-vm/internal/load:     changes +tools
+vm/internal/inputs:
+vm/internal/cache:
+vm/internal/load:     changes vm/internal/inputs +tools
 vm/internal/lower:    vm/internal/code vm/internal/layout vm/internal/load +tools
 vm/internal/check:    vm/internal/code
 vm/internal/loop:     vm/internal/code vm/internal/mem +unsafe
 vm/internal/exec:     vm/internal/code vm/internal/heap vm/internal/loop vm/internal/mem +unsafe
 vm/internal/host:     vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap
-vm:                   changes vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap vm/internal/host vm/internal/load vm/internal/lower vm/internal/mem vm/internal/values
+vm:                   changes vm/internal/cache vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap vm/internal/host vm/internal/inputs vm/internal/load vm/internal/lower vm/internal/mem vm/internal/values
 vm/turn:
 
 net/ticket:           +libp2p

@@ -10,6 +10,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/check"
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 	"github.com/tandemvm/tandem/vm/internal/load"
 	"github.com/tandemvm/tandem/vm/internal/lower"
 )
@@ -31,6 +32,7 @@ type Source struct {
 	Dir    string   // where Paths are relative to, and positions in errors; default: the working directory
 	GOROOT string   // default: the installed Go
 	Test   bool     // the program is the tests of one package, given as its directory or import path, and takes the -test flags of `go test`
+	Cache  *Cache   // where compiled images are kept, but for those of tests; nil: nowhere
 }
 
 // Package is a package found by directory or import path.
@@ -47,7 +49,14 @@ type SourceErrors = load.Errors
 // Compile makes a program of Go source. It needs a Go installation; running the program does not. *SourceErrors is
 // the error when the source is to blame.
 func Compile(ctx context.Context, s Source) (*Program, error) {
-	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test})
+	if s.Cache != nil && !s.Test {
+		return compileCached(ctx, s)
+	}
+	return compileSource(ctx, s, nil)
+}
+
+func compileSource(ctx context.Context, s Source, disk *inputs.Disk) (*Program, error) {
+	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test, Disk: disk})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +64,7 @@ func Compile(ctx context.Context, s Source) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newProgram(img)
+	return newProgram(img, nil)
 }
 
 // DecodeProgram reads an image as Encode wrote it. It is verified: whatever the bytes, what it returns is safe to run.
@@ -64,10 +73,11 @@ func DecodeProgram(b []byte) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vm: program image: %w", err)
 	}
-	return newProgram(img)
+	return newProgram(img, nil)
 }
 
-func newProgram(img *code.Image) (*Program, error) {
+// newProgram verifies img; encoded is its canonical form, nil if it is still to be made.
+func newProgram(img *code.Image, encoded []byte) (*Program, error) {
 	if err := check.Image(img, signature); err != nil {
 		return nil, fmt.Errorf("vm: program image is not safe to run: %w", err)
 	}
@@ -75,9 +85,11 @@ func newProgram(img *code.Image) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vm: program image: %w", err)
 	}
-	p := &Program{img: img, exec: x}
-	if p.encoded, err = img.Encode(); err != nil {
-		return nil, fmt.Errorf("vm: program image: %w", err)
+	p := &Program{img: img, exec: x, encoded: encoded}
+	if encoded == nil {
+		if p.encoded, err = img.Encode(); err != nil {
+			return nil, fmt.Errorf("vm: program image: %w", err)
+		}
 	}
 	p.hash = changes.Hash(code.Hash(p.encoded))
 	if err := p.findGuest(); err != nil {

@@ -69,6 +69,7 @@ type command struct {
 	store          string // --store
 	format         string // -o
 	verbose        bool
+	noCache        bool // --no-cache
 }
 
 func (c *command) root() *cobra.Command {
@@ -93,6 +94,6 @@ func (c *command) root() *cobra.Command {
 	})
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log what happens on stderr")
 	root.AddCommand(c.run(), c.test(), c.up(), c.join(), c.stop(), c.pause(), c.resume(), c.ps(), c.vars(), c.logs(), c.digest(), c.peers(), c.invite(),
-		c.cut(), c.heal(), c.demo(), c.version())
+		c.cut(), c.heal(), c.demo(), c.cache(), c.version())
 	return root
 }

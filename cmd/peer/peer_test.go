@@ -20,7 +20,20 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asPeer) != "" {
 		os.Exit(Main())
 	}
-	testscript.Main(m, map[string]func(){"peer": func() { os.Exit(Main()) }})
+	testscript.Main(ownCache{m}, map[string]func(){"peer": func() { os.Exit(Main()) }})
+}
+
+// ownCache runs tests with a cache of their own.
+type ownCache struct{ *testing.M }
+
+func (o ownCache) Run() int {
+	dir, err := os.MkdirTemp("", "tandem-cache")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("TANDEM_CACHE", dir)
+	return o.M.Run()
 }
 
 // TestScripts drives the binary as a user does. Besides testscript's own commands there are
@@ -37,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv(asPeer, "1")
 			e.Setenv(storeVariable, e.WorkDir+"/store")
+			e.Setenv("TANDEM_CACHE", e.WorkDir+"/cache")
 			if root := os.Getenv("GOROOT"); root != "" {
 				e.Setenv("GOROOT", root)
 			}

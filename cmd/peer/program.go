@@ -76,11 +76,17 @@ func sizeBytes(flag, text string) (uint64, error) {
 }
 
 // compile makes a program of a file or a package directory. Positions in errors are relative to the working directory.
-func compile(ctx context.Context, path string) (*vm.Program, error) {
+func (c *command) compile(ctx context.Context, path string) (*vm.Program, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("no program: %w: give a .go file or a package directory", err)
 	}
-	p, err := vm.Compile(ctx, vm.Source{Paths: []string{path}})
+	s := vm.Source{Paths: []string{path}}
+	if !c.noCache {
+		if cache, err := vm.UserCache(); err == nil {
+			s.Cache = cache
+		}
+	}
+	p, err := vm.Compile(ctx, s)
 	var source *vm.SourceErrors
 	if err != nil && !errors.As(err, &source) && ctx.Err() == nil {
 		return nil, fmt.Errorf("%s cannot be compiled: %w", path, err)

@@ -130,6 +130,7 @@ such a run can be saved to a file and go on later, or elsewhere (--save, --load)
 	a.goroutineFlags(cmd)
 	r.flags(cmd)
 	cmd.Flags().BoolVar(&solo, "solo", false, "run without a sandbox: no store, no network")
+	cmd.Flags().BoolVar(&c.noCache, "no-cache", false, "compile the program even if that was done before, and do not keep the result")
 	cmd.Flags().StringVar(&name, "name", "", "what the sandbox and the run are called (default: the program's name)")
 	failureFlag(cmd, &onFailure)
 	cmd.Flags().BoolVar(&standby, "standby", true, "take over runs of other peers whose owner is gone")
@@ -152,7 +153,7 @@ func (c *command) runShared(ctx context.Context, args []string, start api.Start,
 	if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no program: %w: give a .go file or a package directory", err)
 	}
-	program, err := compile(ctx, args[0])
+	program, err := c.compile(ctx, args[0])
 	if err != nil {
 		return err
 	}
@@ -332,6 +333,7 @@ With --standby no run is started: this peer keeps the runs of others warm and ta
 	c.storeFlag(cmd)
 	s.flags(cmd)
 	a.flags(cmd)
+	cmd.Flags().BoolVar(&c.noCache, "no-cache", false, "compile the program even if that was done before, and do not keep the result")
 	cmd.Flags().StringVar(&name, "name", "", "what the run is called (default: the sandbox's name)")
 	failureFlag(cmd, &onFailure)
 	cmd.Flags().BoolVar(&standby, "standby", false, "start no run; take over those whose owner is gone")

@@ -59,7 +59,7 @@ func (r *soloRun) machine(ctx context.Context, words []string, c *command) (*vm.
 		return nil, err
 	}
 	if r.load == "" {
-		p, err := compile(ctx, words[0])
+		p, err := c.compile(ctx, words[0])
 		if err != nil {
 			return nil, err
 		}

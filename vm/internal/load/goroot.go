@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // ErrGOROOT says that no Go installation's source was found.
@@ -53,8 +55,8 @@ func isGOROOT(dir string) bool {
 }
 
 // goVersion is the version in GOROOT's VERSION file, the toolchain's own when there is none.
-func goVersion(root string) string {
-	text, err := os.ReadFile(filepath.Join(root, "VERSION"))
+func goVersion(disk *inputs.Disk, root string) string {
+	text, err := disk.ReadFile(filepath.Join(root, "VERSION"))
 	if err != nil {
 		return runtime.Version()
 	}

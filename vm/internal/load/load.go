@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // Config says what to load. The zero value of everything but Paths is useful.
@@ -25,7 +27,8 @@ type Config struct {
 	Dir    string   // positions in errors are relative to it, and so are Paths; default: the working directory
 	GOROOT string   // default: found by FindGOROOT
 	Env    func(string) string
-	Test   bool // the program is the tests of the package in Paths, one directory or import path
+	Disk   *inputs.Disk // remembers what is read; default: one that nobody asks
+	Test   bool         // the program is the tests of the package in Paths, one directory or import path
 }
 
 // Program is a loaded program. It is not changed after Load.

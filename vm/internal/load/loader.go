@@ -9,7 +9,6 @@ import (
 	"go/types"
 	"go/version"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // loader is one load in progress.
@@ -45,7 +46,10 @@ type loader struct {
 }
 
 func newLoader(ctx context.Context, cfg Config, root string) *loader {
-	l := &loader{ctx: ctx, cfg: cfg, root: root, version: goVersion(root), fset: token.NewFileSet(),
+	if cfg.Disk == nil {
+		cfg.Disk = &inputs.Disk{}
+	}
+	l := &loader{ctx: ctx, cfg: cfg, root: root, version: goVersion(cfg.Disk, root), fset: token.NewFileSet(),
 		sources: map[string]*source{}, slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), phaseFrom: time.Now()}
 	l.userCtxt, l.stdCtxt = contexts(root, l.version)
 	return l
@@ -114,7 +118,7 @@ func (l *loader) readCommand() error {
 		if !filepath.IsAbs(abs) {
 			abs = filepath.Join(l.cfg.Dir, p)
 		}
-		fi, err := os.Stat(abs)
+		fi, err := l.cfg.Disk.Stat(abs)
 		switch {
 		case err != nil:
 			return fmt.Errorf("load: %w", err)
@@ -135,7 +139,7 @@ func (l *loader) readCommand() error {
 				return fmt.Errorf("load: named files must all be in one directory; have %s and %s", s.dir, filepath.Dir(abs))
 			}
 			s.dir = filepath.Dir(abs)
-			b, err := os.ReadFile(abs)
+			b, err := l.cfg.Disk.ReadFile(abs)
 			if err != nil {
 				return fmt.Errorf("load: %w", err)
 			}
@@ -143,7 +147,7 @@ func (l *loader) readCommand() error {
 		}
 	}
 	var err error
-	if l.module, err = findModule(s.dir, l.cfg.Env); err != nil {
+	if l.module, err = findModule(l.cfg.Disk, s.dir, l.cfg.Env); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
 	if l.module != nil {
@@ -263,7 +267,7 @@ func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err err
 		}
 		return p, p, true, nil
 	}
-	if !strings.Contains(first, ".") && isDir(filepath.Join(src, p)) {
+	if !strings.Contains(first, ".") && l.cfg.Disk.IsDir(filepath.Join(src, p)) {
 		if isInternal(p) {
 			return "", "", false, fmt.Errorf("use of internal package %s not allowed", p)
 		}
@@ -370,7 +374,7 @@ func (l *loader) readStd(s *source, o *overlay) ([]text, error) {
 	var texts []text
 	if o == nil || !o.replace {
 		var err error
-		if texts, err = readDir(l.stdCtxt, s.dir); err != nil {
+		if texts, err = readDir(l.cfg.Disk, l.stdCtxt, s.dir); err != nil {
 			return nil, err
 		}
 		if texts = append(texts, l.tests[s.path]...); len(texts) == 0 {
@@ -382,7 +386,7 @@ func (l *loader) readStd(s *source, o *overlay) ([]text, error) {
 	}
 	texts = slices.DeleteFunc(texts, func(t text) bool { return o.without[filepath.Base(t.name)] })
 	for _, name := range slices.Sorted(maps.Keys(o.from)) {
-		b, err := os.ReadFile(filepath.Join(s.dir, name))
+		b, err := l.cfg.Disk.ReadFile(filepath.Join(s.dir, name))
 		if err != nil {
 			return nil, err
 		}

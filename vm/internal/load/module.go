@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // module is what the loader needs of a go.mod: where each import path's source lies.
@@ -23,22 +25,23 @@ type module struct {
 	replace map[string]string // module path, or path@version, to directory or path@version
 	use     []string          // of a go.work: directories
 	cache   string            // GOMODCACHE
+	disk    *inputs.Disk
 	vendor  map[string]string // module path to language version, by vendor/modules.txt; nil when there is none
 	others  []*module         // modules of the same workspace
 }
 
 // findModule reads the go.mod that governs dir and the go.work around it, nil when there is no go.mod.
-func findModule(dir string, env func(string) string) (*module, error) {
-	file, err := upwards(dir, "go.mod")
+func findModule(disk *inputs.Disk, dir string, env func(string) string) (*module, error) {
+	file, err := upwards(disk, dir, "go.mod")
 	if err != nil || file == "" {
 		return nil, err
 	}
-	m, err := readModule(file)
+	m, err := readModule(disk, file)
 	if err != nil {
 		return nil, err
 	}
-	m.cache = moduleCache(env)
-	if m.vendor, err = readVendor(filepath.Join(m.dir, "vendor", "modules.txt")); err != nil {
+	m.cache = ModuleCache(env)
+	if m.vendor, err = readVendor(disk, filepath.Join(m.dir, "vendor", "modules.txt")); err != nil {
 		return nil, err
 	}
 	if err := m.workspace(env); err != nil {
@@ -51,10 +54,10 @@ func findModule(dir string, env func(string) string) (*module, error) {
 }
 
 // upwards is the file of that name in dir or the nearest directory above, empty when there is none.
-func upwards(dir, name string) (string, error) {
+func upwards(disk *inputs.Disk, dir, name string) (string, error) {
 	for d := dir; ; d = filepath.Dir(d) {
 		file := filepath.Join(d, name)
-		fi, err := os.Stat(file)
+		fi, err := disk.Stat(file)
 		switch {
 		case err == nil && fi.Mode().IsRegular():
 			return file, nil
@@ -67,7 +70,8 @@ func upwards(dir, name string) (string, error) {
 	}
 }
 
-func moduleCache(env func(string) string) string {
+// ModuleCache is the directory of downloaded modules.
+func ModuleCache(env func(string) string) string {
 	if dir := env("GOMODCACHE"); dir != "" {
 		return dir
 	}
@@ -78,8 +82,8 @@ func moduleCache(env func(string) string) string {
 	return filepath.Join(filepath.SplitList(gopath)[0], "pkg", "mod")
 }
 
-func readModule(file string) (*module, error) {
-	text, err := os.ReadFile(file)
+func readModule(disk *inputs.Disk, file string) (*module, error) {
+	text, err := disk.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +94,7 @@ func readModule(file string) (*module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	m.dir = filepath.Dir(file)
+	m.dir, m.disk = filepath.Dir(file), disk
 	return m, nil
 }
 
@@ -159,8 +163,8 @@ func (m *module) directive(words []string) error {
 }
 
 // readVendor reads which modules are vendored and the language version of each.
-func readVendor(file string) (map[string]string, error) {
-	text, err := os.ReadFile(file)
+func readVendor(disk *inputs.Disk, file string) (map[string]string, error) {
+	text, err := disk.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -193,11 +197,11 @@ func (m *module) workspace(env func(string) string) error {
 		return nil
 	case "":
 		var err error
-		if file, err = upwards(m.dir, "go.work"); err != nil || file == "" {
+		if file, err = upwards(m.disk, m.dir, "go.work"); err != nil || file == "" {
 			return err
 		}
 	}
-	text, err := os.ReadFile(file)
+	text, err := m.disk.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -215,7 +219,7 @@ func (m *module) workspace(env func(string) string) error {
 			member = true
 			continue
 		}
-		o, err := readModule(filepath.Join(dir, "go.mod"))
+		o, err := readModule(m.disk, filepath.Join(dir, "go.mod"))
 		if err != nil {
 			return fmt.Errorf("%s: use %s: %w", file, dir, err)
 		}
@@ -225,7 +229,7 @@ func (m *module) workspace(env func(string) string) error {
 		return nil
 	}
 	m.others, m.vendor = others, nil
-	if m.vendor, err = readVendor(filepath.Join(filepath.Dir(file), "vendor", "modules.txt")); err != nil {
+	if m.vendor, err = readVendor(m.disk, filepath.Join(filepath.Dir(file), "vendor", "modules.txt")); err != nil {
 		return err
 	}
 	for _, o := range others {
@@ -277,7 +281,7 @@ func (m *module) complete() {
 			if target := m.target(p); target != p+"@"+v {
 				file = filepath.Join(m.source(target), "go.mod")
 			}
-			if o, err := readModule(file); err == nil && m.adopt(o) {
+			if o, err := readModule(m.disk, file); err == nil && m.adopt(o) {
 				again = true
 			}
 		}
@@ -361,16 +365,16 @@ func (m *module) directory(importPath string) (string, error) {
 		if !ok {
 			continue
 		}
-		if !isDir(place) {
+		if !m.disk.IsDir(place) {
 			missing = m.target(p)
 			continue
 		}
-		if dir := filepath.Join(place, strings.TrimPrefix(importPath, p)); isDir(dir) {
+		if dir := filepath.Join(place, strings.TrimPrefix(importPath, p)); m.disk.IsDir(dir) {
 			return dir, nil
 		}
 	}
 	if m.vendor != nil {
-		if dir := filepath.Join(m.vendorDir(), importPath); isDir(dir) {
+		if dir := filepath.Join(m.vendorDir(), importPath); m.disk.IsDir(dir) {
 			return dir, nil
 		}
 		return "", fmt.Errorf("cannot find module providing package %s: import lookup disabled by -mod=vendor: run `go mod vendor` in %s", importPath, m.dir)
@@ -395,7 +399,7 @@ func (m *module) vendorDir() string {
 	if dir := filepath.Join(m.dir, "vendor"); len(m.others) == 0 {
 		return dir
 	}
-	file, _ := upwards(m.dir, "go.work")
+	file, _ := upwards(m.disk, m.dir, "go.work")
 	return filepath.Join(filepath.Dir(file), "vendor")
 }
 
@@ -408,8 +412,8 @@ func (m *module) language(importPath, dir string) string {
 			}
 		}
 	}
-	if file, err := upwards(dir, "go.mod"); err == nil && file != "" {
-		if o, err := readModule(file); err == nil {
+	if file, err := upwards(m.disk, dir, "go.mod"); err == nil && file != "" {
+		if o, err := readModule(m.disk, file); err == nil {
 			return orOldest(o.goVer)
 		}
 	}
@@ -452,9 +456,4 @@ func escapeModule(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-func isDir(dir string) bool {
-	fi, err := os.Stat(dir)
-	return err == nil && fi.IsDir()
 }

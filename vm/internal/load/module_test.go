@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // tree writes files given as "-- name --" sections below a new directory.
@@ -330,7 +332,7 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	m, err := findModule(filepath.Join(dir, "vendored"), env)
+	m, err := findModule(&inputs.Disk{}, filepath.Join(dir, "vendored"), env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,16 @@
 package load
 
 import (
+	"bytes"
 	"fmt"
 	"go/build"
 	"go/parser"
 	"go/token"
-	"os"
+	"io"
 	"strconv"
 	"strings"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // Code that Go does not compile cannot run: C and assembly. Many packages have it as one of several ways, so the files of a user's package are
@@ -24,14 +27,14 @@ type foreign struct {
 func (l *loader) chooseUser(dir string) (texts []text, f foreign, err error) {
 	ctxt := l.userCtxt
 	f.chosen = true
-	if f.assembly, err = assembly(ctxt, dir); err != nil {
+	if f.assembly, err = assembly(l.cfg.Disk, ctxt, dir); err != nil {
 		return nil, f, err
 	}
 	if len(f.assembly) > 0 {
 		ctxt.GOARCH = l.stdCtxt.GOARCH
 		ctxt.BuildTags = []string{"purego", "noasm"}
 	}
-	all, err := readDir(ctxt, dir)
+	all, err := readDir(l.cfg.Disk, ctxt, dir)
 	if err != nil {
 		return nil, f, err
 	}
@@ -46,10 +49,14 @@ func (l *loader) chooseUser(dir string) (texts []text, f foreign, err error) {
 }
 
 // assembly are the assembly files of dir that the context selects.
-func assembly(ctxt build.Context, dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+func assembly(disk *inputs.Disk, ctxt build.Context, dir string) ([]string, error) {
+	entries, err := disk.ReadDir(dir)
 	if err != nil {
 		return nil, err
+	}
+	ctxt.OpenFile = func(name string) (io.ReadCloser, error) {
+		b, err := disk.ReadFile(name)
+		return io.NopCloser(bytes.NewReader(b)), err
 	}
 	var names []string
 	for _, e := range entries {

@@ -10,11 +10,12 @@ import (
 	"go/scanner"
 	"go/token"
 	"io"
-	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // guestPath is the import path of the package that programs may import from anywhere.
@@ -84,19 +85,19 @@ type text struct {
 }
 
 // readDir reads the files of dir that the context selects, but for tests, sorted by name.
-func readDir(ctxt build.Context, dir string) ([]text, error) {
-	return readFiles(ctxt, dir, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+func readDir(disk *inputs.Disk, ctxt build.Context, dir string) ([]text, error) {
+	return readFiles(disk, ctxt, dir, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
 }
 
 // readFiles is readDir for the files whose name pleases.
-func readFiles(ctxt build.Context, dir string, pleases func(name string) bool) ([]text, error) {
-	entries, err := os.ReadDir(dir)
+func readFiles(disk *inputs.Disk, ctxt build.Context, dir string, pleases func(name string) bool) ([]text, error) {
+	entries, err := disk.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	var last []byte
 	ctxt.OpenFile = func(name string) (io.ReadCloser, error) {
-		b, err := os.ReadFile(name)
+		b, err := disk.ReadFile(name)
 		last = b
 		return io.NopCloser(bytes.NewReader(b)), err
 	}

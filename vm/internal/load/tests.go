@@ -49,7 +49,7 @@ func FindPackage(cfg Config) (Package, error) {
 			ctxt = l.stdCtxt
 		}
 		var texts []text
-		if texts, err = readDir(ctxt, p.Dir); err == nil && len(texts) == 0 {
+		if texts, err = readDir(l.cfg.Disk, ctxt, p.Dir); err == nil && len(texts) == 0 {
 			err = noFiles(p.Dir, p.Dir)
 		}
 	}
@@ -74,14 +74,14 @@ func (l *loader) locate() (Package, error) {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(l.cfg.Dir, name)
 	}
-	if !isDir(dir) {
+	if !l.cfg.Disk.IsDir(dir) {
 		switch first, _, _ := strings.Cut(name, "/"); {
 		case build.IsLocalImport(name) || filepath.IsAbs(name):
 			return Package{Path: name}, fmt.Errorf("directory %s not found", name)
-		case isDir(filepath.Join(src, name)):
+		case l.cfg.Disk.IsDir(filepath.Join(src, name)):
 			dir = filepath.Join(src, name)
 		default:
-			m, err := findModule(l.cfg.Dir, l.cfg.Env)
+			m, err := findModule(l.cfg.Disk, l.cfg.Dir, l.cfg.Env)
 			if err != nil {
 				return Package{Path: name}, err
 			}
@@ -105,7 +105,7 @@ func (l *loader) locate() (Package, error) {
 		return Package{Path: filepath.ToSlash(rel), Dir: dir, Std: true}, nil
 	}
 	p := Package{Path: "command-line-arguments", Dir: dir}
-	m, err := findModule(dir, l.cfg.Env)
+	m, err := findModule(l.cfg.Disk, dir, l.cfg.Env)
 	if err != nil || m == nil {
 		return p, err
 	}
@@ -119,7 +119,7 @@ func (l *loader) readTests(p Package) (inside, outside []text, err error) {
 	if p.Std {
 		ctxt = l.stdCtxt
 	}
-	all, err := readFiles(ctxt, p.Dir, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+	all, err := readFiles(l.cfg.Disk, ctxt, p.Dir, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,7 +149,7 @@ func (l *loader) readSuite() error {
 	l.tests = map[string][]text{p.Path: inside}
 	l.tested = p
 	if !p.Std {
-		if l.module, err = findModule(p.Dir, l.cfg.Env); err != nil {
+		if l.module, err = findModule(l.cfg.Disk, p.Dir, l.cfg.Env); err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
 	}
