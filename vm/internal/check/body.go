@@ -90,6 +90,8 @@ func (b *body) instr(pc int32) error {
 	switch {
 	case form == code.FormSlice:
 		return b.slicing(pc)
+	case form == code.FormABUXX:
+		return b.division(pc, i)
 	case form == code.FormCall, form == code.FormCallB, i.Op == code.RunDefers, i.Op == code.CallR, i.Op == code.CallRFin:
 		return b.call(pc, i)
 	case i.Op >= code.LdG64 && i.Op <= code.StG192:
@@ -140,7 +142,7 @@ func (b *body) ext(i code.Instr, ext uint64) (*descriptor, error) {
 		if t == nil {
 			return nil, fmt.Errorf("no type at %#x", ext)
 		}
-		return t, wantKind(i.Op, t)
+		return t, wantKind(i, t)
 	case code.ExtNumber:
 		if i.Op != code.LdC && ext > 1<<40 {
 			return nil, fmt.Errorf("size %d", ext)
@@ -149,19 +151,35 @@ func (b *body) ext(i code.Instr, ext uint64) (*descriptor, error) {
 	return nil, nil
 }
 
-// wantKind verifies that t is of the kind of type op works on.
-func wantKind(op code.Op, t *descriptor) error {
+// wantKind verifies that t is of the kind of type i works on.
+func wantKind(i code.Instr, t *descriptor) error {
 	want, what := uint8(0), ""
-	switch op {
+	switch i.Op {
 	case code.MapNew, code.MapGet, code.MapGet2, code.MapSet, code.MapDel, code.MapClear, code.MapIter, code.MapNext:
 		want, what = kindMap, "map"
 	case code.ChanNew:
 		want, what = kindChan, "channel"
 	case code.AssertI, code.ConvI:
 		want, what = kindInterface, "interface"
+	case code.AssertT:
+		if words := uint64(i.C >> 3); words > 1 && t.size != 8*(words-1) || words == 1 && t.slots() != 1 {
+			return fmt.Errorf("the type at %#x is no value of flags %d", t.addr, i.C)
+		}
 	}
 	if want != 0 && t.kind != want {
 		return fmt.Errorf("the type at %#x is no %s type", t.addr, what)
+	}
+	return nil
+}
+
+// division verifies that the reciprocal is the divisor's.
+func (b *body) division(pc int32, i code.Instr) error {
+	d, signed := b.img.Code[pc+1].Ext(), code.IsSignedDivision(i.Op)
+	if d < 2 || signed && d>>63 != 0 {
+		return fmt.Errorf("divisor %d", int64(d))
+	}
+	if m, shift := code.Reciprocal(d, signed); m != b.img.Code[pc+2].Ext() || shift != i.C {
+		return fmt.Errorf("the reciprocal is not that of %d", d)
 	}
 	return nil
 }
@@ -254,7 +272,7 @@ func (b *body) special(i code.Instr) error {
 			return fmt.Errorf("flag %d", i.C)
 		}
 	case code.AssertT:
-		if i.C > 7 {
+		if i.C > 31 || i.C&4 != 0 && i.C > 7 {
 			return fmt.Errorf("flags %d", i.C)
 		}
 	case code.AssertI:

@@ -39,7 +39,7 @@ func slotOperands(f code.Form) [3]bool {
 	switch f {
 	case code.FormA, code.FormAI, code.FormAJ, code.FormAIJ, code.FormAX:
 		return [3]bool{true, false, false}
-	case code.FormAB, code.FormABI, code.FormABU, code.FormABJ, code.FormABX, code.FormABUX, code.FormSlice:
+	case code.FormAB, code.FormABI, code.FormABU, code.FormABJ, code.FormABX, code.FormABUX, code.FormABUXX, code.FormSlice:
 		return [3]bool{true, true, false}
 	case code.FormABC, code.FormABCX:
 		return [3]bool{true, true, true}

@@ -96,6 +96,8 @@ func operands(form Form, w []Instr, pc int) string {
 		return fmt.Sprintf("r%d r%d", i.A, i.B) + constant(i.Op, w)
 	case FormABCX:
 		return fmt.Sprintf("r%d r%d r%d", i.A, i.B, i.C) + constant(i.Op, w)
+	case FormABUXX:
+		return fmt.Sprintf("r%d r%d %d", i.A, i.B, w[1].Ext())
 	case FormSlice:
 		return fmt.Sprintf("r%d r%d [%s:%s:%s] %d", i.A, i.B, absent(uint16(w[1].Op)), absent(w[1].A), absent(w[1].B), uint32(w[2].Ext())) +
 			arrayLength(w[2].Ext()>>32)

@@ -7,7 +7,7 @@ const NoSlot = 0xFFFF
 type ExtKind uint8
 
 const (
-	ExtNone       ExtKind = iota // the op has no ext word, or the two of FormSlice
+	ExtNone       ExtKind = iota // the op has no ext word, or the two of FormABUXX or FormSlice
 	ExtNumber                    // a number: constant, size, length, flag
 	ExtSlot                      // a slot of the frame
 	ExtType                      // address of a type descriptor

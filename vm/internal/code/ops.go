@@ -30,6 +30,7 @@ const (
 	FormABX               // A, B slots, ext
 	FormABCX              // A, B, C slots, ext
 	FormABUX              // A, B slots, C uint16, ext
+	FormABUXX             // A, B slots, C uint16, ext1, ext2
 	FormSlice             // A, B slots, ext1 four uint16 (lo, hi, max, flags), ext2 element size and array length
 	FormCall              // A window base, imm32 function or native index
 	FormCallB             // A window base, B slot, C uint16
@@ -40,7 +41,7 @@ func (f Form) Words() int {
 	switch f {
 	case FormAX, FormABX, FormABCX, FormABUX:
 		return 2
-	case FormSlice:
+	case FormABUXX, FormSlice:
 		return 3
 	}
 	return 1

@@ -27,6 +27,10 @@ const (
 	DivU
 	RemS
 	RemU
+	DivSC
+	DivUC
+	RemSC
+	RemUC
 	AddI
 	MulI
 	AndI
@@ -306,6 +310,10 @@ var Table = [OpCount]Info{
 	DivU:        {"DivU", FormABC, "r[A] = r[B] / r[C] unsigned; panics on 0"},
 	RemS:        {"RemS", FormABC, "r[A] = r[B] % r[C] signed; panics on 0; MinInt64 % -1 = 0"},
 	RemU:        {"RemU", FormABC, "r[A] = r[B] % r[C] unsigned; panics on 0"},
+	DivSC:       {"DivSC", FormABUXX, "r[A] = r[B] / ext1 signed; ext2 and C are the reciprocal of ext1, as Reciprocal gives it"},
+	DivUC:       {"DivUC", FormABUXX, "r[A] = r[B] / ext1 unsigned; ext2 and C as for DivSC"},
+	RemSC:       {"RemSC", FormABUXX, "r[A] = r[B] % ext1 signed; ext2 and C as for DivSC"},
+	RemUC:       {"RemUC", FormABUXX, "r[A] = r[B] % ext1 unsigned; ext2 and C as for DivSC"},
 	AddI:        {"AddI", FormABI, "r[A] = r[B] + imm16"},
 	MulI:        {"MulI", FormABI, "r[A] = r[B] * imm16"},
 	AndI:        {"AndI", FormABI, "r[A] = r[B] & imm16, sign-extended"},
@@ -531,7 +539,7 @@ var Table = [OpCount]Info{
 	MkIM:        {"MkIM", FormABUX, "r[A:2] = (ext, new object holding a copy of the value at address r[B]); C as for MkIB"},
 	IToE:        {"IToE", FormAB, "r[A:2] = empty interface of non-empty interface r[B:2]"},
 	ConvI:       {"ConvI", FormABX, "r[A:2] = empty interface r[B:2] as interface type ext, known to be implemented; nil stays nil"},
-	AssertT:     {"AssertT", FormABUX, "r[A...] = interface r[B:2] as concrete type ext; C bit 0: with ok in the slot after the value; C bit 1: r[B] holds an itab; C bit 2: leave the data word (value is boxed) instead of loading it"},
+	AssertT:     {"AssertT", FormABUX, "r[A...] = interface r[B:2] as concrete type ext; C bit 0: with ok in the slot after the value; C bit 1: r[B] holds an itab; C bit 2: leave the data word (value is boxed) instead of loading it; C bits 3 and 4, for the loop: 1: the value is the data word, 2: it is 8 bytes, 3: 16 bytes at the data word, 0: anything"},
 	AssertI:     {"AssertI", FormABUX, "r[A:2] = interface r[B:2] as interface type ext; C bits 0 and 1 as for AssertT"},
 	TypeW:       {"TypeW", FormABU, "r[A] = type address in interface r[B:2], 0 for nil; C 1: r[B] holds an itab"},
 	Call:        {"Call", FormCall, "call function imm32 with window A"},

@@ -24,7 +24,9 @@ func (m *Machine) setString(i uint16, s heap.String) {
 // heapOp is the groups allocation, strings and slices, and maps. It is where collections happen: all live references are in
 // frames then.
 func (m *Machine) heapOp(in code.Instr) error {
-	if m.heap.CollectDue() {
+	// The loop does an append with room, unless the page happens to be clean: no collection then here either, since when one happens must
+	// follow from the run alone.
+	if m.heap.CollectDue() && (in.Op != code.Append1 || *m.regN(in.B, 1) >= *m.regN(in.B, 2)) {
 		m.collect()
 	}
 	var err error

@@ -126,11 +126,12 @@ func TestEveryOpRuns(t *testing.T) {
 		}
 	}
 	for name, ops := range map[string][]code.Op{
-		"TestComplexOps":  {code.C128ToC64},
-		"TestMoves":       {code.Nop, code.Mov2, code.Mov3, code.MovN, code.Zero},
-		"TestDivision":    {code.DivS, code.DivU, code.RemS, code.RemU, code.Div128},
-		"TestBlockMemory": {code.LdN, code.StN, code.CopyM, code.ZeroM, code.AddM64},
-		"TestFaults":      {code.ShChk, code.Bound, code.BoundR, code.NilChk, code.LeaX, code.LeaP},
+		"TestComplexOps":          {code.C128ToC64},
+		"TestMoves":               {code.Nop, code.Mov2, code.Mov3, code.MovN, code.Zero},
+		"TestDivisionByConstants": {code.DivSC, code.DivUC, code.RemSC, code.RemUC},
+		"TestDivision":            {code.DivS, code.DivU, code.RemS, code.RemU, code.Div128},
+		"TestBlockMemory":         {code.LdN, code.StN, code.CopyM, code.ZeroM, code.AddM64},
+		"TestFaults":              {code.ShChk, code.Bound, code.BoundR, code.NilChk, code.LeaX, code.LeaP},
 	} {
 		for _, op := range ops {
 			seen[op] = name

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"math/cmplx"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
@@ -354,5 +355,43 @@ func TestDivision(t *testing.T) {
 	m.Run(1)
 	if q, r := bits.Div64(5, 77, 9); *m.reg(10) != q || *m.reg(11) != r {
 		t.Fatalf("Div128: %d, %d", *m.reg(10), *m.reg(11))
+	}
+}
+
+// TestDivisionByConstants compares with Go's own division: every edge, every small divisor, random ones, and dividends around their multiples.
+func TestDivisionByConstants(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %#x", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	divisors := append([]uint64{1<<63 - 1, 1<<62 + 1, 1 << 62, 1<<62 - 1}, edges...)
+	for d := uint64(2); d < 70; d++ {
+		divisors = append(divisors, d)
+	}
+	for range 100 {
+		divisors = append(divisors, rng.Uint64()>>rng.IntN(63))
+	}
+	for op, model := range map[code.Op]func(n, d uint64) uint64{
+		code.DivSC: func(n, d uint64) uint64 { return uint64(int64(n) / int64(d)) }, code.DivUC: func(n, d uint64) uint64 { return n / d },
+		code.RemSC: func(n, d uint64) uint64 { return uint64(int64(n) % int64(d)) }, code.RemUC: func(n, d uint64) uint64 { return n % d },
+	} {
+		for _, d := range divisors {
+			if d < 2 || code.IsSignedDivision(op) && d>>63 != 0 {
+				continue
+			}
+			mul, shift := code.Reciprocal(d, code.IsSignedDivision(op))
+			m := stepper(t, op, 10, 11, int(shift), d, mul)
+			ns := append([]uint64{d, d - 1, d + 1, -d, 1 - d, ^uint64(0) / d * d, ^uint64(0)/d*d - 1, (1<<63 - 1) / d * d, (1<<63-1)/d*d - 1}, edges...)
+			for range 20 {
+				ns = append(ns, rng.Uint64()>>rng.IntN(64), -(rng.Uint64() >> rng.IntN(64)))
+			}
+			for _, n := range ns {
+				*m.reg(11) = n
+				m.Run(1)
+				if got, want := *m.reg(10), model(n, d); got != want {
+					t.Fatalf("%s %#x by %#x = %#x, want %#x", op, n, d, got, want)
+				}
+			}
+			m.mem.Close()
+		}
 	}
 }

@@ -104,7 +104,7 @@ func (s *Step) Operands() []Operand {
 	switch code.Table[in.Op].Form {
 	case code.FormA, code.FormAI, code.FormAJ, code.FormAX, code.FormAIJ:
 		return []Operand{{in.A, a}}
-	case code.FormAB, code.FormABI, code.FormABU, code.FormABJ, code.FormABX, code.FormABUX, code.FormSlice:
+	case code.FormAB, code.FormABI, code.FormABU, code.FormABJ, code.FormABX, code.FormABUX, code.FormABUXX, code.FormSlice:
 		return []Operand{{in.A, a}, {in.B, false}}
 	case code.FormABC, code.FormABCX:
 		return []Operand{{in.A, a}, {in.B, false}, {in.C, false}}

@@ -20,12 +20,14 @@ import (
 // jump and six moves an instruction. Nothing is called, so nothing is spilled.
 func (s *State) Run() Why {
 	var (
-		off  int
-		base = s.Base
-		pc   = (*code.Instr)(unsafe.Add(s.Code, s.PC*8))
-		regs = unsafe.Add(base, s.FP-code.Base)
-		lim  = uintptr(unsafe.Pointer(pc)) + uintptr(s.Left*8)
-		why  Why
+		off      int
+		to, from unsafe.Pointer
+		bytes    uintptr
+		base     = s.Base
+		pc       = (*code.Instr)(unsafe.Add(s.Code, s.PC*8))
+		regs     = unsafe.Add(base, s.FP-code.Base)
+		lim      = uintptr(unsafe.Pointer(pc)) + uintptr(s.Left*8)
+		why      Why
 	)
 next:
 	switch pc.Op {
@@ -46,6 +48,24 @@ next:
 	case code.Mov3:
 		x, y, z := *r(regs, pc.B), *r1(regs, pc.B), *r2(regs, pc.B)
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
+		pc = by(pc, 1)
+		goto next
+	case code.MovN:
+		n := int(pc.C)
+		if n > wordsMax {
+			goto slow
+		}
+		to, from, bytes = unsafe.Pointer(r(regs, pc.A)), unsafe.Pointer(r(regs, pc.B)), uintptr(n)*8
+		pc = by(pc, 1)
+		goto move
+	case code.Zero:
+		n := int(imm(pc))
+		if n > wordsMax {
+			goto slow
+		}
+		for i := uint64(0); i < uint64(n)*8; i += 8 {
+			*m64(unsafe.Pointer(r(regs, pc.A)), i) = 0
+		}
 		pc = by(pc, 1)
 		goto next
 	case code.LdI:
@@ -345,6 +365,32 @@ next:
 		*r(regs, pc.A) = x % y
 		pc = by(pc, 1)
 		goto next
+	case code.DivSC:
+		n := *r(regs, pc.B)
+		hi, _ := bits.Mul64(n, ext2(pc))
+		sign := uint64(int64(n) >> 63)
+		*r(regs, pc.A) = uint64(int64(hi-sign&ext2(pc))>>(pc.C&63)) - sign
+		pc = by(pc, 3)
+		goto next
+	case code.DivUC:
+		n := *r(regs, pc.B)
+		hi, _ := bits.Mul64(n, ext2(pc))
+		*r(regs, pc.A) = (hi + (n-hi)>>1) >> (pc.C & 63)
+		pc = by(pc, 3)
+		goto next
+	case code.RemSC:
+		n := *r(regs, pc.B)
+		hi, _ := bits.Mul64(n, ext2(pc))
+		sign := uint64(int64(n) >> 63)
+		*r(regs, pc.A) = n - (uint64(int64(hi-sign&ext2(pc))>>(pc.C&63))-sign)*ext(pc)
+		pc = by(pc, 3)
+		goto next
+	case code.RemUC:
+		n := *r(regs, pc.B)
+		hi, _ := bits.Mul64(n, ext2(pc))
+		*r(regs, pc.A) = n - (hi+(n-hi)>>1)>>(pc.C&63)*ext(pc)
+		pc = by(pc, 3)
+		goto next
 	case code.ShChk:
 		if int64(*r(regs, pc.A)) < 0 {
 			goto slow
@@ -523,6 +569,33 @@ next:
 		v := uint64(0)
 		if f32(*r(regs, pc.B)) <= f32(*r(regs, pc.C)) {
 			v = 1
+		}
+		*r(regs, pc.A) = v
+		pc = by(pc, 1)
+		goto next
+	case code.EqStr:
+		v := uint64(0)
+		if n := *r1(regs, pc.B); n == *r1(regs, pc.C) {
+			x, y := *r(regs, pc.B), *r(regs, pc.C)
+			if v = 1; n != 0 && x != y {
+				// Compared here are 1 to 16 bytes, as two numbers that overlap unless they fit exactly.
+				x, y = x-code.Base, y-code.Base
+				if n > 16 || max(x, y) >= s.end16 {
+					goto slow
+				}
+				var differ uint64
+				switch {
+				case n >= 8:
+					differ = (*m64(base, x) ^ *m64(base, y)) | (*m64(base, x+n-8) ^ *m64(base, y+n-8))
+				case n >= 4:
+					differ = uint64((*m32(base, x) ^ *m32(base, y)) | (*m32(base, x+n-4) ^ *m32(base, y+n-4)))
+				default:
+					differ = uint64((*m8(base, x) ^ *m8(base, y)) | (*m8(base, x+n>>1) ^ *m8(base, y+n>>1)) | (*m8(base, x+n-1) ^ *m8(base, y+n-1)))
+				}
+				if differ != 0 {
+					v = 0
+				}
+			}
 		}
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
@@ -745,6 +818,14 @@ next:
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = x, y, z
 		pc = by(pc, 1)
 		goto next
+	case code.LdN:
+		o, n := *r(regs, pc.B)+uint64(pc.C)-code.Base, ext(pc)
+		if n > wordsMax*8 || n&7 != 0 || o >= s.Size || n > s.Size-o {
+			goto slow
+		}
+		to, from, bytes = unsafe.Pointer(r(regs, pc.A)), unsafe.Add(base, o), uintptr(n)
+		pc = by(pc, 2)
+		goto move
 	case code.St8:
 		o := *r(regs, pc.A) + uint64(pc.C) - code.Base
 		if o >= s.Size || s.clean(o) {
@@ -801,6 +882,24 @@ next:
 		}
 		*m64(base, o) += *r(regs, pc.B)
 		pc = by(pc, 1)
+		goto next
+	case code.StN:
+		o, n := *r(regs, pc.A)+uint64(pc.C)-code.Base, ext(pc)
+		if n > wordsMax*8 || n&7 != 0 || n == 0 || o >= s.Size || n > s.Size-o || s.clean(o) || s.clean(o+n-1) {
+			goto slow
+		}
+		to, from, bytes = unsafe.Add(base, o), unsafe.Pointer(r(regs, pc.B)), uintptr(n)
+		pc = by(pc, 2)
+		goto move
+	case code.ZeroM:
+		o, n := *r(regs, pc.A)-code.Base, ext(pc)
+		if n > wordsMax*8 || n&7 != 0 || n == 0 || o >= s.Size || n > s.Size-o || s.clean(o) || s.clean(o+n-1) {
+			goto slow
+		}
+		for i := uint64(0); i < n; i += 8 {
+			*m64(base, o+i) = 0
+		}
+		pc = by(pc, 2)
 		goto next
 	case code.LdXU8:
 		i := *r(regs, pc.C)
@@ -1191,6 +1290,98 @@ next:
 		*m64(base, o), *m64(base, o+8), *m64(base, o+16) = *r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A)
 		pc = by(pc, 1)
 		goto next
+	case code.Slice:
+		lo, hi, length, capacity := uint64(0), *r1(regs, pc.B), uint64(0), *r2(regs, pc.B)
+		w := by(pc, 1)
+		if w.B != code.NoSlot {
+			goto slow
+		}
+		if uint16(w.Op) != code.NoSlot {
+			lo = *r(regs, uint16(w.Op))
+		}
+		if w.A != code.NoSlot {
+			hi = *r(regs, w.A)
+		}
+		if hi > capacity || lo > hi {
+			goto slow
+		}
+		length = hi - lo
+		capacity -= lo
+		p := *r(regs, pc.B)
+		if capacity > 0 {
+			p += lo * uint64(uint32(ext(w)))
+		}
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = p, length, capacity
+		pc = by(pc, 3)
+		goto next
+	case code.SliceStr:
+		lo, hi := uint64(0), *r1(regs, pc.B)
+		length := hi
+		w := by(pc, 1)
+		if uint16(w.Op) != code.NoSlot {
+			lo = *r(regs, uint16(w.Op))
+		}
+		if w.A != code.NoSlot {
+			hi = *r(regs, w.A)
+		}
+		if hi > length || lo > hi {
+			goto slow
+		}
+		p := *r(regs, pc.B)
+		if lo != hi {
+			p += lo
+		}
+		*r(regs, pc.A), *r1(regs, pc.A) = p, hi-lo
+		pc = by(pc, 3)
+		goto next
+	case code.Append1:
+		n := *r1(regs, pc.B)
+		t := ext(pc) - code.Base
+		if n >= *r2(regs, pc.B) || t >= s.end8 {
+			goto slow
+		}
+		size := *m64(base, t) // a type begins with its size
+		o := *r(regs, pc.B) + n*size - code.Base
+		if o >= s.end24 || s.clean(o) || s.clean(o+23) {
+			goto slow
+		}
+		switch size {
+		case 1:
+			*m8(base, o) = uint8(*r(regs, pc.C))
+		case 2:
+			*m16(base, o) = uint16(*r(regs, pc.C))
+		case 4:
+			*m32(base, o) = uint32(*r(regs, pc.C))
+		case 8:
+			*m64(base, o) = *r(regs, pc.C)
+		case 16:
+			*m64(base, o), *m64(base, o+8) = *r(regs, pc.C), *r1(regs, pc.C)
+		case 24:
+			x, y, z := *r(regs, pc.C), *r1(regs, pc.C), *r2(regs, pc.C)
+			*m64(base, o), *m64(base, o+8), *m64(base, o+16) = x, y, z
+		default:
+			goto slow
+		}
+		p, c := *r(regs, pc.B), *r2(regs, pc.B)
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = p, n+1, c
+		pc = by(pc, 2)
+		goto next
+	case code.NextStr:
+		i := *r2(regs, pc.B)
+		if i >= *r1(regs, pc.B) {
+			*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = 0, 0, 0
+			pc = by(pc, 1)
+			goto next
+		}
+		o := *r(regs, pc.B) + i - code.Base
+		if o >= s.Size || *m8(base, o) >= 0x80 {
+			goto slow
+		}
+		c := uint64(*m8(base, o))
+		*r2(regs, pc.B) = i + 1
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = 1, i, c
+		pc = by(pc, 1)
+		goto next
 	case code.TypeW:
 		t := *r(regs, pc.B)
 		if pc.C != 0 && t != 0 {
@@ -1218,6 +1409,51 @@ next:
 	case code.MkIP:
 		d := *r(regs, pc.B)
 		*r(regs, pc.A), *r1(regs, pc.A) = ext(pc), d
+		pc = by(pc, 2)
+		goto next
+	case code.AssertT:
+		t, v, w := *r(regs, pc.B), *r1(regs, pc.B), uint64(0)
+		if pc.C&2 != 0 && t != 0 {
+			o := t + ITabType - code.Base
+			if o >= s.end8 {
+				goto slow
+			}
+			t = *m64(base, o)
+		}
+		if t == ext(pc) {
+			switch pc.C >> 2 {
+			case 1, 1 << 1: // left as it is, the data word
+			case 2 << 1: // 8 bytes
+				o := v - code.Base
+				if o >= s.end8 {
+					goto slow
+				}
+				v = *m64(base, o)
+			case 3 << 1: // 16 bytes
+				o := v - code.Base
+				if o >= s.end16 {
+					goto slow
+				}
+				v, w = *m64(base, o), *m64(base, o+8)
+			default:
+				goto slow
+			}
+			t = 1
+		} else {
+			if pc.C&1 == 0 || pc.C>>2 == 0 {
+				goto slow
+			}
+			t, v = 0, 0
+		}
+		a := unsafe.Pointer(r(regs, pc.A))
+		*m64(a, 0) = v
+		if pc.C>>3 == 3 {
+			*m64(a, 8) = w
+			a = unsafe.Add(a, 8)
+		}
+		if pc.C&1 != 0 {
+			*m64(a, 8) = t
+		}
 		pc = by(pc, 2)
 		goto next
 	case code.FnS:
@@ -1296,6 +1532,18 @@ next:
 			goto observed
 		}
 		goto slow
+	}
+	goto next
+move: // words, overlap allowed
+	if uintptr(to) <= uintptr(from) {
+		for i := uintptr(0); i < bytes; i += 8 {
+			*(*uint64)(unsafe.Add(to, i)) = *(*uint64)(unsafe.Add(from, i))
+		}
+		goto next
+	}
+	for bytes > 0 {
+		bytes -= 8
+		*(*uint64)(unsafe.Add(to, bytes)) = *(*uint64)(unsafe.Add(from, bytes))
 	}
 	goto next
 jump:

@@ -24,6 +24,8 @@ func by(pc *code.Instr, n int) *code.Instr {
 
 func ext(pc *code.Instr) uint64 { return *(*uint64)(unsafe.Add(unsafe.Pointer(pc), 8)) }
 
+func ext2(pc *code.Instr) uint64 { return *(*uint64)(unsafe.Add(unsafe.Pointer(pc), 16)) }
+
 // imm is the operands B and C together, read as one word.
 func imm(pc *code.Instr) int64 { return int64(*(*int32)(unsafe.Add(unsafe.Pointer(pc), 4))) }
 
@@ -53,3 +55,7 @@ func turned(off uint64, n int) uint64 {
 	}
 	return bits.RotateLeft64(off, -n)
 }
+
+// wordsMax is the length, in words, of the longest copy or clearing that is done here: long ones are quicker elsewhere and count as one word
+// all the same.
+const wordsMax = 16

@@ -123,6 +123,14 @@ func (s *sel) divide(d loc, op token.Token, t types.Type, x, y ssa.Value) {
 		}
 		return
 	}
+	if k, ok := s.divisor(y, sign); ok {
+		o := pick(sign, code.DivSC, code.DivUC)
+		if op == token.REM {
+			o = pick(sign, code.RemSC, code.RemUC)
+		}
+		s.opX(o, 1, d, s.val(x), noLoc, k)
+		return
+	}
 	if op == token.REM {
 		s.op3(pick(sign, code.RemS, code.RemU), d, s.val(x), s.val(y))
 		return
@@ -130,6 +138,16 @@ func (s *sel) divide(d loc, op token.Token, t types.Type, x, y ssa.Value) {
 	to := s.narrowing(d, sign && s.u.size(t) < 8) // MinInt / -1
 	s.op3(pick(sign, code.DivS, code.DivU), to, s.val(x), s.val(y))
 	s.wrap(d, to, t)
+}
+
+// divisor is the constant that v is, if division by it has an op of its own.
+func (s *sel) divisor(v ssa.Value, sign bool) (uint64, bool) {
+	c, ok := s.resolve(v).(*ssa.Const)
+	if !ok {
+		return 0, false
+	}
+	k, ok := s.constWord(c)
+	return k, ok && k >= 2 && (!sign || int64(k) > 0)
 }
 
 func log2(k int64) (n int) {

@@ -199,6 +199,13 @@ func (e *emitter) plain(i *inst) {
 		}
 		e.ext(i)
 		return
+	case code.FormABUXX:
+		m, shift := code.Reciprocal(i.ext, code.IsSignedDivision(i.op))
+		w.C = shift
+		e.word(w)
+		e.word(code.ExtWord(i.ext))
+		e.word(code.ExtWord(m))
+		return
 	case code.FormSlice:
 		e.word(w)
 		var s [3]uint64

@@ -98,8 +98,13 @@ func (s *sel) typeAssert(i *ssa.TypeAssert) {
 	explicit := !i.CommaOk && !isInterface(t) && fails != nil
 	if isInterface(t) {
 		in.op = code.AssertI
-	} else if s.u.trait(t).boxed {
+	} else if x := s.u.trait(t); x.boxed {
 		in.imm |= 4
+	} else if x.ptr {
+		in.imm |= 1 << 3
+	} else if x.size == 8 || x.size == 16 {
+		in.imm |= x.size / 8 << 3 // 1 and 2 words
+		in.imm += 1 << 3
 	}
 	if i.CommaOk || explicit {
 		in.imm |= 1

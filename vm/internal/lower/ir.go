@@ -199,7 +199,7 @@ func makeRoles() (t [code.OpCount]role) {
 		switch code.Table[op].Form {
 		case code.FormA:
 			t[op] = readA
-		case code.FormAB, code.FormABI, code.FormABU, code.FormABX, code.FormABUX:
+		case code.FormAB, code.FormABI, code.FormABU, code.FormABX, code.FormABUX, code.FormABUXX:
 			t[op] = writeA | readB
 		case code.FormABC, code.FormABCX:
 			t[op] = writeA | readB | readC
