@@ -18,6 +18,9 @@ type RunOptions struct {
 	Args []string // os.Args, the program's name first
 	// OnFailure is what becomes of the run when a turn fails: Pause if empty.
 	OnFailure Policy
+	// Durable is when a turn counts as durable, so that its output is given to readers: at this peer (the zero value), at a number of
+	// members, or at a majority of them.
+	Durable replication.Level
 }
 
 // Run is a run executing at this peer.
@@ -26,6 +29,7 @@ type Run struct {
 	id    changes.RunID
 	epoch changes.Epoch
 	name  string
+	level replication.Level
 
 	machine *vm.Machine
 	stop    context.CancelFunc
@@ -59,13 +63,13 @@ func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
 		return nil, err
 	}
 	mt := meta{Args: o.Args, OnFailure: o.OnFailure}
-	id, epoch, err := s.replica.StartRun(ctx, replication.RunStart{Name: o.Name, Meta: mt.encode()})
+	id, epoch, err := s.replica.StartRun(ctx, replication.RunStart{Name: o.Name, Meta: mt.encode(), Durable: o.Durable})
 	if err != nil {
 		m.Close()
 		return nil, err
 	}
 	m.SetRun(id)
-	r, err := s.execute(&Run{s: s, id: id, epoch: epoch, name: o.Name, machine: m, meta: mt})
+	r, err := s.execute(&Run{s: s, id: id, epoch: epoch, name: o.Name, level: o.Durable, machine: m, meta: mt})
 	if err == nil {
 		s.tell(Event{Kind: RunStarted, Run: id, Name: o.Name, Epoch: epoch.Number})
 	}
@@ -210,7 +214,7 @@ func (s *Sandbox) load(ctx context.Context, st *replication.State) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{s: s, id: h.Run, epoch: h.Epoch, name: h.Name, machine: m, turn: h.Turn, meta: mt}
+	r := &Run{s: s, id: h.Run, epoch: h.Epoch, name: h.Name, level: h.Durable, machine: m, turn: h.Turn, meta: mt}
 	if mt.Paused != nil { // only a run that is to be resumed gets here
 		mt.Paused = nil
 		if err := r.annotate(ctx, mt); err != nil {
@@ -281,10 +285,19 @@ func (r *Run) drive(ctx context.Context) {
 // turns is the loop of a run: see what others changed, execute, hand in.
 func (r *Run) turns(ctx context.Context) error {
 	var flight []<-chan error
+	var giveUp <-chan struct{} // a turn that others must hold may wait for them for ever; it is durable here all the same
+	if r.level != replication.Local {
+		giveUp = ctx.Done()
+	}
 	settle := func(leave int) error {
 		for len(flight) > leave {
-			if err := <-flight[0]; err != nil {
-				return err
+			select {
+			case err := <-flight[0]:
+				if err != nil {
+					return err
+				}
+			case <-giveUp:
+				return nil
 			}
 			flight = flight[1:]
 		}

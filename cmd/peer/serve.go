@@ -85,7 +85,7 @@ func (c *command) up() *cobra.Command {
 func (c *command) run() *cobra.Command {
 	var s service
 	var a allowance
-	var name, onFailure string
+	var name, onFailure, durable string
 	var solo, standby, stay bool
 	r := soloRun{allow: &a}
 	cmd := &cobra.Command{
@@ -120,7 +120,7 @@ such a run can be saved to a file and go on later, or elsewhere (--save, --load)
 			if name == "" {
 				name = programName(args[0])
 			}
-			return c.runShared(cmd.Context(), args, api.Start{Name: name, OnFailure: onFailure}, settings, &s, stay)
+			return c.runShared(cmd.Context(), args, api.Start{Name: name, OnFailure: onFailure, Durable: durable}, settings, &s, stay)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
@@ -133,6 +133,7 @@ such a run can be saved to a file and go on later, or elsewhere (--save, --load)
 	cmd.Flags().BoolVar(&c.noCache, "no-cache", false, "compile the program even if that was done before, and do not keep the result")
 	cmd.Flags().StringVar(&name, "name", "", "what the sandbox and the run are called (default: the program's name)")
 	failureFlag(cmd, &onFailure)
+	durableFlag(cmd, &durable)
 	cmd.Flags().BoolVar(&standby, "standby", true, "take over runs of other peers whose owner is gone")
 	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving when the run has ended")
 	return cmd
@@ -306,7 +307,7 @@ func (c *command) told(run string, e api.Event, stay bool) error {
 func (c *command) join() *cobra.Command {
 	var s service
 	var a allowance
-	var name, onFailure string
+	var name, onFailure, durable string
 	var standby bool
 	var wait time.Duration
 	cmd := &cobra.Command{
@@ -327,7 +328,7 @@ With --standby no run is started: this peer keeps the runs of others warm and ta
 				return err
 			}
 			settings.Standby = standby
-			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, api.Start{Name: name, Args: args[1:], OnFailure: onFailure}, &s, wait)
+			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, api.Start{Name: name, Args: args[1:], OnFailure: onFailure, Durable: durable}, &s, wait)
 		},
 	}
 	c.storeFlag(cmd)
@@ -336,6 +337,7 @@ With --standby no run is started: this peer keeps the runs of others warm and ta
 	cmd.Flags().BoolVar(&c.noCache, "no-cache", false, "compile the program even if that was done before, and do not keep the result")
 	cmd.Flags().StringVar(&name, "name", "", "what the run is called (default: the sandbox's name)")
 	failureFlag(cmd, &onFailure)
+	durableFlag(cmd, &durable)
 	cmd.Flags().BoolVar(&standby, "standby", false, "start no run; take over those whose owner is gone")
 	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a member to answer")
 	return cmd

@@ -104,6 +104,8 @@ type Start struct {
 	Args []string `json:"args"` // os.Args, the program's name first
 	// OnFailure is what becomes of the run when a turn fails: pause (or nothing), retry, stop.
 	OnFailure string `json:"on_failure,omitempty"`
+	// Durable is when a turn's output may be shown: local (or nothing), majority, or how many peers must hold the turn.
+	Durable string `json:"durable,omitempty"`
 	// Once: if a run of that name is known here, it is the answer and none is started. Then a request whose answer was lost may be
 	// made again.
 	Once bool `json:"once"`

@@ -152,7 +152,11 @@ func (d *Daemon) postRun(r *http.Request) (any, error) {
 			}
 		}
 	}
-	run, err := s.Start(r.Context(), tandem.RunOptions{Name: o.Name, Args: o.Args, OnFailure: tandem.Policy(o.OnFailure)})
+	level, err := replication.ParseLevel(o.Durable)
+	if err != nil {
+		return nil, err
+	}
+	run, err := s.Start(r.Context(), tandem.RunOptions{Name: o.Name, Args: o.Args, OnFailure: tandem.Policy(o.OnFailure), Durable: level})
 	if err != nil {
 		return nil, err
 	}

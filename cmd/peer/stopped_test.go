@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const ticker = `package main
+
+import (
+	"fmt"
+	"time"
+)
+
+func main() {
+	for i := 1; i <= 300; i++ {
+		fmt.Println(i, time.Now().UnixNano())
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+`
+
+// peerProcess starts this test binary as peer; it is killed when the test ends.
+func peerProcess(t *testing.T, dir, out string, args ...string) *exec.Cmd {
+	t.Helper()
+	f, err := os.Create(filepath.Join(dir, out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	c := exec.Command(os.Args[0], args...)
+	c.Dir, c.Stdout, c.Stderr = dir, f, f
+	c.Env = append(os.Environ(), asPeer+"=1")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Signal(syscall.SIGCONT)
+		c.Process.Kill()
+		c.Wait()
+	})
+	return c
+}
+
+func peerOutput(dir string, args ...string) string {
+	c := exec.Command(os.Args[0], args...)
+	c.Dir = dir
+	c.Env = append(os.Environ(), asPeer+"=1")
+	out, _ := c.CombinedOutput()
+	return string(out)
+}
+
+func awaited(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * patience); !f(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// TestStoppedOwnerReleasesNothing stops the owner of a run at majority with SIGSTOP until others have taken it over, and lets it go on. What its
+// readers and those of the others were ever given is one and the same sequence: every line holds the time at which it was printed, so that
+// a turn executed twice shows.
+func TestStoppedOwnerReleasesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ticker.go"), []byte(ticker), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listen := []string{"--mdns=false", "--listen", "/ip4/127.0.0.1/tcp/0"}
+	owner := peerProcess(t, dir, "one.out", append([]string{"run", "--stay", "--durable", "majority", "--store", "one"}, append(listen, "ticker.go")...)...)
+	awaited(t, "the run", func() bool { return strings.Contains(peerOutput(dir, "ps", "--store", "one"), "ticker") })
+	ticket := regexp.MustCompile(`tandem1\S+`).FindString(peerOutput(dir, "invite", "--store", "one"))
+	stores := []string{"one", "two", "three"}
+	for _, s := range stores[1:] {
+		peerProcess(t, dir, s+".out", append([]string{"join", ticket, "--standby", "--store", s}, listen...)...)
+		awaited(t, s+" knows the run", func() bool { return strings.Contains(peerOutput(dir, "ps", "--store", s), "ticker") })
+	}
+	var readers []*exec.Cmd
+	for _, s := range stores {
+		readers = append(readers, peerProcess(t, dir, s+".log", "logs", "-f", "ticker", "--store", s))
+	}
+	read := func(s string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, s+".log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	awaited(t, "lines at the third", func() bool { return bytes.Count(read("three"), []byte("\n")) > 20 })
+	owner.Process.Signal(syscall.SIGSTOP)
+	stopped := bytes.Count(read("two"), []byte("\n"))
+	awaited(t, "the run goes on elsewhere", func() bool { return bytes.Count(read("two"), []byte("\n")) > stopped+40 })
+	owner.Process.Signal(syscall.SIGCONT)
+	for _, c := range readers {
+		done := make(chan error, 1)
+		go func() { done <- c.Wait() }()
+		select {
+		case <-done:
+		case <-time.After(2 * patience):
+			t.Fatalf("readers never end; the peers say\n%s%s", peerOutput(dir, "ps", "--store", "one"), peerOutput(dir, "ps", "--store", "two"))
+		}
+	}
+	first := read("one")
+	for i, l := range strings.Split(strings.TrimSpace(string(first)), "\n") {
+		if !strings.HasPrefix(l, fmt.Sprintf("%d ", i+1)) {
+			t.Fatalf("line %d is %q", i+1, l)
+		}
+	}
+	if n := bytes.Count(first, []byte("\n")); n != 300 {
+		t.Errorf("%d lines", n)
+	}
+	for _, s := range stores[1:] {
+		if !bytes.Equal(read(s), first) {
+			t.Errorf("the readers at one and %s were given different lines:\n%s\n%s", s, first, read(s))
+		}
+	}
+}
