@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -43,6 +44,8 @@ func (o ownCache) Run() int {
 //	damage VAR                       changes one character of an environment variable
 //	flip FILE                        flips a bit in the middle of a file
 //	grab VAR PATTERN FILE            sets a variable to what the pattern's first group matches in a file, waiting for it
+//
+// and the condition tmpfs: a process may mount one in a namespace of its own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata/script",
@@ -55,6 +58,12 @@ func TestScripts(t *testing.T) {
 				e.Setenv("GOROOT", root)
 			}
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "tmpfs" {
+				return false, fmt.Errorf("unknown condition %s", cond)
+			}
+			return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"until":  until,
