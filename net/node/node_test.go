@@ -486,8 +486,7 @@ func TestJoinTwiceAndAfterClose(t *testing.T) {
 	}
 }
 
-// With multicast or without, a node that announces itself works and closes. (Whether peers find each other this way
-// depends on the network the test runs in.)
+// With multicast or without, a node that announces itself works and closes. (TestMDNS has a network with it.)
 func TestMDNSIsNeverFatal(t *testing.T) {
 	n, err := Open(Config{Identity: identity(t), Listen: []string{quicLoopback}, MDNS: true})
 	if err != nil {
