@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
@@ -337,7 +338,7 @@ func (c *checker) containsAt(t *descriptor, depth int) error {
 		if err := c.containsAt(t.elem, depth+1); err != nil {
 			return err
 		}
-		if t.n > 1<<40 || t.elem.size > 0 && t.n > (1<<40)/t.elem.size || t.size != t.n*t.elem.size || t.align != t.elem.align {
+		if t.n > math.MaxInt64 || t.elem.size > 0 && t.n > (1<<40)/t.elem.size || t.size != t.n*t.elem.size || t.align != t.elem.align {
 			return fmt.Errorf("size %d of an array of %d elements of %d bytes", t.size, t.n, t.elem.size)
 		}
 	case kindStruct:

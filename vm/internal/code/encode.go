@@ -43,7 +43,7 @@ const (
 	sectionBytes  = 12
 	sectionCount  = 11
 	// zeroTailMax bounds the zero bytes at the end of the data, which an image does not spell out.
-	zeroTailMax = 64 << 20
+	zeroTailMax = 256 << 20
 )
 
 var (

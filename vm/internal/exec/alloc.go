@@ -119,7 +119,7 @@ func (m *Machine) sliceResult(a uint16, s heap.Slice, err error) error {
 // growError gives an append that grows too large its own text.
 func growError(err error) error {
 	if err == heap.ErrLen {
-		return &textError{"growslice: len out of range"}
+		return &textError{"runtime error: growslice: len out of range"}
 	}
 	return err
 }

@@ -5,7 +5,7 @@ package exec
 // the guest signature; there are no results: each ends in a panic or in exit.
 const (
 	KnownPanicIndex        = "runtime.panicIndex"        // func(i int, n int)
-	KnownPanicIndexU       = "runtime.panicIndexU"       // func(i uint, n int)
+	KnownPanicIndexU       = "runtime.panicIndexU"       // func(i uint, n int): i beyond the greatest int; called by code
 	KnownPanicSliceAlen    = "runtime.panicSliceAlen"    // func(hi int, n int): s[?:hi], hi > len of a string or array
 	KnownPanicSliceAcap    = "runtime.panicSliceAcap"    // func(hi int, n int): s[?:hi], hi > cap
 	KnownPanicSliceB       = "runtime.panicSliceB"       // func(lo int, hi int): s[lo:hi], lo > hi
@@ -31,7 +31,7 @@ const (
 	KnownPanicCloseNil     = "runtime.panicCloseNil"     // func(): close of nil channel
 	KnownPanicCloseClosed  = "runtime.panicCloseClosed"  // func(): close of closed channel
 	KnownPanicNil          = "runtime.panicnil"          // func(): panic(new(PanicNilError))
-	KnownPanicText         = "runtime.panicText"         // func(s string): panic(plainError(s))
+	KnownPanicText         = "runtime.panicText"         // func(s string): a runtime error of this text
 	KnownUnsupported       = "runtime.unsupported"       // func(sym string): a body-less function without implementation was called
 	KnownFatalPanic        = "runtime.fatalpanic"        // func(p *_panic): print the chain and the traceback, exit 2
 

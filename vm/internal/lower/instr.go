@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"math"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -96,6 +97,9 @@ func (s *sel) instr(i ssa.Instruction) {
 	case *ssa.RunDefers:
 		s.runDefers()
 	case *ssa.Panic:
+		if s.rangePanic(i) {
+			return
+		}
 		in := blank(code.Panic)
 		in.a = s.val(i.X)
 		s.end(in)
@@ -314,11 +318,13 @@ func (s *sel) accessedHere(v ssa.Value, b *ssa.BasicBlock) bool {
 }
 
 func (s *sel) foldIndex(i *ssa.IndexAddr) {
-	a := addr{kind: addrIndex, idx: s.val(i.Index)}
+	a := addr{kind: addrIndex}
 	if _, ok := i.X.Type().Underlying().(*types.Slice); ok {
 		a.base = s.val(i.X)
+		a.idx = s.index(i.Index, func() loc { return a.base.plus(1) })
 	} else {
 		arr := arrayOf(deref(i.X.Type()))
+		a.idx = s.index(i.Index, func() loc { return s.word(uint64(arr.Len())) })
 		s.bound(a.idx, arr.Len())
 		a.kind, a.base = addrScaled, s.pointer(s.addrOf(i.X))
 	}
@@ -336,7 +342,9 @@ func (s *sel) bound(idx loc, n int64) {
 
 func (s *sel) indexAddr(i *ssa.IndexAddr) {
 	if sl, ok := i.X.Type().Underlying().(*types.Slice); ok {
-		s.opX(code.LeaX, 1, s.define(i), s.val(i.X), s.val(i.Index), uint64(sizeof(sl.Elem())))
+		x := s.val(i.X)
+		idx := s.index(i.Index, func() loc { return x.plus(1) })
+		s.opX(code.LeaX, 1, s.define(i), x, idx, uint64(sizeof(sl.Elem())))
 		return
 	}
 	arr := arrayOf(deref(i.X.Type()))
@@ -352,7 +360,7 @@ func (s *sel) indexAddr(i *ssa.IndexAddr) {
 			return
 		}
 	}
-	idx := s.val(i.Index)
+	idx := s.index(i.Index, func() loc { return s.word(uint64(arr.Len())) })
 	if a.kind == addrPtr && !nonNil(i.X) {
 		s.check(a.base)
 	}
@@ -388,7 +396,9 @@ func (s *sel) partOf(v ssa.Value, src loc, boxed bool, off int64, t types.Type) 
 // indexValue is an element of an array value or a byte of a string.
 func (s *sel) indexValue(i *ssa.Index) {
 	if isString(i.X.Type()) {
-		s.op3(code.LdXU8, s.define(i), s.val(i.X), s.val(i.Index))
+		x := s.val(i.X)
+		idx := s.index(i.Index, func() loc { return x.plus(1) })
+		s.op3(code.LdXU8, s.define(i), x, idx)
 		return
 	}
 	arr := arrayOf(i.X.Type())
@@ -399,7 +409,7 @@ func (s *sel) indexValue(i *ssa.Index) {
 			return
 		}
 	}
-	idx := s.val(i.Index)
+	idx := s.index(i.Index, func() loc { return s.word(uint64(arr.Len())) })
 	s.bound(idx, arr.Len())
 	p := s.val(i.X)
 	if !x.boxed {
@@ -428,7 +438,7 @@ func (s *sel) spill(src loc, slots int64) loc {
 func (s *sel) slice(i *ssa.Slice) {
 	in := blank(code.Slice)
 	in.n = 3
-	var size int64
+	var size, length int64 // of an element; of the array
 	switch t := i.X.Type().Underlying().(type) {
 	case *types.Basic:
 		in.op, in.n, in.b, size = code.SliceStr, 2, s.val(i.X), 1
@@ -437,29 +447,36 @@ func (s *sel) slice(i *ssa.Slice) {
 	case *types.Pointer:
 		arr := arrayOf(t.Elem())
 		size = sizeof(arr.Elem())
-		in.op, in.b = code.SliceArr, s.val(i.X)
-		in.ext = uint64(arr.Len()) << 32
+		in.op, in.b, length = code.SliceArr, s.val(i.X), arr.Len()
 		if i.Low == nil && i.High == nil && i.Max == nil && nonNil(i.X) {
 			d := s.define(i) // the whole array: no check
 			s.copy(d, in.b, 1)
 			s.last().fresh = true
-			s.loadWord(d.plus(1), uint64(arr.Len()))
-			s.loadWord(d.plus(2), uint64(arr.Len()))
+			s.loadWord(d.plus(1), uint64(length))
+			s.loadWord(d.plus(2), uint64(length))
 			return
 		}
 	}
 	if a, ok := i.X.(*ssa.Alloc); ok && a.Comment == "makeslice" && i.High != nil {
-		capacity := int64(in.ext >> 32)
-		if c, known := i.High.(*ssa.Const); !known || c.Int64() < 0 || c.Int64() > capacity {
-			s.checkMake(i.High, capacity)
+		if c, known := i.High.(*ssa.Const); !known || c.Int64() < 0 || c.Int64() > length {
+			s.checkMake(i.High, length)
 		}
 	}
-	in.ext |= uint64(uint32(size))
+	if length > math.MaxUint32 { // of values of no size: SliceArr has no room for so many
+		s.check(in.b)
+		whole := s.f.newLoc(3)
+		s.copy(whole, in.b, 1)
+		s.loadWord(whole.plus(1), uint64(length))
+		s.loadWord(whole.plus(2), uint64(length))
+		in.op, in.b, length = code.Slice, whole, 0
+	}
+	in.ext = uint64(length)<<32 | uint64(uint32(size))
 	for k, v := range []ssa.Value{i.Low, i.High, i.Max} {
 		if v != nil {
 			in.x[k] = s.val(v)
 		}
 	}
+	s.sliceBounds(i, in)
 	in.a = s.define(i)
 	s.put(in)
 }
@@ -491,7 +508,9 @@ func (s *sel) checkMake(v ssa.Value, capacity int64) {
 
 func (s *sel) lookup(i *ssa.Lookup) {
 	if isString(i.X.Type()) {
-		s.op3(code.LdXU8, s.define(i), s.val(i.X), s.val(i.Index))
+		x := s.val(i.X)
+		idx := s.index(i.Index, func() loc { return x.plus(1) })
+		s.op3(code.LdXU8, s.define(i), x, idx)
 		return
 	}
 	m := i.X.Type().Underlying().(*types.Map)

@@ -141,7 +141,9 @@ func OpenFile(name string, flag int, perm FileMode) (*File, error) {
 	return &File{&file{name: name, fd: -1}}, nil
 }
 
-func openFileNolog(name string, flag int, perm FileMode) (*File, error) { return OpenFile(name, flag, perm) }
+func openFileNolog(name string, flag int, perm FileMode) (*File, error) {
+	return OpenFile(name, flag, perm)
+}
 
 func openDir(name string) (*File, error) { return Open(name) }
 

@@ -4,7 +4,11 @@ import "internal/abi"
 
 //tandem:from mstats.go MemStats
 
-func GC() { collect() }
+// GC collects and lets others run, so that a goroutine that does nothing else does not take all of the time.
+func GC() {
+	collect()
+	Gosched()
+}
 
 func collect()
 

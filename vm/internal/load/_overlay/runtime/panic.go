@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-//tandem:from panic.go PanicNilError PanicNilError.Error PanicNilError.RuntimeError preprintpanics printpanics
+//tandem:from panic.go PanicNilError PanicNilError.Error PanicNilError.RuntimeError preprintpanics printpanics rangeDoneError rangePanicError rangeExhaustedError rangeMissingPanicError panicrangestate
 
 // _panic is the machine's record of a running panic; package exec writes it.
 type _panic struct {
@@ -24,9 +24,7 @@ var (
 	memoryError   = error(errorString("invalid memory address or nil pointer dereference"))
 )
 
-func panicIndex(i int, n int)   { panic(boundsError{int64(i), n, true, abi.BoundsIndex}) }
-func panicIndexU(i uint, n int) { panic(boundsError{int64(i), n, false, abi.BoundsIndex}) }
-
+func panicIndex(i int, n int)        { panic(boundsError{int64(i), n, true, abi.BoundsIndex}) }
 func panicSliceAlen(hi int, n int)   { panic(boundsError{int64(hi), n, true, abi.BoundsSliceAlen}) }
 func panicSliceAcap(hi int, n int)   { panic(boundsError{int64(hi), n, true, abi.BoundsSliceAcap}) }
 func panicSliceB(lo int, hi int)     { panic(boundsError{int64(lo), hi, true, abi.BoundsSliceB}) }
@@ -34,6 +32,21 @@ func panicSlice3Alen(max int, n int) { panic(boundsError{int64(max), n, true, ab
 func panicSlice3Acap(max int, n int) { panic(boundsError{int64(max), n, true, abi.BoundsSlice3Acap}) }
 func panicSlice3B(hi int, max int)   { panic(boundsError{int64(hi), max, true, abi.BoundsSlice3B}) }
 func panicSlice3C(lo int, hi int)    { panic(boundsError{int64(lo), hi, true, abi.BoundsSlice3C}) }
+
+// The same for an unsigned operand that no int can hold.
+func panicIndexU(i uint, n int)      { panic(boundsError{int64(i), n, false, abi.BoundsIndex}) }
+func panicSliceAlenU(hi uint, n int) { panic(boundsError{int64(hi), n, false, abi.BoundsSliceAlen}) }
+func panicSliceAcapU(hi uint, n int) { panic(boundsError{int64(hi), n, false, abi.BoundsSliceAcap}) }
+func panicSliceBU(lo uint, hi int)   { panic(boundsError{int64(lo), hi, false, abi.BoundsSliceB}) }
+func panicSlice3AlenU(max uint, n int) {
+	panic(boundsError{int64(max), n, false, abi.BoundsSlice3Alen})
+}
+func panicSlice3AcapU(max uint, n int) {
+	panic(boundsError{int64(max), n, false, abi.BoundsSlice3Acap})
+}
+func panicSlice3BU(hi uint, max int) { panic(boundsError{int64(hi), max, false, abi.BoundsSlice3B}) }
+func panicSlice3CU(lo uint, hi int)  { panic(boundsError{int64(lo), hi, false, abi.BoundsSlice3C}) }
+
 func panicSliceConvert(have, want int) {
 	panic(boundsError{int64(want), have, true, abi.BoundsConvert})
 }
@@ -69,8 +82,28 @@ func panicClosedSend()       { panic(plainError("send on closed channel")) }
 func panicCloseNil()         { panic(plainError("close of nil channel")) }
 func panicCloseClosed()      { panic(plainError("close of closed channel")) }
 func panicnil()              { panic(new(PanicNilError)) }
-func panicText(s string)     { panic(plainError(s)) }
 func unsupported(sym string) { panic(plainError("unsupported symbol " + sym)) }
+
+// panicText panics with an error of this text; that of an error that Go prefixes has the prefix.
+func panicText(s string) {
+	const prefix = "runtime error: "
+	if len(s) > len(prefix) && s[:len(prefix)] == prefix {
+		panic(errorString(s[len(prefix):]))
+	}
+	panic(plainError(s))
+}
+
+// panicrange is the panic of a loop body that is called when it may not be; jump is go/ssa's state of the loop.
+func panicrange(jump int) {
+	const busy, done = -1, -2
+	switch jump {
+	case busy:
+		panicrangestate(int(abi.RF_PANIC))
+	case done:
+		panicrangestate(int(abi.RF_EXHAUSTED))
+	}
+	panicrangestate(int(abi.RF_DONE))
+}
 
 func panicunhashable(t *_type) { panic(errorString("hash of unhashable type " + toRType(t).string())) }
 

@@ -20,9 +20,9 @@ func readFile(name string) ([]byte, error) {
 // hostZone reads a zone of the host's database.
 func hostZone(name string) (data []byte, errno int)
 
-// loadTzinfo asks the host for what would be in the system's folders; other sources are files that need a grant.
+// loadTzinfo asks the host for what would be in the system's folders or Go's; other sources are files that need a grant.
 func loadTzinfo(name, source string) ([]byte, error) {
-	if source != platformZoneSources[0] {
+	if source == "" || source == "/etc" {
 		return loadTzinfoFromDirOrZip(source, name)
 	}
 	data, errno := hostZone(name)

@@ -1,0 +1,141 @@
+package lower
+
+import (
+	"go/constant"
+	"go/token"
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/code"
+)
+
+// Ops take indexes as signed; both kinds out of range are one unsigned comparison. Only the text of the panic differs for an
+// unsigned index beyond the greatest int, so such an index is looked at before the op, unless its text shows that it is small.
+
+// index is the value of index v; a panic tells its bound, n.
+func (s *sel) index(v ssa.Value, n func() loc) loc {
+	l := s.val(v)
+	if mayBeHuge(v) {
+		s.notHuge(l, "runtime.panicIndexU", n)
+	}
+	return l
+}
+
+// sliceBounds looks at the operands of a slice expression, the last first: each is compared with the next, the last with the limit.
+func (s *sel) sliceBounds(i *ssa.Slice, in inst) {
+	limit := func() loc {
+		switch in.op {
+		case code.SliceStr:
+			return in.b.plus(1)
+		case code.SliceArr:
+			return s.word(in.ext >> 32)
+		}
+		return in.b.plus(2)
+	}
+	whole := "Acap"
+	if in.op != code.Slice {
+		whole = "Alen"
+	}
+	names := [3]string{"B", whole, ""}
+	if i.Max != nil {
+		names = [3]string{"3C", "3B", "3" + whole}
+	}
+	for k, v := range []ssa.Value{i.Low, i.High, i.Max} {
+		if v == nil || !mayBeHuge(v) {
+			continue
+		}
+		next := []func() loc{} // the operands after v, then the limit
+		for _, x := range in.x[k+1:] {
+			if x != noLoc {
+				next = append(next, func() loc { return x })
+			}
+		}
+		if k == 0 && i.High == nil && in.op == code.Slice {
+			next = append(next, func() loc { return in.b.plus(1) })
+		}
+		s.notHuge(in.x[k], "runtime.panicSlice"+names[k]+"U", append(next, limit)...)
+	}
+}
+
+// notHuge calls guest function sym with l and next[0] when l is beyond the greatest int, unless next is not in order: the op
+// complains about that first.
+func (s *sel) notHuge(l loc, sym string, next ...func() loc) {
+	f := s.u.prog.Body(sym)
+	if f == nil {
+		return
+	}
+	bad, good := s.newBlock(), s.newBlock()
+	s.branch(code.JLtSI, l, noLoc, 0, bad, good)
+	s.begin(bad)
+	for k := len(next) - 1; k > 0; k-- {
+		ordered := s.newBlock()
+		s.branch(code.JLeU, next[k-1](), next[k](), 0, ordered, good)
+		s.begin(ordered)
+	}
+	in := blank(code.Call)
+	in.imm = int64(s.u.funcIndex(f))
+	s.callWith(in, nil, []arg{{l: l, n: 1}, {l: next[0](), n: 1}})
+	s.end(blank(code.Trap))
+	s.begin(good)
+}
+
+// mayBeHuge says whether v can be beyond the greatest int as an unsigned number, as far as the instruction that makes it tells.
+func mayBeHuge(v ssa.Value) bool {
+	b, ok := v.Type().Underlying().(*types.Basic)
+	if !ok || b.Info()&types.IsUnsigned == 0 || types.SizesFor("gc", "amd64").Sizeof(b) < 8 {
+		return false
+	}
+	switch x := v.(type) {
+	case *ssa.Const:
+		return constant.Sign(constant.ToInt(x.Value)) < 0 || constant.BitLen(x.Value) > 63
+	case *ssa.Convert:
+		from, ok := x.X.Type().Underlying().(*types.Basic)
+		return !ok || from.Info()&types.IsUnsigned == 0 || mayBeHuge(x.X)
+	case *ssa.ChangeType:
+		return mayBeHuge(x.X)
+	case *ssa.BinOp:
+		switch x.Op {
+		case token.AND:
+			return mayBeHuge(x.X) && mayBeHuge(x.Y)
+		case token.REM:
+			return mayBeHuge(x.Y)
+		case token.SHR, token.QUO:
+			c, ok := x.Y.(*ssa.Const)
+			return mayBeHuge(x.X) && !(ok && constant.Sign(c.Value) > 0 && (x.Op == token.SHR || constant.BitLen(c.Value) > 1))
+		}
+	}
+	return true
+}
+
+// rangePanic is the panic that go/ssa makes in a range-over-func loop, with Go's error; false when i is another.
+func (s *sel) rangePanic(i *ssa.Panic) bool {
+	call := func(sym string, state loc) bool {
+		f := s.u.prog.Body(sym)
+		if f == nil {
+			return false
+		}
+		in := blank(code.Call)
+		in.imm = int64(s.u.funcIndex(f))
+		s.callWith(in, nil, []arg{{l: state, n: 1}})
+		s.end(blank(code.Trap))
+		return true
+	}
+	switch i.Block().Comment {
+	case "rangefunc.resume.busy":
+		return call("runtime.panicrangestate", s.word(missingPanic))
+	case "yield-invalid":
+		if len(i.Block().Preds) == 1 {
+			last := i.Block().Preds[0].Instrs
+			if branch, ok := last[len(last)-1].(*ssa.If); ok {
+				if ready, ok := branch.Cond.(*ssa.BinOp); ok {
+					return call("runtime.panicrange", s.val(ready.X))
+				}
+			}
+		}
+	}
+	return false
+}
+
+// missingPanic is abi.RF_MISSING_PANIC.
+const missingPanic = 4
