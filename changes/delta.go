@@ -24,6 +24,7 @@ type Header struct {
 type Page struct {
 	Index uint64
 	Data  *[PageBytes]byte // not written after it was handed over
+	Hash  Hash             // PageHash(Data), or zero: whoever needs it computes it
 }
 
 // PageRange is Count pages from First on that are all zero afterwards.
@@ -77,7 +78,7 @@ func (h *Header) validate() error {
 // the order of their indices. Data is kept, not copied.
 func (d *Delta) AddPage(index uint64, data *[PageBytes]byte) {
 	if *data != ([PageBytes]byte{}) {
-		d.Pages = append(d.Pages, Page{index, data})
+		d.Pages = append(d.Pages, Page{Index: index, Data: data})
 		return
 	}
 	if d.IsSnapshot() {
@@ -141,8 +142,10 @@ func (d *Delta) ApplyTo(t *Tree, w PageWriter) error {
 	for _, z := range d.Zeros {
 		next.Clear(z.First, z.Count)
 	}
-	for _, p := range d.Pages {
-		next.Set(p.Index, PageHash(p.Data))
+	pages := slices.Clone(d.Pages)
+	hashPages(pages)
+	for _, p := range pages {
+		next.Set(p.Index, p.Hash)
 	}
 	if got := next.Root(); got != d.Result {
 		return fmt.Errorf("%w: it promises %v, its pages make %v; fetch it again from another peer", ErrResult, d.Result, got)
@@ -306,7 +309,7 @@ func (d *Delta) setStretches(all []stretch) {
 		n := len(d.Zeros)
 		switch {
 		case s.data != nil:
-			d.Pages = append(d.Pages, Page{s.first, s.data})
+			d.Pages = append(d.Pages, Page{Index: s.first, Data: s.data})
 		case d.IsSnapshot():
 		case n > 0 && d.Zeros[n-1].First+d.Zeros[n-1].Count == s.first:
 			d.Zeros[n-1].Count += s.count

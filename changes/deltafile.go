@@ -1,492 +1,302 @@
 package changes
 
 import (
-	"bufio"
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash"
 	"io"
 	"math"
+	"runtime"
+	"sync"
 )
 
 // DeltaVersion is the format version of delta and snapshot files.
-const DeltaVersion = 1
+const DeltaVersion = 2
 
 // deltaMagic: a byte that is no text, the name, and line ends that a text-mode copy would spoil.
 const deltaMagic = "\xD7TNDM\r\n\x1A"
 
-// flagCompressed is reserved: this version writes no compressed files and refuses them.
-const flagCompressed = 1
-
-// Tags of the records after the header, in their order; pages and zeros share one section.
+// Flags of a file.
 const (
-	tagEnd = iota
-	tagPage
-	tagZeros
-	tagChange
-	tagLine
-	tagLimit
+	flagCompressed = 1 << iota // the body is DEFLATE data
+	flagPatched                // pages may be said by what they change of the base's
+	flagNext                   // it follows a delta that the reader has: the header says only what is new
+	flagsKnown     = 1<<iota - 1
 )
 
-// recordOrder checks the order that a file keeps, for writer and reader alike.
-type recordOrder struct {
-	header   Header
-	section  int
-	counts   [tagLimit]uint64 // by tag-1
-	nextPage uint64           // least index the next stretch may have
-	lastZero bool
-	lastPath []byte
-	lastLine uint64
-	lastName string
+const frontBytes = len(deltaMagic) + 2 + 1
+
+// PageReader is the memory that a delta leads on from; nil is a page that is all zero.
+type PageReader interface {
+	Page(index uint64) *[PageBytes]byte
 }
 
-func (o *recordOrder) enter(tag int) error {
-	section := max(tag, tagZeros)
-	if section < o.section {
-		return malformed("record of kind %d after kind %d", tag, o.section)
-	}
-	o.section = section
-	o.counts[tag-1]++
-	return nil
-}
-
-func (o *recordOrder) stretch(tag int, s stretch) error {
-	end := pageCount(o.header.MemoryBytes)
-	switch {
-	case s.count == 0 || s.first >= end || s.count > end-s.first:
-		return malformed("%d pages from %d on in a memory of %d bytes", s.count, s.first, o.header.MemoryBytes)
-	case s.first < o.nextPage:
-		return malformed("page %d out of order", s.first)
-	case s.data != nil && *s.data == [PageBytes]byte{}:
-		return malformed("page %d is all zero and not said to be (use AddPage)", s.first)
-	case s.data == nil && o.header.IsSnapshot():
-		return malformed("zero pages in a snapshot")
-	case s.data == nil && o.lastZero && s.first == o.nextPage:
-		return malformed("zero pages at %d in two ranges", s.first)
-	}
-	o.nextPage, o.lastZero = s.first+s.count, s.data == nil
-	return o.enter(tag)
-}
-
-func (o *recordOrder) change(c Change) error {
-	code := c.Path.Encode()
-	switch {
-	case o.counts[tagChange-1] > 0 && bytes.Compare(code, o.lastPath) <= 0:
-		return malformed("change of %v out of order", c.Path)
-	case !c.Kind.ofLeaf() || c.Old.form == Absent && c.New.form == Absent:
-		return malformed("change of %v says nothing", c.Path)
-	}
-	o.lastPath = code
-	return o.enter(tagChange)
-}
-
-func (o *recordOrder) line(l Line) error {
-	if l.Stream != 1 && l.Stream != 2 || o.counts[tagLine-1] > 0 && l.Number != o.lastLine+1 {
-		return malformed("output line %d of stream %d after line %d", l.Number, l.Stream, o.lastLine)
-	}
-	o.lastLine = l.Number
-	return o.enter(tagLine)
-}
-
-func (o *recordOrder) limit(l Limit) error {
-	if o.counts[tagLimit-1] > 0 && l.Name <= o.lastName || len(l.Name) > 1<<16-1 {
-		return malformed("limit %q out of order", l.Name)
-	}
-	o.lastName = l.Name
-	return o.enter(tagLimit)
-}
-
-// Validate says why d cannot be written (ErrFormat), or nil.
-func (d *Delta) Validate() error {
-	if err := d.Header.validate(); err != nil {
-		return err
-	}
-	return d.records(&recordOrder{header: d.Header})
-}
-
-// recordSink takes the records of a delta in their order.
-type recordSink interface {
-	stretch(tag int, s stretch) error
-	change(Change) error
-	line(Line) error
-	limit(Limit) error
-}
-
-func (d *Delta) records(sink recordSink) error {
-	for _, s := range d.stretches() {
-		tag := tagPage
-		if s.data == nil {
-			tag = tagZeros
-		}
-		if err := sink.stretch(tag, s); err != nil {
-			return err
-		}
-	}
-	for _, c := range d.Changes {
-		if err := sink.change(c); err != nil {
-			return err
-		}
-	}
-	for _, l := range d.Lines {
-		if err := sink.line(l); err != nil {
-			return err
-		}
-	}
-	for _, l := range d.Limits {
-		if err := sink.limit(l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Writer writes a delta file record by record, for one too large to hold. Records come in the order of
-// the file: pages and zeros by index, changes by path, lines, limits. After an error all calls fail with it.
-type Writer struct {
-	to    io.Writer
-	sum   hash.Hash
-	buf   []byte
-	order recordOrder
-	bytes int64
-	err   error
-}
-
-// NewWriter writes the header.
-func NewWriter(to io.Writer, h Header) (*Writer, error) {
-	if err := h.validate(); err != nil {
-		return nil, err
-	}
-	w := &Writer{to: to, sum: sha256.New(), order: recordOrder{header: h}}
-	b := binary.BigEndian.AppendUint16([]byte(deltaMagic), DeltaVersion)
-	b = binary.BigEndian.AppendUint16(b, 0) // flags
-	b = append(b, h.Program[:]...)
-	b = append(b, h.Base[:]...)
-	b = append(b, h.Result[:]...)
-	b = append(b, h.Run[:]...)
-	for _, n := range [...]uint64{h.Epoch.Number, h.FirstTurn, h.LastTurn, h.Instructions, h.BaseMemoryBytes, h.MemoryBytes} {
-		b = binary.BigEndian.AppendUint64(b, n)
-	}
-	b = append16(append16(b, h.VM), h.Epoch.Owner)
-	return w, w.flush(b)
-}
-
-// append16 appends s behind its 2-byte length.
-func append16(b []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
-}
-
-// flush hashes and writes b, which becomes the next record's buffer.
-func (w *Writer) flush(b []byte) error {
-	if w.err != nil {
-		return w.err
-	}
-	w.sum.Write(b)
-	n, err := w.to.Write(b)
-	w.bytes += int64(n)
-	w.buf, w.err = b[:0], err
-	return err
-}
-
-// check remembers an error, so that no later record hides it.
-func (w *Writer) check(err error) bool {
-	if w.err == nil {
-		w.err = err
-	}
-	return w.err == nil
-}
-
-// Page writes the content of a page, not all zero.
-func (w *Writer) Page(p Page) error { return w.stretch(tagPage, stretch{p.Index, 1, p.Data}) }
-
-// Zeros writes a range of zero pages.
-func (w *Writer) Zeros(r PageRange) error { return w.stretch(tagZeros, stretch{r.First, r.Count, nil}) }
-
-// Change writes one change.
-func (w *Writer) Change(c Change) error { return w.change(c) }
-
-// Line writes one line of output.
-func (w *Writer) Line(l Line) error { return w.line(l) }
-
-// Limit writes one limit.
-func (w *Writer) Limit(l Limit) error { return w.limit(l) }
-
-func (w *Writer) stretch(tag int, s stretch) error {
-	if !w.check(w.order.stretch(tag, s)) {
-		return w.err
-	}
-	b := binary.BigEndian.AppendUint64(append(w.buf, byte(tag)), s.first)
-	if s.data != nil {
-		return w.flush(append(b, s.data[:]...))
-	}
-	return w.flush(binary.BigEndian.AppendUint64(b, s.count))
-}
-
-func (w *Writer) change(c Change) error {
-	if !w.check(w.order.change(c)) {
-		return w.err
-	}
-	b := append(w.buf, tagChange, 0, 0, 0, 0)
-	b = append(c.Path.append(b), byte(c.Kind))
-	b = appendOptional(appendOptional(b, c.Old), c.New)
-	binary.BigEndian.PutUint32(b[1:], uint32(len(b)-5))
-	return w.flush(b)
-}
-
-func (w *Writer) line(l Line) error {
-	if !w.check(w.order.line(l)) {
-		return w.err
-	}
-	b := binary.BigEndian.AppendUint64(append(w.buf, tagLine), l.Number)
-	b = binary.BigEndian.AppendUint32(append(b, l.Stream), uint32(len(l.Text)))
-	return w.flush(append(b, l.Text...))
-}
-
-func (w *Writer) limit(l Limit) error {
-	if !w.check(w.order.limit(l)) {
-		return w.err
-	}
-	b := append16(append(w.buf, tagLimit), l.Name)
-	b = binary.BigEndian.AppendUint64(b, l.Max)
-	return w.flush(binary.BigEndian.AppendUint64(b, l.Used))
-}
-
-// Close writes the record counts and the checksum. It does not close the writer below.
-func (w *Writer) Close() error {
-	b := append(w.buf, tagEnd)
-	for _, n := range w.order.counts {
-		b = binary.BigEndian.AppendUint64(b, n)
-	}
-	if err := w.flush(b); err != nil {
-		return err
-	}
-	return w.flush(w.sum.Sum(w.buf))
-}
-
-// WriteTo writes the file and returns its length in bytes.
-func (d *Delta) WriteTo(to io.Writer) (int64, error) {
-	w, err := NewWriter(to, d.Header)
-	if err != nil {
-		return 0, err
-	}
-	if err = d.records(w); err == nil {
-		err = w.Close()
-	}
-	return w.bytes, err
-}
-
-// Encode is the file as bytes.
+// Encode is the file as bytes, every page whole: the fastest form. Cost: a copy, and hashing pages whose Hash is not known.
 func (d *Delta) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	_, err := d.WriteTo(&b)
-	return b.Bytes(), err
+	e := encoder{d: d}
+	return e.file(0)
 }
 
-// DecodeDelta reads a whole file. Anything but what Encode wrote is an error: ErrFormat, ErrVersion or
-// ErrChecksum. Memory stays linear in len(b).
-func DecodeDelta(b []byte) (*Delta, error) {
-	r := bytes.NewReader(b)
-	d, err := ReadDelta(r, math.MaxInt64)
-	if err == nil && r.Len() > 0 {
-		err = malformed("%d bytes after the checksum", r.Len())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return d, nil
+// Pack is the smallest file for a reader that has base, the memory before the delta (nil: an empty one): pages as what changed in them, then
+// compressed if that helps. Unpack reads it.
+func (d *Delta) Pack(base PageReader) ([]byte, error) {
+	e := encoder{d: d, base: base, patch: true}
+	return e.file(flagPatched)
 }
 
-// ReadDelta reads one file from a stream, at most bytesMax bytes of it (ErrTooLarge). If from is no
-// io.ByteReader it may read ahead.
-func ReadDelta(from io.Reader, bytesMax int64) (*Delta, error) {
-	r, err := NewReader(from, bytesMax)
-	if err != nil {
+// PackNext is Pack for a reader that also has the header of the delta before, which d follows: same program, VM, run and epoch,
+// prev's result is d's base, and d's first turn is the next one (ErrBase). What follows from prev is left out. UnpackNext reads it.
+func (d *Delta) PackNext(prev *Header, base PageReader) ([]byte, error) {
+	if err := d.follows(prev); err != nil {
 		return nil, err
 	}
-	d := &Delta{Header: r.Header()}
-	for {
-		rec, err := r.Next()
-		if err == io.EOF {
-			return d, nil
+	e := encoder{d: d, base: base, patch: true, prev: prev}
+	return e.file(flagPatched | flagNext)
+}
+
+func (h *Header) follows(prev *Header) error {
+	if h.Program != prev.Program || h.VM != prev.VM || h.Run != prev.Run || h.Epoch != prev.Epoch || h.Base != prev.Result || h.IsSnapshot() ||
+		h.BaseMemoryBytes != prev.MemoryBytes || h.FirstTurn != prev.LastTurn+1 || h.Instructions < prev.Instructions {
+		return fmt.Errorf("%w: turn %d of run %v cannot follow turn %d of run %v", ErrBase, h.FirstTurn, h.Run, prev.LastTurn, prev.Run)
+	}
+	return nil
+}
+
+// DecodeDelta reads a file that Encode wrote. Every hash in it is checked. Pages are in b, which must not be written
+// afterwards. Anything but what Encode wrote is an error: ErrFormat, ErrVersion or ErrChecksum. Memory stays linear in len(b).
+func DecodeDelta(b []byte) (*Delta, error) { return decode(b, nil, nil, 0, math.MaxInt64) }
+
+// Unpack reads a file that Pack wrote for the same base, or Encode. What it makes takes little more than bytesMax bytes (ErrTooLarge): a small
+// file may stand for large pages.
+func Unpack(b []byte, base PageReader, bytesMax int64) (*Delta, error) {
+	return decode(b, base, nil, flagCompressed|flagPatched, bytesMax)
+}
+
+// UnpackNext reads a file that PackNext wrote for the same base and prev.
+func UnpackNext(b []byte, prev *Header, base PageReader, bytesMax int64) (*Delta, error) {
+	return decode(b, base, prev, flagCompressed|flagPatched|flagNext, bytesMax)
+}
+
+// compressMin is the body size from which compression is tried.
+const compressMin = 96
+
+type encoder struct {
+	d     *Delta
+	base  PageReader
+	patch bool
+	prev  *Header
+}
+
+func (e *encoder) file(flags byte) ([]byte, error) {
+	if err := e.d.Validate(); err != nil {
+		return nil, err
+	}
+	meta, whole := e.body()
+	front := append(binary.BigEndian.AppendUint16([]byte(deltaMagic), DeltaVersion), flags)
+	if e.patch {
+		for _, p := range whole {
+			meta = append(meta, p.Data[:]...)
 		}
-		if err != nil {
-			return nil, err
+		whole = nil
+		if small := deflate(meta); len(meta) >= compressMin && len(small) < len(meta) {
+			meta = small
+			front[frontBytes-1] |= flagCompressed
 		}
+	}
+	out := make([]byte, 0, frontBytes+len(meta)+len(whole)*PageBytes+sha256.Size)
+	out = append(append(out, front...), meta...)
+	sum := sumOf(out, whole, e.prev)
+	for _, p := range whole {
+		out = append(out, p.Data[:]...)
+	}
+	return append(out, sum...), nil
+}
+
+// sumOf is the checksum over the bytes before the whole pages, and the hashes of those. Of a file that follows another it is short: the result hash
+// and the carrier's signature stand behind it.
+func sumOf(meta []byte, whole []Page, prev *Header) []byte {
+	h := sha256.New()
+	h.Write(meta)
+	for _, p := range whole {
+		h.Write(p.Hash[:])
+	}
+	if prev != nil {
+		h.Write(prev.Result[:])
+		return h.Sum(nil)[:nextSumBytes]
+	}
+	return h.Sum(nil)
+}
+
+const nextSumBytes = 8
+
+// body is everything but the whole pages, which are known by their hashes then.
+func (e *encoder) body() (b []byte, whole []Page) {
+	d := e.d
+	b = e.header()
+	stretches := d.stretches()
+	b = binary.AppendUvarint(b, uint64(len(stretches)))
+	var patches patches
+	next := uint64(0)
+	for _, s := range stretches {
+		form := formPage
 		switch {
-		case rec.Page != nil:
-			d.Pages = append(d.Pages, *rec.Page)
-		case rec.Zeros != nil:
-			d.Zeros = append(d.Zeros, *rec.Zeros)
-		case rec.Change != nil:
-			d.Changes = append(d.Changes, *rec.Change)
-		case rec.Line != nil:
-			d.Lines = append(d.Lines, *rec.Line)
-		case rec.Limit != nil:
-			d.Limits = append(d.Limits, *rec.Limit)
+		case s.data == nil:
+			form = formZeros
+		case e.patch && patches.add(e.old(s.first), s.data):
+			form = formPatch
+		default:
+			whole = append(whole, Page{Index: s.first, Data: s.data})
+		}
+		b = binary.AppendUvarint(b, (s.first-next)<<2|uint64(form))
+		if s.data == nil {
+			b = binary.AppendUvarint(b, s.count-1)
+		}
+		next = s.first + s.count
+	}
+	b = patches.append(b)
+	b = binary.AppendUvarint(b, uint64(len(d.Changes)))
+	for _, c := range d.Changes {
+		code := appendOptional(appendOptional(append(c.Path.Encode(), byte(c.Kind)), c.Old), c.New)
+		b = append(binary.AppendUvarint(b, uint64(len(code))), code...)
+	}
+	b = binary.AppendUvarint(b, uint64(len(d.Lines)))
+	for i, l := range d.Lines {
+		if i == 0 {
+			b = binary.AppendUvarint(b, l.Number)
+		}
+		b = append(binary.AppendUvarint(append(b, l.Stream), uint64(len(l.Text))), l.Text...)
+	}
+	b = binary.AppendUvarint(b, uint64(len(d.Limits)))
+	for _, l := range d.Limits {
+		b = binary.AppendUvarint(binary.AppendUvarint(appendShort(b, l.Name), l.Max), l.Used)
+	}
+	for i := range whole {
+		whole[i].Hash = d.hashOf(whole[i].Index)
+	}
+	hashPages(whole)
+	return b, whole
+}
+
+func (e *encoder) old(page uint64) *[PageBytes]byte {
+	if e.base != nil && page < pageCount(e.d.BaseMemoryBytes) {
+		if p := e.base.Page(page); p != nil {
+			return p
 		}
 	}
+	return &zeroPage
 }
 
-// Record is one record of a file; one field is set.
-type Record struct {
-	Page   *Page
-	Zeros  *PageRange
-	Change *Change
-	Line   *Line
-	Limit  *Limit
-}
+var zeroPage [PageBytes]byte
 
-// Reader reads a delta file record by record. What it returned is to be trusted only once Next has
-// returned io.EOF, because the checksum comes last.
-type Reader struct {
-	from  io.Reader
-	sum   hash.Hash
-	left  int64 // bytes that may still be read
-	max   int64
-	order recordOrder
-	err   error
-}
-
-// NewReader reads the header.
-func NewReader(from io.Reader, bytesMax int64) (*Reader, error) {
-	if _, ok := from.(io.ByteReader); !ok {
-		from = bufio.NewReaderSize(from, 64<<10)
-	}
-	r := &Reader{from: from, sum: sha256.New(), left: bytesMax, max: bytesMax}
-	if magic := r.take(len(deltaMagic)); r.err == nil && string(magic) != deltaMagic {
-		r.err = malformed("not a delta or snapshot file")
-	}
-	if v := r.integer(2); r.err == nil && v != DeltaVersion {
-		r.err = wrongVersion("delta file", v, DeltaVersion)
-	}
-	if f := r.integer(2); r.err == nil && f != 0 {
-		r.err = fmt.Errorf("%w: delta file has flags %#x, this release knows none (%#x, compression, is reserved)", ErrVersion, f, flagCompressed)
-	}
-	h := Header{Program: r.hash(), Base: r.hash(), Result: r.hash()}
-	copy(h.Run[:], r.take(len(h.Run)))
-	for _, n := range [...]*uint64{&h.Epoch.Number, &h.FirstTurn, &h.LastTurn, &h.Instructions, &h.BaseMemoryBytes, &h.MemoryBytes} {
-		*n = r.integer(8)
-	}
-	h.VM = string(r.take(int(r.integer(2))))
-	h.Epoch.Owner = string(r.take(int(r.integer(2))))
-	if r.err == nil {
-		r.err = h.validate()
-	}
-	r.order.header = h
-	return r, r.err
-}
-
-// Header is the front of the file.
-func (r *Reader) Header() Header { return r.order.header }
-
-// chunkBytes bounds what is allocated before the bytes for it have come.
-const chunkBytes = 64 << 10
-
-// take reads and hashes n bytes; nil after an error.
-func (r *Reader) take(n int) []byte {
-	if r.err == nil && int64(n) > r.left {
-		r.err = fmt.Errorf("%w: delta file of more than %d bytes; raise the limit or refuse the peer", ErrTooLarge, r.max)
-	}
-	if r.err != nil {
-		return nil
-	}
-	b := make([]byte, 0, min(n, chunkBytes))
-	for len(b) < n {
-		at := len(b)
-		b = append(b, make([]byte, min(n-at, chunkBytes))...)
-		if _, err := io.ReadFull(r.from, b[at:]); err != nil {
-			r.fail(err)
-			return nil
+// hashOf is the hash of a page of d as far as it is known.
+func (d *Delta) hashOf(page uint64) Hash {
+	for lo, hi := 0, len(d.Pages); lo < hi; {
+		mid := (lo + hi) / 2
+		switch p := d.Pages[mid].Index; {
+		case p == page:
+			return d.Pages[mid].Hash
+		case p < page:
+			lo = mid + 1
+		default:
+			hi = mid
 		}
 	}
-	r.left -= int64(n)
-	r.sum.Write(b)
+	return Hash{}
+}
+
+func (e *encoder) header() []byte {
+	h := &e.d.Header
+	var b []byte
+	numbers := []uint64{h.Epoch.Number, h.FirstTurn, h.LastTurn - h.FirstTurn, h.Instructions, h.BaseMemoryBytes, h.MemoryBytes}
+	if e.prev == nil {
+		b = append(append(append(append(b, h.Program[:]...), h.Base[:]...), h.Result[:]...), h.Run[:]...)
+		b = appendShort(appendShort(b, h.VM), h.Epoch.Owner)
+	} else {
+		b = append(b, h.Result[:]...)
+		numbers = []uint64{h.LastTurn - h.FirstTurn, h.Instructions - e.prev.Instructions, h.MemoryBytes}
+	}
+	for _, n := range numbers {
+		b = binary.AppendUvarint(b, n)
+	}
 	return b
 }
 
-// fail keeps a transport's own error and turns an early end into ErrFormat.
-func (r *Reader) fail(err error) {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = malformed("delta file cut short")
-	}
-	r.err = err
+func appendShort(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func (r *Reader) integer(width int) uint64 {
-	var n uint64
-	for _, c := range r.take(width) {
-		n = n<<8 | uint64(c)
-	}
-	return n
-}
-
-func (r *Reader) hash() (h Hash) {
-	copy(h[:], r.take(len(h)))
-	return h
-}
-
-// Next is the next record, or io.EOF once the file has ended and its checksum was right.
-func (r *Reader) Next() (Record, error) {
-	var rec Record
-	tag := int(r.integer(1))
-	if r.err != nil {
-		return rec, r.err
-	}
-	var err error
-	switch tag {
-	case tagEnd:
-		r.end()
-		return rec, r.err
-	case tagPage:
-		rec.Page = &Page{Index: r.integer(8)}
-		if b := r.take(PageBytes); b != nil {
-			rec.Page.Data = (*[PageBytes]byte)(b)
-			err = r.order.stretch(tag, stretch{rec.Page.Index, 1, rec.Page.Data})
-		}
-	case tagZeros:
-		rec.Zeros = &PageRange{r.integer(8), r.integer(8)}
-		err = r.order.stretch(tag, stretch{rec.Zeros.First, rec.Zeros.Count, nil})
-	case tagChange:
-		s := scan{b: r.take(int(r.integer(4)))}
-		rec.Change = &Change{s.path(), s.kind(), s.optional(), s.optional()}
-		if s.end(); s.err != nil {
-			err = s.err
-		} else {
-			err = r.order.change(*rec.Change)
-		}
-	case tagLine:
-		rec.Line = &Line{Number: r.integer(8), Stream: uint8(r.integer(1))}
-		rec.Line.Text = r.take(int(r.integer(4)))
-		err = r.order.line(*rec.Line)
-	case tagLimit:
-		rec.Limit = &Limit{Name: string(r.take(int(r.integer(2))))}
-		rec.Limit.Max, rec.Limit.Used = r.integer(8), r.integer(8)
-		err = r.order.limit(*rec.Limit)
-	default:
-		err = malformed("record of kind %d", tag)
-	}
-	if r.err == nil {
-		r.err = err
-	}
-	if r.err != nil {
-		return Record{}, r.err
-	}
-	return rec, nil
-}
-
-// end checks the counts and the checksum and leaves io.EOF when both are right.
-func (r *Reader) end() {
-	for i, n := range r.order.counts {
-		if got := r.integer(8); r.err == nil && got != n {
-			r.err = malformed("%d records of kind %d, %d announced", n, i+1, got)
+// hashPages fills in the hashes that are not known, on all cores when that pays.
+func hashPages(pages []Page) {
+	each := func(part []Page) {
+		for i := range part {
+			if part[i].Hash.IsZero() {
+				part[i].Hash = PageHash(part[i].Data)
+			}
 		}
 	}
-	want := r.sum.Sum(nil)
-	if got := r.take(len(want)); r.err == nil && !bytes.Equal(got, want) {
-		r.err = fmt.Errorf("%w: the file is damaged; fetch it again", ErrChecksum)
+	n := runtime.GOMAXPROCS(0)
+	if n == 1 || len(pages) < 64 {
+		each(pages)
+		return
 	}
-	if r.err == nil {
-		r.err = io.EOF
+	var w sync.WaitGroup
+	size := (len(pages) + n - 1) / n
+	for from := 0; from < len(pages); from += size {
+		w.Go(func() { each(pages[from:min(from+size, len(pages))]) })
 	}
+	w.Wait()
 }
+
+func deflate(b []byte) []byte {
+	var to bytes.Buffer
+	w, err := flate.NewWriter(&to, flate.DefaultCompression)
+	if err != nil {
+		panic("BUG: changes: " + err.Error())
+	}
+	to.Write(binary.AppendUvarint(nil, uint64(len(b))))
+	w.Write(b) // to a buffer: no error
+	w.Close()
+	return to.Bytes()
+}
+
+func (d *decoder) inflate() []byte {
+	n := d.s.uvarint()
+	if d.room(n); d.s.err != nil {
+		return nil
+	}
+	from := bytes.NewReader(d.s.take(d.s.left()))
+	var to bytes.Buffer
+	got, err := io.Copy(&to, io.LimitReader(flate.NewReader(from), int64(n)+1))
+	if err != nil || got != int64(n) || from.Len() > 0 {
+		d.s.fail("compressed data is damaged")
+	}
+	return to.Bytes()
+}
+
+// uvarint is a number in its shortest form.
+func (s *scan) uvarint() uint64 {
+	if s.err != nil {
+		return 0
+	}
+	v, n := binary.Uvarint(s.b[s.off:])
+	if n <= 0 || n > 1 && s.b[s.off+n-1] == 0 {
+		s.fail("number at offset %d", s.off)
+		return 0
+	}
+	s.off += n
+	return v
+}
+
+// many is a count of things that take at least sizeMin bytes each.
+func (s *scan) many(sizeMin int) int {
+	n := s.uvarint()
+	if s.err == nil && n > uint64(s.left()/sizeMin) {
+		s.fail("count %d at offset %d is more than the input holds", n, s.off)
+		return 0
+	}
+	return int(n)
+}
+
+func (s *scan) short() string { return string(s.take(s.many(1))) }

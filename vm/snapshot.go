@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -29,7 +30,6 @@ type Snapshot struct {
 	InstructionCounter uint64 // words executed since the run began
 	Program            changes.Hash
 	VM                 string // Version of the machine that took it
-	Goroutines         []Goroutine
 	Turns              uint64 // turns ended
 	Lines              uint64 // pieces of output numbered
 
@@ -87,15 +87,29 @@ func (m *Machine) Take(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Program: m.prog.Hash(), VM: Version, prog: m.prog, state: now}
-	m.describe(s)
+	return newSnapshot(m.prog, now)
+}
+
+// newSnapshot is the snapshot of a state, which says where it stands in its first page.
+func newSnapshot(p *Program, now *state) (*Snapshot, error) {
+	s := &Snapshot{Program: p.Hash(), VM: Version, prog: p, state: now}
+	root := now.pages.Page(0)
+	var ok bool
+	if s.InstructionPointer, s.FramePointer, s.InstructionCounter, ok = exec.Standing(root); !ok {
+		return nil, fmt.Errorf("%w: its first page is not a run's", ErrState)
+	}
+	s.Turns, s.Lines = binary.LittleEndian.Uint64(root[rootTurns-code.Base:]), binary.LittleEndian.Uint64(root[rootLines-code.Base:])
 	return s, nil
 }
 
-func (m *Machine) describe(s *Snapshot) {
-	_, s.InstructionPointer, s.FramePointer = m.core.Position()
-	s.InstructionCounter = m.core.Count()
-	s.Turns, s.Lines = m.mem.Load64(rootTurns), m.mem.Load64(rootLines)
+// Goroutines are those of the run, oldest first, with their frames. The cost is that of resuming the snapshot.
+func (s *Snapshot) Goroutines() ([]Goroutine, error) {
+	m, err := s.reader()
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	var gs []Goroutine
 	m.core.Goroutines(func(g exec.GoroutineInfo) bool {
 		o := Goroutine{ID: g.ID, Status: g.Status.String()}
 		m.core.Callers(g.Record, func(f exec.CallerFrame) bool {
@@ -109,9 +123,19 @@ func (m *Machine) describe(s *Snapshot) {
 			}
 			return true
 		})
-		s.Goroutines = append(s.Goroutines, o)
+		gs = append(gs, o)
 		return true
 	})
+	return gs, nil
+}
+
+// reader is a machine on the snapshot, to look at it.
+func (s *Snapshot) reader() (*Machine, error) {
+	m, err := attached(s.prog, Config{Limits: Limits{MemoryBytes: max(s.SizeBytes(), mem.PageBytes)}}, s.state.pages)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	return m, nil
 }
 
 // Load makes the machine's run the one of s. The program and the VM version must be the machine's own. Saves that are open stay
@@ -181,9 +205,11 @@ func (s *Snapshot) Delta(base *Snapshot) (*changes.Delta, error) {
 		from = base.state.pages
 		d.Base, d.BaseMemoryBytes, d.FirstTurn = base.Root(), base.SizeBytes(), min(base.Turns+1, d.LastTurn)
 	}
+	tree := s.state.clone()
 	s.state.pages.Changed(from, func(page uint64, data []byte) bool {
 		if data != nil {
 			d.AddPage(page, (*[changes.PageBytes]byte)(data))
+			d.Pages[len(d.Pages)-1].Hash = tree.Get(page)
 		} else if base != nil {
 			d.AddPage(page, new([changes.PageBytes]byte))
 		}
@@ -192,7 +218,8 @@ func (s *Snapshot) Delta(base *Snapshot) (*changes.Delta, error) {
 	return d, nil
 }
 
-// DecodeSnapshot reads a snapshot of p. Every hash in it is checked.
+// DecodeSnapshot reads a snapshot of p. Every hash in it is checked. The snapshot is in b, which must not be written afterwards; Resume says
+// whether a run can go on from it.
 func DecodeSnapshot(p *Program, b []byte) (*Snapshot, error) {
 	d, err := changes.DecodeDelta(b)
 	if err != nil {
@@ -216,7 +243,7 @@ func ApplyDelta(p *Program, base *Snapshot, d *changes.Delta) (*Snapshot, error)
 	if err := d.ApplyTo(tree, pageWriter{builder}); err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	return fromPages(p, builder.Pages(), tree)
+	return newSnapshot(p, hashed(builder.Pages(), tree))
 }
 
 // StateBuilder collects the pages of a state that arrives from elsewhere, such as another peer's head.
@@ -246,24 +273,7 @@ func (b *StateBuilder) Snapshot(root changes.Hash) (*Snapshot, error) {
 	if got := b.tree.Root(); got != root {
 		return nil, fmt.Errorf("%w: its hash is %v, not %v: fetch it again", ErrState, short(got), short(root))
 	}
-	return fromPages(b.p, b.b.Pages(), b.tree)
-}
-
-// fromPages describes the state in pages, whose tree is tree, by attaching a machine to it.
-func fromPages(p *Program, pages *mem.Pages, tree *changes.Tree) (*Snapshot, error) {
-	s := &Snapshot{Program: p.Hash(), VM: Version, prog: p, state: hashed(pages, tree)}
-	m, err := attached(p, reading(pages), pages)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
-	}
-	defer m.Close()
-	m.describe(s)
-	return s, nil
-}
-
-// reading is the configuration of a machine that only looks at a state.
-func reading(pages *mem.Pages) Config {
-	return Config{Limits: Limits{MemoryBytes: max(pages.Size(), mem.PageBytes)}}
+	return newSnapshot(b.p, hashed(b.b.Pages(), b.tree))
 }
 
 type pageWriter struct{ b *mem.Builder }
@@ -271,7 +281,7 @@ type pageWriter struct{ b *mem.Builder }
 func (w pageWriter) Resize(memoryBytes uint64) error { return nil }
 
 func (w pageWriter) SetPage(i uint64, page *[changes.PageBytes]byte) error {
-	if !w.b.Set(i, page[:]) {
+	if !w.b.Adopt(i, page) {
 		return fmt.Errorf("%w: page %d is beyond the memory's size", ErrState, i)
 	}
 	return nil
@@ -288,9 +298,9 @@ func (w pageWriter) ZeroPages(first, count uint64) error {
 
 // Values decodes the program's package-level variables, sorted by name.
 func (s *Snapshot) Values() ([]SnapshotValue, error) {
-	m, err := attached(s.prog, reading(s.state.pages), s.state.pages)
+	m, err := s.reader()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
+		return nil, err
 	}
 	defer m.Close()
 	var vs []SnapshotValue

@@ -111,11 +111,15 @@ func TestSnapshotBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back.Root() != s.Root() || back.Turns != 1 || len(back.Goroutines) != len(s.Goroutines) || len(s.Goroutines) < 2 {
+	if back.Root() != s.Root() || back.Turns != 1 || back.InstructionCounter != s.InstructionCounter || back.InstructionPointer != s.InstructionPointer {
 		t.Fatalf("decoded %+v, took %+v", back, s)
 	}
 	names := ""
-	for _, g := range back.Goroutines {
+	gs, err := back.Goroutines()
+	if err != nil || len(gs) < 2 {
+		t.Fatalf("goroutines %v, %v", gs, err)
+	}
+	for _, g := range gs {
 		for _, f := range g.Frames {
 			names += f.Function + " "
 		}

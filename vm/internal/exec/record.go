@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"encoding/binary"
+
 	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
@@ -168,3 +170,16 @@ const (
 
 // slot is slot i of the frame at p.
 func slot(p unsafe.Pointer, i int) *uint64 { return (*uint64)(unsafe.Add(p, uintptr(i)*8)) }
+
+// Standing is where the run stands whose memory begins with page, a copy of its root page: the running goroutine's code word and frame, 0 when
+// none runs, and the instruction words carried out. False: there is no run of this version.
+func Standing(page []byte) (pc, frame, count uint64, ok bool) {
+	if len(page) < 4096 {
+		return 0, 0, 0, false
+	}
+	word := func(addr uint64) uint64 { return binary.LittleEndian.Uint64(page[addr-code.Base:]) }
+	if word(rootG) != 0 {
+		pc, frame = word(rootPC), word(rootFP)
+	}
+	return pc, frame, word(rootCount), word(rootVersion) == layoutVersion
+}

@@ -239,6 +239,19 @@ func (b *Builder) Set(page uint64, data []byte) bool {
 	return true
 }
 
+// Adopt is Set without a copy: data must not be written any more.
+func (b *Builder) Adopt(page uint64, data *[PageBytes]byte) bool {
+	if page >= b.size>>PageShift {
+		return false
+	}
+	if i := (*image)(data); isZero(i[:]) {
+		b.put(page, nil)
+	} else {
+		b.put(page, newCell(i))
+	}
+	return true
+}
+
 func (b *Builder) set(page uint64, data []byte) {
 	old := lookup(b.root, page)
 	if isZero(data) {
