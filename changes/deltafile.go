@@ -282,7 +282,7 @@ func (s *scan) uvarint() uint64 {
 	}
 	v, n := binary.Uvarint(s.b[s.off:])
 	if n <= 0 || n > 1 && s.b[s.off+n-1] == 0 {
-		s.fail("number at offset %d", s.off)
+		s.fail("a number at offset %d", s.off)
 		return 0
 	}
 	s.off += n

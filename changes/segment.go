@@ -105,18 +105,6 @@ func (s *segment) runTable(run RunID) (table []RunID, number map[RunID]uint64) {
 	return table, number
 }
 
-func (s *scan) uvarint() uint64 {
-	x, n := binary.Uvarint(s.b[min(s.off, len(s.b)):])
-	if s.err == nil && n <= 0 {
-		s.fail("a number at offset %d", s.off)
-		return 0
-	}
-	if s.err == nil {
-		s.off += n
-	}
-	return x
-}
-
 // decodeSegment reads what encode wrote for a run and the leaf of a sequence; anything else is ErrFormat or ErrType.
 func decodeSegment(b []byte, run RunID, leaf *Spec) (*segment, error) {
 	s := scan{b: b}

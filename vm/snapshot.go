@@ -218,6 +218,14 @@ func (s *Snapshot) Delta(base *Snapshot) (*changes.Delta, error) {
 	return d, nil
 }
 
+// Page is a page of the run's memory, nil when it is all zero: a snapshot is the base that changes.Delta.Pack and Unpack ask for.
+func (s *Snapshot) Page(index uint64) *[changes.PageBytes]byte {
+	if data := s.state.pages.Page(index); data != nil {
+		return (*[changes.PageBytes]byte)(data)
+	}
+	return nil
+}
+
 // DecodeSnapshot reads a snapshot of p. Every hash in it is checked. The snapshot is in b, which must not be written afterwards; Resume says
 // whether a run can go on from it.
 func DecodeSnapshot(p *Program, b []byte) (*Snapshot, error) {
