@@ -5,26 +5,34 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-var benchDir = flag.String("programs", "testdata/bench", "directory of the programs BenchmarkAgainstNative measures, one Go file each")
+var (
+	benchDir      = flag.String("programs", "testdata/bench", "directory of the programs BenchmarkAgainstNative measures, one Go file each")
+	benchObserver = flag.Bool("observer", false, "let BenchmarkAgainstNative measure a step observer too, which takes minutes")
+)
 
 // An arm is one way to run a program. Every arm is a fresh process for each round, so that none finds a warmer one.
 type arm struct {
 	cmd  []string
 	self bool // this test binary or its untracked twin, which tells the processor time of the run alone
+	env  []string
 
-	fastest   time.Duration
-	peakBytes int64
-	output    []byte
+	fastest time.Duration
+	output  []byte
 }
+
+// observerEnv has a step observer watch that run.
+const observerEnv = "TANDEM_BENCH_OBSERVER"
 
 // imageEnv names the file of the image that a test binary runs instead of its tests; it appends the processor time it took to imageEnv + ".ns".
 const imageEnv = "TANDEM_BENCH_IMAGE"
@@ -50,7 +58,11 @@ func runImage(image string) error {
 	if err != nil {
 		return err
 	}
-	m, err := New(p, Config{Args: []string{"program"}, Output: standard{}})
+	c := Config{Args: []string{"program"}, Output: standard{}}
+	if os.Getenv(observerEnv) != "" {
+		c.Observer = &observed{}
+	}
+	m, err := New(p, c)
 	if err != nil {
 		return err
 	}
@@ -91,16 +103,22 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// once runs the arm's process once and keeps the fastest time and the greatest peak.
-func (a *arm) once(b *testing.B, image string) {
-	cmd := exec.Command(a.cmd[0], a.cmd[1:]...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+// start is the arm's command, run by the command before it if there is one.
+func (a *arm) start(image string, before ...string) (cmd *exec.Cmd, out *bytes.Buffer) {
+	all := append(before, a.cmd...)
+	cmd, out = exec.Command(all[0], all[1:]...), &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = out, out
 	if a.self {
-		cmd.Env = append(os.Environ(), imageEnv+"="+image)
+		cmd.Env = append(append(os.Environ(), imageEnv+"="+image), a.env...)
 	}
+	return cmd, out
+}
+
+// once runs the arm's process once and keeps the fastest time.
+func (a *arm) once(b *testing.B, image string) {
+	cmd, out := a.start(image)
 	if err := cmd.Run(); err != nil {
-		b.Fatalf("%s: %v\n%s", a.cmd[0], err, out.Bytes())
+		b.Fatalf("%s: %v\n%s", a.cmd[0], err, out)
 	}
 	took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if a.self {
@@ -115,8 +133,30 @@ func (a *arm) once(b *testing.B, image string) {
 	if a.output == nil || took < a.fastest {
 		a.fastest = took
 	}
-	a.peakBytes = max(a.peakBytes, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
 	a.output = out.Bytes()
+}
+
+// peakMiB is the most memory the arm's process holds, 0 where there is no GNU time: a process started from here begins with what
+// this one holds, as the kernel counts it, so a small one must start it.
+func (a *arm) peakMiB(b *testing.B, image string) float64 {
+	const gnuTime = "/usr/bin/time"
+	if _, err := os.Stat(gnuTime); err != nil {
+		return 0
+	}
+	file := image + ".peak"
+	cmd, out := a.start(image, gnuTime, "-f", "%M", "-o", file)
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("%s: %v\n%s", a.cmd[0], err, out)
+	}
+	kib, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var n float64
+	if _, err := fmt.Sscan(string(kib), &n); err != nil {
+		b.Fatal(err)
+	}
+	return n / 1024
 }
 
 // goTool runs the go command.
@@ -134,9 +174,23 @@ func untrackedTwin(b *testing.B) string {
 	return file
 }
 
+// ratios are those of all programs, for the geometric mean and the worst.
+type ratios []float64
+
+func (r *ratios) add(x float64) { *r = append(*r, x) }
+
+func (r ratios) mean() float64 {
+	s := 0.0
+	for _, x := range r {
+		s += math.Log(x)
+	}
+	return math.Exp(s / float64(len(r)))
+}
+
 // BenchmarkAgainstNative runs each program built by gc, by the machine, and by the machine built without tracking, in turn,
-// round after round. It reports of the fastest runs: ms (tracked), x-native (tracked to native, an empty program's time taken off) and
-// tracking-% (tracked to untracked, less 100); and MiB, the peak memory of the tracked process. All must print the same.
+// round after round. It reports of the fastest runs: ms (tracked), x-native (tracked to native, an empty program's time taken off),
+// tracking-% (tracked to untracked, less 100), with -observer x-observer (observed to tracked), and the peak memory of the
+// tracked and the native process; of all programs the geometric means and the worst. All arms must print the same.
 func BenchmarkAgainstNative(b *testing.B) {
 	files, err := filepath.Glob(filepath.Join(*benchDir, "*.go"))
 	if err != nil || len(files) == 0 {
@@ -152,6 +206,7 @@ func BenchmarkAgainstNative(b *testing.B) {
 		b.Fatal(err)
 	}
 	goTool(b, "build", "-o", empty+".bin", empty)
+	var native, tracking, observer ratios
 	for _, file := range files {
 		b.Run(strings.TrimSuffix(filepath.Base(file), ".go"), func(b *testing.B) {
 			dir := b.TempDir()
@@ -160,25 +215,57 @@ func BenchmarkAgainstNative(b *testing.B) {
 			if err := os.WriteFile(image, compile(b, file).Encode(), 0o644); err != nil {
 				b.Fatal(err)
 			}
-			native, start := &arm{cmd: []string{bin}}, &arm{cmd: []string{empty + ".bin"}}
+			gc, start := &arm{cmd: []string{bin}}, &arm{cmd: []string{empty + ".bin"}}
 			on, off := &arm{cmd: []string{self}, self: true}, &arm{cmd: []string{untracked}, self: true}
+			seen := &arm{cmd: []string{self}, self: true, env: []string{observerEnv + "=1"}}
 			for b.Loop() {
 				for range 5 {
-					for _, a := range []*arm{native, start, on, off} {
+					for _, a := range []*arm{gc, start, on, off} {
 						a.once(b, image)
 					}
 				}
+				if *benchObserver {
+					seen.once(b, image)
+				}
 			}
-			for _, a := range []*arm{on, off} {
-				if !bytes.Equal(a.output, native.output) {
-					b.Fatalf("%s printed\n%s\nnative\n%s", a.cmd[0], a.output, native.output)
+			for _, a := range []*arm{on, off, seen} {
+				if a.output != nil && !bytes.Equal(a.output, gc.output) {
+					b.Fatalf("%s printed\n%s\nnative\n%s", a.cmd[0], a.output, gc.output)
 				}
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(on.fastest.Microseconds())/1000, "ms")
-			b.ReportMetric(float64(on.fastest)/float64(native.fastest-start.fastest), "x-native")
-			b.ReportMetric(100*float64(on.fastest)/float64(off.fastest)-100, "tracking-%")
-			b.ReportMetric(float64(on.peakBytes)/(1<<20), "MiB")
+			if on.fastest < time.Millisecond {
+				return // a program that does nothing has no ratio
+			}
+			x := float64(on.fastest) / float64(gc.fastest-start.fastest)
+			native.add(x)
+			b.ReportMetric(x, "x-native")
+			x = float64(on.fastest) / float64(off.fastest)
+			tracking.add(x)
+			b.ReportMetric(100*x-100, "tracking-%")
+			if *benchObserver {
+				x = float64(seen.fastest) / float64(on.fastest)
+				observer.add(x)
+				b.ReportMetric(x, "x-observer")
+			}
+			b.ReportMetric(on.peakMiB(b, image), "MiB")
+			b.ReportMetric(gc.peakMiB(b, image), "MiB-native")
 		})
 	}
+	if len(native) < 2 {
+		return
+	}
+	b.Run("all", func(b *testing.B) {
+		for b.Loop() {
+		}
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(native.mean(), "x-native")
+		b.ReportMetric(slices.Max(native), "x-native-worst")
+		b.ReportMetric(100*tracking.mean()-100, "tracking-%")
+		b.ReportMetric(100*slices.Max(tracking)-100, "tracking-%-worst")
+		if *benchObserver {
+			b.ReportMetric(observer.mean(), "x-observer")
+		}
+	})
 }
