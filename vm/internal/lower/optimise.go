@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"slices"
+
 	"github.com/tandemvm/tandem/vm/internal/code"
 )
 
@@ -9,7 +11,9 @@ func (f *fn) optimise() {
 	f.merge()
 	f.lay()
 	f.hoist()
+	f.dropZeroes()
 	f.retarget()
+	f.propagate()
 	f.dropDead()
 }
 
@@ -35,7 +39,161 @@ func (f *fn) merge() {
 	}
 }
 
-// retarget makes an instruction write where a copy right behind it would put its result.
+// dropZeroes removes the clearing of registers that are written whole before they are read, as locals of struct type are: the
+// clearing costs little, but keeps the register from being one with what is copied to it.
+func (f *fn) dropZeroes() {
+	if f.recover != nil {
+		return // a panic in between could show the zero
+	}
+	for _, b := range f.blocks {
+		for k := range b.insts {
+			i := &b.insts[k]
+			if i.op != code.Zero || i.a.off != 0 || i.n != f.slots[i.a.r] || i.n > 64 || f.pinned[i.a.r] {
+				continue
+			}
+			if first := overwritten(b.insts[k+1:], i.a.r, i.n); first != nil {
+				i.dead, first.fresh = true, true
+			}
+		}
+		b.sweep()
+	}
+}
+
+// overwritten is the first of the instructions that write to r before one reads it, nil if they do not write all n slots.
+func overwritten(insts []inst, r reg, n int32) (first *inst) {
+	missing := ^uint64(0) >> (64 - n)
+	for k := range insts {
+		i := &insts[k]
+		reads := i.op == opParallel
+		i.eachUse(func(u reg) { reads = reads || u == r })
+		if reads {
+			return nil
+		}
+		writes := i.op == opCopy || i.op < opCopy && roles[i.op]&writeA != 0
+		if !writes || i.a.r != r {
+			if slices.Contains(i.writes, r) {
+				return nil
+			}
+			continue
+		}
+		if i.fresh {
+			return nil
+		}
+		if first == nil {
+			first = i
+		}
+		if missing &^= (1<<i.n - 1) << i.a.off; missing == 0 {
+			return first
+		}
+	}
+	return nil
+}
+
+// producerReach is how far back a producer is looked for.
+const producerReach = 64
+
+// producer is the last of the instructions that writes what c copies, nil when its result cannot be written to c's destination at once: something
+// in between uses that, or it stands before a call whose window it may be part of.
+func (f *fn) producer(insts []inst, c *inst) *inst {
+	for k := len(insts) - 1; k >= max(0, len(insts)-producerReach); k-- {
+		i := &insts[k]
+		if i.dead {
+			continue
+		}
+		if i.a == c.b && i.op < opCopy && roles[i.op]&writeA != 0 {
+			return i
+		}
+		clash := i.isCall() || i.op == opParallel || f.pinned[c.a.r] || f.recover != nil
+		i.eachUse(func(r reg) { clash = clash || r == c.a.r || r == c.b.r })
+		i.eachDef(f.slots, func(r reg, whole bool) {
+			apart := !whole && i.a.r == r && (i.a.off+i.n <= c.a.off || c.a.off+c.n <= i.a.off)
+			clash = clash || r == c.b.r || r == c.a.r && !apart
+		})
+		if clash {
+			return nil
+		}
+	}
+	return nil
+}
+
+// propagate has what reads a copy read what was copied, where the copy is the only thing ever written to its destination, and what was
+// copied is written before it in its block and nowhere else. A copy that nothing reads any more is dropped later.
+func (f *fn) propagate() {
+	if f.recover != nil {
+		return // what is live there must stand in its place whenever a panic comes
+	}
+	type count struct {
+		defs int32
+		in   *block // of all defs, nil when there are several
+	}
+	regs := make([]count, len(f.slots))
+	for _, b := range f.blocks {
+		for k := range b.insts {
+			b.insts[k].eachDef(f.slots, func(r reg, _ bool) {
+				if c := &regs[r]; c.defs == 0 {
+					*c = count{1, b}
+				} else if c.defs++; c.in != b {
+					c.in = nil
+				}
+			})
+		}
+	}
+	for _, g := range f.groups {
+		for _, m := range g.members {
+			regs[m.r].defs = -1
+		}
+	}
+	rename := map[reg]loc{}
+	firstRead, lastWrite := make([]int32, len(f.slots)), make([]int32, len(f.slots)) // in the block, counted from 1
+	for _, b := range f.blocks {
+		for k := len(b.insts) - 1; k >= 0; k-- {
+			b.insts[k].eachUse(func(r reg) { firstRead[r] = int32(k + 1) })
+			b.insts[k].eachDef(f.slots, func(r reg, _ bool) { lastWrite[r] = max(lastWrite[r], int32(k+1)) })
+		}
+		for k := range b.insts {
+			c := &b.insts[k]
+			if c.op != opCopy || c.a.off != 0 || c.n != f.slots[c.a.r] || f.pinned[c.a.r] || f.pinned[c.b.r] {
+				continue
+			}
+			if src := regs[c.b.r]; regs[c.a.r].defs != 1 || src.defs < 1 || src.in != b || lastWrite[c.b.r] > int32(k) {
+				continue
+			}
+			if first := firstRead[c.a.r]; first > 0 && first <= int32(k) {
+				continue // of the turn of a loop before
+			}
+			from := c.b
+			if n, ok := rename[from.r]; ok {
+				from = n.plus(int64(from.off))
+			}
+			rename[c.a.r] = from
+		}
+		for k := range b.insts { // clean for the next block
+			b.insts[k].eachUse(func(r reg) { firstRead[r] = 0 })
+			b.insts[k].eachDef(f.slots, func(r reg, _ bool) { lastWrite[r] = 0 })
+		}
+	}
+	if len(rename) == 0 {
+		return
+	}
+	for _, b := range f.blocks {
+		for k := range b.insts {
+			b.insts[k].renameUses(rename)
+		}
+	}
+}
+
+// sweep takes out the instructions that are dead.
+func (b *block) sweep() {
+	kept := b.insts[:0]
+	for _, i := range b.insts {
+		if !i.dead {
+			kept = append(kept, i)
+		}
+	}
+	b.insts = kept
+}
+
+// retarget makes an instruction write where a copy behind it would put its result.
 func (f *fn) retarget() {
 	uses := make([]int32, len(f.slots))
 	for _, b := range f.blocks {
@@ -49,11 +207,10 @@ func (f *fn) retarget() {
 			if c.op != opCopy || uses[c.b.r] != 1 || f.pinned[c.b.r] || c.b.off != 0 || c.n != f.slots[c.b.r] {
 				continue
 			}
-			p := k - 1
-			for p > 0 && b.insts[p].dead {
-				p--
+			i := f.producer(b.insts[:k], c)
+			if i == nil {
+				continue
 			}
-			i := &b.insts[p]
 			if i.dead || i.op >= opCopy || i.a != c.b || i.n != c.n || roles[i.op]&writeA == 0 || i.fresh {
 				continue
 			}
@@ -70,13 +227,7 @@ func (f *fn) retarget() {
 			i.a, i.fresh = c.a, c.fresh
 			c.dead = true
 		}
-		kept := b.insts[:0]
-		for _, i := range b.insts {
-			if !i.dead {
-				kept = append(kept, i)
-			}
-		}
-		b.insts = kept
+		b.sweep()
 	}
 }
 
