@@ -82,10 +82,7 @@ func (r *Run) ask(ctx context.Context, pause bool) error {
 	r.asked = append(r.asked, a)
 	r.mu.Unlock()
 	r.machine.Pause()
-	select {
-	case r.poke <- struct{}{}:
-	default:
-	}
+	r.wake()
 	select {
 	case <-a.done:
 		return nil
@@ -104,6 +101,14 @@ func (r *Run) ask(ctx context.Context, pause bool) error {
 		return fmt.Errorf("%w: run %s", replication.ErrDone, r.id)
 	}
 	return r.err
+}
+
+// wake ends the run's waiting for something to happen.
+func (r *Run) wake() {
+	select {
+	case r.poke <- struct{}{}:
+	default:
+	}
 }
 
 // answer tells those who asked what was asked, now that it is as wanted.

@@ -35,6 +35,7 @@ type Run struct {
 	stop    context.CancelFunc
 	meta    meta          // as it stands in the newest head
 	tries   int           // of the turn that is failing
+	given   int           // messages delivered to the machine
 	poke    chan struct{} // wakes the run: somebody asked it to pause or to go on
 
 	mu    sync.Mutex
@@ -369,6 +370,9 @@ func (r *Run) oneTurn(ctx context.Context) (*vm.Turn, vm.Stop, error) {
 		return nil, vm.Stop{}, err
 	}
 	if err := r.machine.Assign(as); err != nil {
+		return nil, vm.Stop{}, err
+	}
+	if err := r.deliver(); err != nil {
 		return nil, vm.Stop{}, err
 	}
 	if err := r.machine.BeginTurn(); err != nil {

@@ -388,6 +388,10 @@ func (s *Sandbox) follow() {
 			close(s.touched)
 			s.touched = make(chan struct{})
 			s.mu.Unlock()
+		case replication.Messaged:
+			if r := s.running(e.Run); r != nil {
+				r.wake()
+			}
 		case replication.OwnerGone:
 			s.take(e.Run, time.Now())
 		case replication.Superseded:

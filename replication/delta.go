@@ -214,6 +214,17 @@ func (d *delta) checkElement(e element, sandbox SandboxID, secret []byte, verify
 		if err := verify(h.Owner, h.signed(), h.Signature); err != nil {
 			return fmt.Errorf("%w: head: %v", errForged, err)
 		}
+	case messageRecord:
+		m, err := decodeMessage(e.value)
+		if err != nil {
+			return err
+		}
+		if m.From != d.Peer {
+			return ruleError("message in the name of another peer")
+		}
+		if m.Blob != nil {
+			d.blobs = append(d.blobs, *m.Blob)
+		}
 	case linesRecord, packRecord:
 		c, err := decodeContent(e.value)
 		if err != nil {

@@ -18,10 +18,11 @@ const (
 	Superseded                        // Run was owned here and another epoch won: stop executing it
 	PeersChanged                      // a peer came, went, or changed its digest
 	Failed                            // a write failed (Err): the replica takes no more turns
+	Messaged                          // messages to Run arrived: Messages
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"?", "touched paths", "head advanced", "owner gone", "lease lost", "lease held", "superseded", "peers changed", "failed"}
+	names := [...]string{"?", "touched paths", "head advanced", "owner gone", "lease lost", "lease held", "superseded", "peers changed", "failed", "messaged"}
 	if int(k) >= len(names) {
 		k = 0
 	}

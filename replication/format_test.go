@@ -63,6 +63,7 @@ func TestFormats(t *testing.T) {
 	}
 	line("segment", encodeRecord(segment{First: 3, Lines: []lineWire{{Stream: 1, Text: []byte("x")}}}))
 	line("pack", encodeRecord(pack{Cells: []packCell{{Path: []byte("p"), Cell: []byte("c")}}}))
+	line("message", encodeRecord(messageWire{ID: "id", From: "b", SentMs: 5, Inline: []byte("x")}))
 	line("envelope", goldenDelta().bytes)
 	line("beat", encodeRecord(beat{Heads: [][]byte{make([]byte, 32)}, Digest: make([]byte, 32), Deltas: 3, Standby: true,
 		Claims: []beatClaim{{Run: make([]byte, 16), Epoch: 2}}}))
@@ -70,6 +71,7 @@ func TestFormats(t *testing.T) {
 	line("signed", signedBytes(id, blockHash{9}, 7, 2))
 	for _, k := range []recordKey{{kind: genesisRecord, sandbox: id}, {kind: memberRecord, lineage: l}, {kind: headRecord, run: changes.RunID{1}, lineage: l},
 		{kind: linesRecord, run: changes.RunID{1}, lineage: l, number: 12}, {kind: packRecord, run: changes.RunID{1}, lineage: l, number: 3},
+		{kind: messageRecord, run: changes.RunID{1}, lineage: lineageID{actor: actor}, number: 2},
 		{kind: cellRecord, run: changes.RunID{1}, lineage: l, path: changes.VarPath("main.Counts").Key(changes.StringValue("word"))}} {
 		text("key", k.String())
 		if back, err := parseKey(k.String()); err != nil || back.String() != k.String() {

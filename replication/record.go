@@ -107,14 +107,15 @@ const (
 	linesRecord   recordKind = 'l'
 	packRecord    recordKind = 'p'
 	cellRecord    recordKind = 'c'
+	messageRecord recordKind = 'i'
 )
 
 // recordKey is a parsed key. No key is a path prefix of another: each kind has a fixed number of parts.
 type recordKey struct {
 	kind    recordKind
 	run     changes.RunID
-	lineage lineageID // memberRecord: only the actor
-	number  uint64    // linesRecord: first line; packRecord: slot
+	lineage lineageID // memberRecord, messageRecord: only the actor
+	number  uint64    // linesRecord: first line; packRecord: slot; messageRecord: of the actor's messages to the run, from 1
 	path    changes.Path
 	sandbox SandboxID
 }
@@ -131,6 +132,8 @@ func (k recordKey) String() string {
 		return "/h/" + k.lineageText()
 	case linesRecord, packRecord:
 		return fmt.Sprintf("/%c/%s/%016x", k.kind, k.lineageText(), k.number)
+	case messageRecord:
+		return fmt.Sprintf("/i/%s/%s/%016x", runText(k.run), k.lineage.actor, k.number)
 	case cellRecord:
 		return changes.CellKey(k.path, k.run, k.lineage.epoch())
 	}
@@ -160,6 +163,11 @@ func parseKey(s string) (k recordKey, err error) {
 		ok = len(parts) == 3 && k.parseLineage(parts)
 	case linesRecord, packRecord:
 		ok = len(parts) == 4 && k.parseLineage(parts) && parseNumber(parts[3], &k.number)
+	case messageRecord:
+		if len(parts) == 3 {
+			k.lineage.actor, ok = parseActor(parts[1])
+			ok = ok && parseHex(parts[0], k.run[:]) && parseNumber(parts[2], &k.number)
+		}
 	case cellRecord:
 		var e changes.Epoch
 		if k.path, k.run, e, err = changes.ParseCellKey(s); err == nil {

@@ -111,6 +111,7 @@ type Replica struct {
 	warm     map[changes.RunID]*Head // newest head whose state is completely here
 	hlc      changes.Clock
 	extra    *extra
+	sent     uint64 // messages sent by this actor
 	failure  error
 	closing  bool
 	changed  chan struct{} // closed and replaced whenever something was applied or heard
@@ -471,6 +472,9 @@ func (r *Replica) apply(records []record) {
 	}
 	for _, ev := range events {
 		r.emit(ev)
+	}
+	for id := range e.messaged {
+		r.emit(Event{Kind: Messaged, Run: id})
 	}
 	if len(e.paths) > 0 {
 		r.mail.put(Event{Kind: TouchedPaths}, e.paths)

@@ -24,7 +24,9 @@ type table struct {
 type runTable struct {
 	id       changes.RunID
 	lineages map[lineageID]*lineage
-	winner   *lineage // the one whose head ranks highest; nil while no head is here
+	messages []messagePlace  // as they came; those that came together by sender and number
+	filed    map[string]bool // their keys
+	winner   *lineage        // the one whose head ranks highest; nil while no head is here
 }
 
 // lineage is what one writer wrote in one epoch of a run.
@@ -47,11 +49,12 @@ type effect struct {
 	paths    map[string]changes.Path // leaf paths whose cells in winning epochs changed
 	switched map[changes.RunID]bool  // runs that count from another epoch now
 	advanced map[changes.RunID]bool  // runs with a new winning head
+	messaged map[changes.RunID]int   // runs with new messages: how many they had before
 	members  []string
 }
 
 func newEffect() *effect {
-	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}}
+	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}, messaged: map[changes.RunID]int{}}
 }
 
 func newTable(b *block.Store, m *metrics, value func(string) ([]byte, error)) *table {
@@ -125,6 +128,8 @@ func (t *table) apply(records []record) *effect {
 			}
 		case linesRecord:
 			err = t.run(k.run).lineage(k.lineage).addSegment(k, rec)
+		case messageRecord:
+			t.run(k.run).addMessage(k, rec.key, e)
 		case packRecord:
 			err = t.addPack(k, rec.value, changed)
 		case cellRecord:
@@ -138,6 +143,7 @@ func (t *table) apply(records []record) *effect {
 		}
 	}
 	t.settle(e, changed, heads)
+	t.settleMessages(e)
 	return e
 }
 

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/bits"
@@ -35,6 +36,7 @@ func withOwn(table map[string]exec.Native) map[string]exec.Native {
 	table[guest+"Commit"] = exec.Native{Call: commit}
 	table[guest+"RunID"] = exec.Native{Res: 2, Call: runID}
 	table[guest+"ForkID"] = exec.Native{Res: 2, Call: forkID}
+	table[guest+"nextMessage"] = exec.Native{Res: 6, Call: nextMessage}
 	table["runtime.dying"] = exec.Native{Call: dying}
 	table[guest+"nextChange"] = exec.Native{Res: 1, Call: nextChange}
 	return table
@@ -71,7 +73,49 @@ func runID(t *exec.Thread, w exec.Window) exec.Action {
 	return stringResult(t, w, text)
 }
 
-func forkID(t *exec.Thread, w exec.Window) exec.Action { return stringResult(t, w, "") }
+func forkID(t *exec.Thread, w exec.Window) exec.Action {
+	text := ""
+	if id := t.Mem().Bytes(rootFork, 16); [16]byte(id) != [16]byte{} {
+		text = hex.EncodeToString(id)
+	}
+	return stringResult(t, w, text)
+}
+
+// Message is what is sent to a run.
+type Message struct {
+	ID, From string
+	Body     []byte
+}
+
+// Deliver offers messages to the run, between turns: what was offered before stays offered. A machine whose run came from elsewhere is
+// offered all there are, since the run itself knows which ids it has received.
+func (m *Machine) Deliver(ms []Message) error {
+	if m.inTurn {
+		return fmt.Errorf("%w: messages are delivered between turns", ErrTurn)
+	}
+	if len(m.messages) == 0 && len(ms) > 0 && m.mem.Load64(rootMessages) != 0 {
+		m.mem.Store64(rootMessages, 0)
+	}
+	m.messages = append(m.messages, ms...)
+	return nil
+}
+
+// nextMessage returns a message that was not looked at since the run came to this machine, or waits for one.
+func nextMessage(t *exec.Thread, w exec.Window) exec.Action {
+	world := t.Host().(*world)
+	n := t.Mem().Load64(rootMessages)
+	if n >= uint64(len(world.m.messages)) {
+		return t.Block()
+	}
+	x := world.m.messages[n]
+	for i, text := range []string{x.ID, x.From, string(x.Body)} {
+		if err := t.SetString(w, 2*i, text); err != nil {
+			return t.Retry(err)
+		}
+	}
+	t.Mem().Store64(rootMessages, n+1)
+	return exec.Next
+}
 
 func stringResult(t *exec.Thread, w exec.Window, s string) exec.Action {
 	if err := t.SetString(w, 0, s); err != nil {
@@ -123,8 +167,21 @@ func (m *Machine) touch(as []changes.Assignment) {
 	}
 }
 
-// SetRun tells the machine which run it executes; the program reads it as turn.RunID. Call it before the first turn.
-func (m *Machine) SetRun(id changes.RunID) { copy(m.mem.Writable(rootRun, 16), id[:]) }
+// SetRun tells the machine which run it executes, between turns; the program reads it as turn.RunID. The id is mixed into the random state, so
+// that two runs of a program differ. A machine that has a run already becomes a clone of it by another id, which the program reads as turn.ForkID
+// too: what it draws from here on is not what the other run draws. A takeover is no clone: it sets no id.
+func (m *Machine) SetRun(id changes.RunID) {
+	var old changes.RunID
+	copy(old[:], m.mem.Bytes(rootRun, 16))
+	if old == id {
+		return
+	}
+	if old != (changes.RunID{}) {
+		copy(m.mem.Writable(rootFork, 16), id[:])
+	}
+	copy(m.mem.Writable(rootRun, 16), id[:])
+	m.heap.Mix(binary.LittleEndian.Uint64(id[:8]), binary.LittleEndian.Uint64(id[8:]))
+}
 
 // holding says why a turn may not end now: "" when it may.
 func (m *Machine) holding() string {

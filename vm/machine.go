@@ -72,6 +72,8 @@ type Machine struct {
 	world   *world
 	outside VersionController // saves of what is not in memory: output
 
+	messages []Message // offered to the run
+
 	inTurn bool
 	stop   Stop
 	taken  *state     // the take before, nil: none

@@ -222,8 +222,11 @@ const (
 	rootMono                              // greatest monotonic time the program has seen
 	rootRun                               // 16 bytes: run id
 	_
-	rootBegun // 1: packages are initialised, main.main was called
-	rootDying // 1: nothing recovered a panic, and its text is being printed
+	rootBegun    // 1: packages are initialised, main.main was called
+	rootDying    // 1: nothing recovered a panic, and its text is being printed
+	rootMessages // messages looked at since the run came to this machine
+	rootFork     // 16 bytes: the run's id if it is a clone
+	_
 
 	rootTouched = code.Base + 3584 // touchedWords words: shared variables that merges touched and the program has not been told of
 )

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
@@ -30,4 +34,41 @@ func (c *command) onRun(verb, short string, f func(ctx context.Context, run stri
 			return c.show(r, "", func(row func(...any)) { row(r.Name, runStatus(r), fmt.Sprintf("turn %d", r.Turn)) })
 		},
 	})
+}
+
+func (c *command) send() *cobra.Command {
+	var id, file string
+	cmd := c.listing(&cobra.Command{
+		Use: "send RUN|SANDBOX [TEXT...]", Short: "Send a message to a run, which receives it from turn.Inbox", Args: cobra.MinimumNArgs(1),
+		Long: `Send a message to a run, which receives it from turn.Inbox: TEXT, or the content of --file.
+
+Instead of the run its sandbox may be named, if only one of its runs has not ended. A run receives each id once: give --id
+to be able to send again without knowing whether it arrived.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var message io.Reader = strings.NewReader(strings.Join(args[1:], " "))
+			switch {
+			case file != "" && len(args) > 1:
+				return errors.New("give a text or --file, not both")
+			case file == "-":
+				message = c.stdin
+			case file != "":
+				f, err := os.Open(file)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				message = f
+			case len(args) == 1:
+				return errors.New("nothing to send: give a text, or --file")
+			}
+			sent, err := c.client().Send(cmd.Context(), args[0], id, message)
+			if err != nil {
+				return err
+			}
+			return c.show(sent, "", func(row func(...any)) { row(sent.ID) })
+		},
+	})
+	cmd.Flags().StringVar(&id, "id", "", "what makes it one message (default: a new id)")
+	cmd.Flags().StringVar(&file, "file", "", "send the content of a file; -: of standard input")
+	return cmd
 }

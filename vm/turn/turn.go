@@ -1,5 +1,5 @@
 // Package turn is what a program may say to Tandem: where its turns end, what belongs together in one, and that it wants
-// to know of changes made elsewhere. It is not needed: a program that never imports it is cut into turns by itself. Under plain
+// to know of changes made elsewhere and of messages sent to it. It is not needed: a program that never imports it is cut into turns by itself. Under plain
 // `go run` this is an ordinary package in which there are no other peers, so nothing ever comes from one; in the VM
 // its functions are the machine's. Neither costs more than a function call.
 package turn
@@ -33,8 +33,21 @@ func check(v any) {
 	}
 }
 
+// Message is what somebody sent to the run (`peer send`).
+type Message struct {
+	ID   string // makes it one message, however often it was sent
+	From string // the peer it was sent at
+	Body []byte
+}
+
+// Inbox returns the channel from which the run's messages are received, each id once in the life of the run, wherever it moves to. It is the same
+// channel each time. Messages wait until they are received; one that was received in a turn that fails is received again.
+func Inbox() <-chan Message { return inbox }
+
+var inbox = make(chan Message)
+
 // RunID names the run: the same wherever it moves to. It is "local" outside the VM.
 func RunID() string { return "local" }
 
-// ForkID names the fork of the run that this is: empty unless a second owner went on from the same turn and lost.
+// ForkID names the fork that this run is: empty unless it went on as a clone from where another run stood.
 func ForkID() string { return "" }

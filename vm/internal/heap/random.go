@@ -13,6 +13,12 @@ func (h *Heap) Seed(seed uint64) {
 	}
 }
 
+// Mix makes the random state another one by two numbers.
+func (h *Heap) Mix(a, b uint64) {
+	h.Seed(h.Rand64() ^ a)
+	h.Seed(h.Rand64() ^ b)
+}
+
 // Rand64 is the next number of the run's random state (xoshiro256**, Blackman and Vigna).
 func (h *Heap) Rand64() uint64 {
 	s := &h.rootW().random

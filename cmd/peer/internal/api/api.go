@@ -11,6 +11,7 @@
 //	POST /v1/sandboxes/{sandbox}/runs        Start; Run
 //	GET  /v1/runs/{run}                      Run
 //	POST /v1/runs/{run}/pause, resume        Run
+//	POST /v1/runs/{run}/messages?id=         body: the message; Sent. {run} may be a sandbox with one run that has not ended
 //	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
 //	GET  /v1/variables[?sandbox=][&name=]    []Variable
 //	GET  /v1/digests                         []Digest
@@ -131,6 +132,12 @@ type Run struct {
 	Paused       bool   `json:"paused"`            // it waits for resume
 	Error        string `json:"error,omitempty"`   // why it is paused, or does not execute here
 	Failure      string `json:"failure,omitempty"` // when a failed turn paused it: what Go prints of such a failure
+}
+
+// Sent is a message that is on its way.
+type Sent struct {
+	Run string `json:"run"`
+	ID  string `json:"id"`
 }
 
 // Line is a piece of a run's output: a line with its newline, or what a turn wrote of one.

@@ -218,6 +218,11 @@ func (c *Client) Resume(ctx context.Context, run string) (api.Run, error) {
 	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/resume", nil, struct{}{})
 }
 
+// Send sends a message to a run, or to the only run of a sandbox; an empty id makes a new one.
+func (c *Client) Send(ctx context.Context, run, id string, message io.Reader) (api.Sent, error) {
+	return decode[api.Sent](c.do(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/messages", url.Values{"id": {id}}, "application/octet-stream", message))
+}
+
 // Lines calls f for each piece of output of a run from a number on, to the end of the run if follow is set, else to what
 // there is now.
 func (c *Client) Lines(ctx context.Context, run string, from uint64, follow bool, f func(api.Line) error) error {

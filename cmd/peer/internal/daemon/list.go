@@ -85,6 +85,28 @@ func (d *Daemon) findRun(name string) (*tandem.Sandbox, api.Run, error) {
 	return nil, api.Run{}, fmt.Errorf("%d runs fit %q: name one by its id", len(found), name)
 }
 
+// findReceiver gives the run of a name, or the only one of a sandbox of that name that has not ended.
+func (d *Daemon) findReceiver(ctx context.Context, name string) (*tandem.Sandbox, string, error) {
+	s, run, notRun := d.findRun(name)
+	if notRun == nil {
+		return s, run.ID, nil
+	}
+	b, s, err := d.find(ctx, name)
+	if err != nil {
+		return nil, "", notRun
+	}
+	var open []string
+	for _, r := range d.runsOf(b, s) {
+		if !r.Done {
+			open = append(open, r.ID)
+		}
+	}
+	if len(open) != 1 {
+		return nil, "", fmt.Errorf("%d runs of sandbox %s have not ended: name the one to send to: `peer ps` lists them", len(open), s.Name())
+	}
+	return s, open[0], nil
+}
+
 func runID(text string) (id changes.RunID, err error) {
 	if n, err := hex.Decode(id[:], []byte(text)); err != nil || n != len(id) {
 		return id, fmt.Errorf("%w: %q is not a run id", errUnknown, text)

@@ -49,6 +49,7 @@ func (d *Daemon) routes() http.Handler {
 	})
 	answer("POST /v1/runs/{run}/pause", d.onRun((*tandem.Sandbox).Pause))
 	answer("POST /v1/runs/{run}/resume", d.onRun((*tandem.Sandbox).Resume))
+	answer("POST /v1/runs/{run}/messages", d.postMessage)
 	answer("GET /v1/variables", d.getVariables)
 	answer("GET /v1/digests", func(r *http.Request) (any, error) { return d.digests(), nil })
 	answer("GET /v1/peers", func(r *http.Request) (any, error) { return d.peers(), nil })
@@ -183,6 +184,23 @@ func (d *Daemon) onRun(f func(s *tandem.Sandbox, ctx context.Context, run change
 		_, run, err = d.findRun(run.ID)
 		return run, err
 	}
+}
+
+func (d *Daemon) postMessage(r *http.Request) (any, error) {
+	s, run, err := d.findReceiver(r.Context(), r.PathValue("run"))
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, replication.MessageBytesMax+1))
+	if err != nil {
+		return nil, err
+	}
+	id, err := runID(run)
+	if err != nil {
+		return nil, err
+	}
+	sent, err := s.Send(r.Context(), id, r.URL.Query().Get("id"), text)
+	return api.Sent{Run: run, ID: sent}, err
 }
 
 func (d *Daemon) getVariables(r *http.Request) (any, error) {

@@ -1,4 +1,4 @@
-// Package turn in the machine. Natives: Commit, RunID, ForkID, nextChange.
+// Package turn in the machine. Natives: Commit, RunID, ForkID, nextChange, nextMessage.
 
 package turn
 
@@ -19,6 +19,40 @@ func ForkID() string
 
 // nextChange waits until changes of another peer were applied to a shared variable and returns the variable's address.
 func nextChange() unsafe.Pointer
+
+// nextMessage waits for a message that was not looked at since the run came to this machine.
+func nextMessage() (id, from, body string)
+
+type Message struct {
+	ID   string
+	From string
+	Body []byte
+}
+
+var (
+	inbox    chan Message
+	received map[string]bool // ids
+)
+
+func Inbox() <-chan Message {
+	if inbox == nil {
+		inbox, received = make(chan Message), map[string]bool{}
+		go receive()
+	}
+	return inbox
+}
+
+// receive passes messages on. Where the run came from they were looked at in another order, so what counts is which ids
+// were, and that is in the run's memory.
+func receive() {
+	for {
+		id, from, body := nextMessage()
+		if !received[id] {
+			received[id] = true
+			inbox <- Message{id, from, []byte(body)}
+		}
+	}
+}
 
 func Atomic(f func()) {
 	atomicDepth++
