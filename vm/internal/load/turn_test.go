@@ -33,10 +33,15 @@ func TestGuestPackage(t *testing.T) {
 	for _, name := range append(plain.Names(), guest.Names()...) {
 		a, b := plain.Lookup(name), guest.Lookup(name)
 		exported := a != nil && a.Exported() || b != nil && b.Exported()
-		if exported && (a == nil || b == nil || types.TypeString(a.Type(), nil) != types.TypeString(b.Type(), nil)) {
+		if exported && (a == nil || b == nil || signature(a) != signature(b)) {
 			t.Errorf("%s: plain %v, in the VM %v", name, a, b)
 		}
 	}
+}
+
+// signature is a declaration, its own package's name left out.
+func signature(o types.Object) string {
+	return types.ObjectString(o, types.RelativeTo(o.Pkg())) + types.TypeString(o.Type().Underlying(), types.RelativeTo(o.Pkg()))
 }
 
 func plainTurn(t *testing.T) string {
