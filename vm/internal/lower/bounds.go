@@ -107,35 +107,3 @@ func mayBeHuge(v ssa.Value) bool {
 	}
 	return true
 }
-
-// rangePanic is the panic that go/ssa makes in a range-over-func loop, with Go's error; false when i is another.
-func (s *sel) rangePanic(i *ssa.Panic) bool {
-	call := func(sym string, state loc) bool {
-		f := s.u.prog.Body(sym)
-		if f == nil {
-			return false
-		}
-		in := blank(code.Call)
-		in.imm = int64(s.u.funcIndex(f))
-		s.callWith(in, nil, []arg{{l: state, n: 1}})
-		s.end(blank(code.Trap))
-		return true
-	}
-	switch i.Block().Comment {
-	case "rangefunc.resume.busy":
-		return call("runtime.panicrangestate", s.word(missingPanic))
-	case "yield-invalid":
-		if len(i.Block().Preds) == 1 {
-			last := i.Block().Preds[0].Instrs
-			if branch, ok := last[len(last)-1].(*ssa.If); ok {
-				if ready, ok := branch.Cond.(*ssa.BinOp); ok {
-					return call("runtime.panicrange", s.val(ready.X))
-				}
-			}
-		}
-	}
-	return false
-}
-
-// missingPanic is abi.RF_MISSING_PANIC.
-const missingPanic = 4

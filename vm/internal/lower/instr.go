@@ -97,7 +97,7 @@ func (s *sel) instr(i ssa.Instruction) {
 	case *ssa.RunDefers:
 		s.runDefers()
 	case *ssa.Panic:
-		if s.rangePanic(i) {
+		if s.rangeMisuse(i) {
 			return
 		}
 		in := blank(code.Panic)

@@ -150,6 +150,7 @@ func (s *sel) body() {
 		s.begin(s.heads[b])
 		s.declarePhis(b)
 		s.enter(b)
+		s.leaveRange(b)
 		end := -1
 		if lost {
 			end = s.lostRunDefers(b)
