@@ -29,6 +29,7 @@ const (
 	flagExtraStar     = 1 << 1
 	flagRegularMemory = 1 << 3
 	flagDirectIface   = 1 << 5
+	kindDirectIface   = 1 << 5
 )
 
 // Kinds of types: reflect.Kind's numbers.
@@ -84,7 +85,10 @@ func (h *Heap) TypeAlign(t uint64) uint64 {
 }
 
 // TypeDirect reports whether an interface's data word holds a value of type t itself.
-func (h *Heap) TypeDirect(t uint64) bool { return h.m.Load8(t+typeFlag)&flagDirectIface != 0 }
+func (h *Heap) TypeDirect(t uint64) bool {
+	// Go 1.25 keeps this in the kind, and its reflect sets it there in types that it makes.
+	return h.m.Load8(t+typeFlag)&flagDirectIface != 0 || h.m.Load8(t+typeKind)&kindDirectIface != 0
+}
 
 // TypeElem is the element type of an array, channel, map, pointer or slice type, else 0.
 func (h *Heap) TypeElem(t uint64) uint64 {

@@ -17,6 +17,10 @@ const GlobalsBase = code.Base + 1<<31
 // Builder lays out the data of one image. Methods may be called in any order until Finish; the same calls
 // in the same order give the same bytes. Not safe for concurrent use.
 type Builder struct {
+	// DirectKinds says that the guest's standard library finds out from a type's kind whether it is pointer-shaped, as Go 1.25 does, not only from
+	// its flags. It is set before the first use.
+	DirectKinds bool
+
 	ro       []byte            // read-only data, from code.Base+code.DataStart
 	rw       []byte            // globals
 	roRefs   []uint64          // offsets in ro of words holding addresses that may be provisional

@@ -46,9 +46,12 @@ const (
 	flagExtraStar
 	flagNamed
 	flagRegularMemory
-	_ // TFlagGCMaskOnDemand, never set: bitmaps are plain
-	flagDirectIface
+	_               // TFlagGCMaskOnDemand, never set: bitmaps are plain
+	flagDirectIface // since Go 1.26
 )
+
+// kindDirectIface is flagDirectIface of Go 1.25, in the kind.
+const kindDirectIface = 1 << 5
 
 // Kind is the internal/abi (and reflect) kind of t.
 func Kind(t types.Type) uint8 {
@@ -258,7 +261,11 @@ func (b *Builder) describeCommon(at uint64, t types.Type, s shape) {
 	b.put32(at+typeHash, TypeHash(t))
 	b.put8(at+typeAlign, uint8(Align(t)))
 	b.put8(at+typeFieldAlign, uint8(Align(t)))
-	b.put8(at+typeKind, Kind(t))
+	kind := Kind(t)
+	if b.DirectKinds && PointerShaped(t) {
+		kind |= kindDirectIface
+	}
+	b.put8(at+typeKind, kind)
 
 	var flags uint8
 	if s.uncommon != 0 {

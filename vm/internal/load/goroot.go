@@ -8,22 +8,20 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-
-	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // ErrGOROOT says that no Go installation's source was found.
 var ErrGOROOT = errors.New("load: no Go standard library source found")
 
 // FindGOROOT is the directory of a Go installation with its source: given, $GOROOT, what the go command says, the one
-// this program was built with, or a usual place. It is an ErrGOROOT that says what to do when there is none.
+// this program was built with, or a usual place. The error is an ErrGOROOT or ErrRelease that says what to do when none will do.
 func FindGOROOT(given string, env func(string) string) (string, error) {
 	if given == "" {
 		given = env("GOROOT")
 	}
 	if given != "" {
 		if isGOROOT(given) {
-			return given, nil
+			return given, checkRelease(given)
 		}
 		return "", fmt.Errorf("%w in GOROOT=%s: set GOROOT to a Go installation that has src/fmt, or unset it", ErrGOROOT, given)
 	}
@@ -36,15 +34,29 @@ func FindGOROOT(given string, env func(string) string) (string, error) {
 			places = append([]string{filepath.Dir(filepath.Dir(real))}, places...)
 		}
 	}
+	var unfit error
+	fits := func(dir string) bool {
+		if dir == "" || !isGOROOT(dir) {
+			return false
+		}
+		err := checkRelease(dir)
+		if unfit == nil {
+			unfit = err
+		}
+		return err == nil
+	}
 	for _, dir := range places {
-		if dir != "" && isGOROOT(dir) {
+		if fits(dir) {
 			return dir, nil
 		}
 	}
 	if out, err := exec.Command("go", "env", "GOROOT").Output(); err == nil {
-		if dir := strings.TrimSpace(string(out)); isGOROOT(dir) {
+		if dir := strings.TrimSpace(string(out)); fits(dir) {
 			return dir, nil
 		}
+	}
+	if unfit != nil {
+		return "", unfit
 	}
 	return "", fmt.Errorf("%w: install Go from https://go.dev/dl, or set GOROOT to where it is; running a compiled image needs none", ErrGOROOT)
 }
@@ -52,14 +64,4 @@ func FindGOROOT(given string, env func(string) string) (string, error) {
 func isGOROOT(dir string) bool {
 	fi, err := os.Stat(filepath.Join(dir, "src", "fmt", "print.go"))
 	return err == nil && fi.Mode().IsRegular()
-}
-
-// goVersion is the version in GOROOT's VERSION file, the toolchain's own when there is none.
-func goVersion(disk *inputs.Disk, root string) string {
-	text, err := disk.ReadFile(filepath.Join(root, "VERSION"))
-	if err != nil {
-		return runtime.Version()
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimSpace(line)
 }

@@ -40,8 +40,10 @@ type Program struct {
 	Packages  []*ssa.Package // each after its imports; package runtime and what it imports first, Main last
 	Sizes     types.Sizes
 	GoVersion string // of GOROOT: "go1.26.1"
-	GOROOT    string
-	Variables []Variable // marked package variables, in source order
+	// DirectKinds says that this Go notes in a type's kind whether it is pointer-shaped, not in its flags as since Go 1.26.
+	DirectKinds bool
+	GOROOT      string
+	Variables   []Variable // marked package variables, in source order
 
 	Phases []Phase // how long each phase of Load took
 

@@ -28,6 +28,7 @@ type loader struct {
 	cfg       Config
 	root      string
 	version   string // of root: go1.26.1
+	release   release
 	fset      *token.FileSet
 	module    *module
 	userCtxt  build.Context
@@ -49,9 +50,12 @@ func newLoader(ctx context.Context, cfg Config, root string) *loader {
 	if cfg.Disk == nil {
 		cfg.Disk = &inputs.Disk{}
 	}
-	l := &loader{ctx: ctx, cfg: cfg, root: root, version: goVersion(cfg.Disk, root), fset: token.NewFileSet(),
+	goVersion, _ := readVersion(cfg.Disk.ReadFile, root) // FindGOROOT has seen that it can be read
+	l := &loader{ctx: ctx, cfg: cfg, root: root, version: goVersion, fset: token.NewFileSet(),
 		sources: map[string]*source{}, slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), phaseFrom: time.Now()}
+	l.release, _ = releaseOf(l.version)
 	l.userCtxt, l.stdCtxt = contexts(root, l.version)
+	l.stdCtxt.ToolTags = l.release.tags
 	return l
 }
 
@@ -349,7 +353,7 @@ func (l *loader) read(s *source) {
 		s.parse(l, l.tests[s.path])
 		return
 	}
-	o, err := readOverlay(s.path)
+	o, err := readOverlay(s.path, l.stdCtxt.ReleaseTags)
 	var texts []text
 	if err == nil {
 		texts, err = l.readStd(s, o)

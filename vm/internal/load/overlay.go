@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/build/constraint"
 	"go/token"
 	"io/fs"
 	"maps"
@@ -31,7 +32,8 @@ const overlayDir = "_overlay"
 //	//tandem:remove NAME...        these declarations of GOROOT are left out, types with their methods
 //
 // Without any, each declaration stands for the one of the same name in GOROOT's files. What a comment names must be there:
-// a Go release that moves it makes the load fail with a message that says so.
+// a Go release that moves it makes the load fail with a message that says so. A //go:build line with release tags (go1.26, !go1.26)
+// says which releases the file is for.
 type overlay struct {
 	texts   []text
 	replace bool
@@ -40,8 +42,8 @@ type overlay struct {
 	remove  map[string]bool
 }
 
-// readOverlay reads the overlay of a package, nil when it has none.
-func readOverlay(importPath string) (*overlay, error) {
+// readOverlay reads the overlay of a package for the release with these tags, nil when it has none.
+func readOverlay(importPath string, releaseTags []string) (*overlay, error) {
 	dir := path.Join(overlayDir, importPath)
 	entries, err := fs.ReadDir(overlays, dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -59,6 +61,9 @@ func readOverlay(importPath string) (*overlay, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !built(b, releaseTags) {
+			continue
+		}
 		o.texts = append(o.texts, text{name: path.Join("overlay", importPath, e.Name()), overlay: true, bytes: b})
 		o.comments(string(b))
 	}
@@ -66,6 +71,20 @@ func readOverlay(importPath string) (*overlay, error) {
 		return nil, nil
 	}
 	return o, nil
+}
+
+// built says whether the //go:build line of an overlay file, if it has one, holds for the release.
+func built(file []byte, releaseTags []string) bool {
+	for line := range strings.Lines(string(file)) {
+		line = strings.TrimSpace(line)
+		if x, err := constraint.Parse(line); err == nil && constraint.IsGoBuild(line) {
+			return x.Eval(func(tag string) bool { return slices.Contains(releaseTags, tag) })
+		}
+		if line != "" && !strings.HasPrefix(line, "//") {
+			break
+		}
+	}
+	return true
 }
 
 func (o *overlay) comments(text string) {

@@ -60,6 +60,7 @@ func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
 		known:   map[string]uint64{},
 		costs:   map[*ssa.Function]int{},
 	}
+	u.data.DirectKinds = p.DirectKinds
 	entry := u.synthetic("entry", "runtime.main", shape{}, (*sel).entry)
 	u.knownSymbols()
 	for _, v := range p.Variables {

@@ -6,7 +6,6 @@ package syscall
 import (
 	errorspkg "errors"
 	"internal/oserror"
-	"internal/strconv"
 	"unsafe"
 )
 
@@ -42,7 +41,14 @@ func (e Errno) Error() string {
 	if int(e) < len(errors) && errors[e] != "" {
 		return errors[e]
 	}
-	return "errno " + strconv.Itoa(int(e))
+	return "errno " + decimal(uint(e))
+}
+
+func decimal(n uint) string {
+	if n < 10 {
+		return string(rune('0' + n))
+	}
+	return decimal(n/10) + string(rune('0'+n%10))
 }
 
 func (e Errno) Is(target error) bool {
