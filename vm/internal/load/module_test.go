@@ -262,6 +262,10 @@ require e.com/b v1.1.0
 -- cache/e.com/b@v1.1.0/b.go --
 package b
 const V = "b"
+-- cache/e.com/a@v1.0.0/a_test.go --
+package a_test
+import ("e.com/a"; "testing")
+func TestA(t *testing.T) { _ = a.V }
 -- portable/go.mod --
 module portable
 -- portable/main.go --

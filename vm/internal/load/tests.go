@@ -98,6 +98,7 @@ func (l *loader) locate() (Package, error) {
 			if dir, err = m.directory(name); err != nil {
 				return Package{Path: name}, err
 			}
+			l.module = m // which also says where the package's own dependencies are
 			return Package{Path: name, Dir: dir}, nil
 		}
 	}
@@ -148,7 +149,7 @@ func (l *loader) readSuite() error {
 	l.command = s
 	l.tests = map[string][]text{p.Path: inside}
 	l.tested = p
-	if !p.Std {
+	if !p.Std && l.module == nil {
 		if l.module, err = findModule(l.cfg.Disk, p.Dir, l.cfg.Env); err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
