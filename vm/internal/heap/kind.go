@@ -58,3 +58,14 @@ func (e *TypeError) Error() string {
 	}
 	return fmt.Sprintf("heap: comparing uncomparable type at %#x", e.Type)
 }
+
+var kindText = [kindCount]string{KindFree: "free", KindObject: "object", KindArray: "array", KindRaw: "bytes", KindWords: "words", KindStack: "stack",
+	KindClosure: "closure", KindMap: "map header", KindMapEntries: "map entries", KindMapIndex: "map index", KindMapIter: "map iterator", KindChan: "channel",
+	KindGoroutine: "goroutine", KindDefer: "deferred call", KindPanic: "panic", KindTimer: "timer", KindSudog: "waiting goroutine", KindBox: "box"}
+
+func (k Kind) String() string {
+	if k < kindCount {
+		return kindText[k]
+	}
+	return "unknown"
+}

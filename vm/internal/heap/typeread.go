@@ -4,25 +4,26 @@ import "github.com/tandemvm/tandem/vm/internal/code"
 
 // Offsets in the descriptors of Go 1.26's internal/abi (type.go, map.go, iface.go).
 const (
-	typeBytes       = 48 // abi.Type
-	typeSize        = 0
-	typePtrBytes    = 8
-	typeHash        = 16
-	typeFlag        = 20
-	typeAlign       = 21
-	typeKind        = 23
-	typeGCData      = 32
-	typeStr         = 40
-	typeElem        = 48 // array, channel, pointer, slice; the key of a map
-	arrayLen        = 64
-	mapElem         = 56
-	structFields    = 56 // slice of fields: pointer, length, capacity
-	structFieldsLen = 64
-	fieldBytes      = 24
-	fieldName       = 0
-	fieldType       = 8
-	fieldOffset     = 16
-	itabType        = 8
+	typeBytes           = 48 // abi.Type
+	typeSize            = 0
+	typePtrBytes        = 8
+	typeHash            = 16
+	typeFlag            = 20
+	typeAlign           = 21
+	typeKind            = 23
+	typeGCData          = 32
+	typeStr             = 40
+	typeElem            = 48 // array, channel, pointer, slice; the key of a map
+	arrayLen            = 64
+	mapElem             = 56
+	structFields        = 56 // slice of fields: pointer, length, capacity
+	structFieldsLen     = 64
+	fieldBytes          = 24
+	fieldName           = 0
+	fieldType           = 8
+	fieldOffset         = 16
+	itabType            = 8
+	interfaceMethodsLen = 64 // of the slice behind the package path
 )
 
 const (
@@ -177,3 +178,8 @@ func (h *Heap) name(at uint64) []byte {
 
 // ItabType is the dynamic type of an itab.
 func (h *Heap) ItabType(tab uint64) uint64 { return h.m.Load64(tab + itabType) }
+
+// TypeHasMethods reports whether t is an interface type with methods, whose values begin with an itab and not with a type.
+func (h *Heap) TypeHasMethods(t uint64) bool {
+	return h.TypeKind(t) == kindInterface && h.m.Load64(t+interfaceMethodsLen) != 0
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem/vm"
+)
+
+// snapshot looks at saved runs, for whoever wants to know why a program stands where it stands.
+func (c *command) snapshot() *cobra.Command {
+	cmd := &cobra.Command{Use: "snapshot", Short: "Look at saved runs"}
+	cmd.AddCommand(c.snapshotShow(), c.snapshotDiff())
+	return cmd
+}
+
+// formatted adds -o and --all.
+func (c *command) formatted(cmd *cobra.Command, all *bool) *cobra.Command {
+	cmd.Flags().StringVarP(&c.format, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVar(all, "all", false, "variables of the standard library too")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if c.format != "text" && c.format != "json" {
+			return fmt.Errorf("-o %s: give text or json", c.format)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// shownSnapshot is `peer snapshot show -o json`.
+type shownSnapshot struct {
+	Program      string          `json:"program"`
+	VM           string          `json:"vm"`
+	Root         string          `json:"root"`
+	Instructions uint64          `json:"instructions"`
+	MemoryBytes  uint64          `json:"memoryBytes"`
+	Turns        uint64          `json:"turns"`
+	Lines        uint64          `json:"lines"`
+	Args         []string        `json:"args"`
+	Goroutines   []vm.Goroutine  `json:"goroutines"`
+	Globals      []vm.GlobalText `json:"globals"`
+	Heap         []vm.HeapType   `json:"heap"`
+}
+
+const heapTypesShown = 20
+
+func (c *command) snapshotShow() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "show FILE",
+		Short: "Where a saved run stands: goroutines with their lines, variables, the largest types on the heap",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			p, s, runArgs, err := loadRun(args[0])
+			if err != nil {
+				return err
+			}
+			v := shownSnapshot{Program: p.Hash().String(), VM: s.VM, Root: s.Root().String(), Instructions: s.InstructionCounter, MemoryBytes: s.SizeBytes(), Turns: s.Turns, Lines: s.Lines, Args: runArgs}
+			if v.Goroutines, err = s.Goroutines(); err != nil {
+				return err
+			}
+			if v.Globals, err = s.GlobalTexts(all); err != nil {
+				return err
+			}
+			if v.Heap, err = s.HeapTypes(); err != nil {
+				return err
+			}
+			return c.show(v, "", func(row func(...any)) { v.text(row) })
+		},
+	}
+	return c.formatted(cmd, &all)
+}
+
+func (v *shownSnapshot) text(row func(...any)) {
+	row(fmt.Sprintf("program %s, %s", short(v.Program), v.VM))
+	row(fmt.Sprintf("after %d instructions, %d turns, %d pieces of output; %d bytes of memory", v.Instructions, v.Turns, v.Lines, v.MemoryBytes))
+	for _, g := range v.Goroutines {
+		row("")
+		row(fmt.Sprintf("goroutine %d [%s]:", g.ID, g.Status))
+		for _, f := range g.Frames {
+			row("", f.Function, fmt.Sprintf("%s:%d", f.File, f.Line))
+		}
+	}
+	if len(v.Globals) > 0 {
+		row("")
+		row("variables:")
+	}
+	for _, g := range v.Globals {
+		row("", g.Name, g.Type, g.Text)
+	}
+	row("")
+	row("heap:")
+	row("", "BYTES", "OBJECTS", "TYPE")
+	for i, h := range v.Heap {
+		if i == heapTypesShown {
+			row("", fmt.Sprintf("... and %d more types", len(v.Heap)-i))
+			break
+		}
+		row("", h.Bytes, h.Objects, h.Type)
+	}
+}
+
+func (c *command) snapshotDiff() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "diff FILE FILE",
+		Short: "What changed in the variables of a run from one saved file to another",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, a, _, err := loadRun(args[0])
+			if err != nil {
+				return err
+			}
+			_, b, _, err := loadRun(args[1])
+			if err != nil {
+				return err
+			}
+			list, err := vm.Differences(a, b, all)
+			if err != nil {
+				return err
+			}
+			return c.show(list, "", func(row func(...any)) {
+				for _, d := range list {
+					row(d.Path, d.Type, orAbsent(d.Old)+" -> "+orAbsent(d.New))
+				}
+			})
+		},
+	}
+	return c.formatted(cmd, &all)
+}
+
+func orAbsent(text string) string {
+	if text == "" {
+		return "(not there)"
+	}
+	return text
+}
