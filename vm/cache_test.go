@@ -19,6 +19,9 @@ func newModule(t *testing.T) *module {
 	m := &module{t, t.TempDir(), &Cache{Dir: t.TempDir(), MaxBytes: 64 << 20}}
 	m.write("go.mod", "module example.com/m\n\ngo 1.25\n")
 	m.write("main.go", "package main\n\nimport \"example.com/m/lib\"\n\nfunc main() { println(lib.F()) }\n")
+	m.write("text.txt", "embedded")
+	m.write("data/a.txt", "a")
+	m.write("embed.go", "package main\n\nimport \"embed\"\n\n//go:embed text.txt\nvar text string\n\n//go:embed data\nvar data embed.FS\n\nfunc init() { println(text); b, _ := data.ReadDir(\"data\"); println(len(b)) }\n")
 	m.write("lib/lib.go", "package lib\n\nfunc F() int { return 1 }\n")
 	return m
 }
@@ -77,6 +80,8 @@ func TestCacheFollowsSources(t *testing.T) {
 		{"the imported package", "lib/lib.go", "package lib\n\nfunc F() int { return 2 }\n"},
 		{"a new file", "lib/more.go", "package lib\n\nvar X = 1\n"},
 		{"a new file of the program", "other.go", "package main\n\nfunc init() { println(0) }\n"},
+		{"an embedded file", "text.txt", "Embedded"},
+		{"a new embedded file", "data/b.txt", "b"},
 		{"go.mod", "go.mod", "module example.com/m\n\ngo 1.21\n"},
 	} {
 		m.write(edit.file, edit.text)

@@ -11,7 +11,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,6 +130,30 @@ func what(fi os.FileInfo, err error) kind {
 func (d *Disk) IsDir(name string) bool {
 	fi, err := d.Stat(name)
 	return err == nil && fi.IsDir()
+}
+
+// FS is the tree below dir, as os.DirFS has it.
+func (d *Disk) FS(dir string) fs.FS { return tree{d, dir, os.DirFS(dir)} }
+
+type tree struct {
+	disk *Disk
+	dir  string
+	fs.FS
+}
+
+func (t tree) path(name string) string                    { return filepath.Join(t.dir, filepath.FromSlash(name)) }
+func (t tree) ReadFile(name string) ([]byte, error)       { return t.disk.ReadFile(t.path(name)) }
+func (t tree) ReadDir(name string) ([]fs.DirEntry, error) { return t.disk.ReadDir(t.path(name)) }
+func (t tree) Stat(name string) (fs.FileInfo, error)      { return t.disk.Stat(t.path(name)) }
+
+// Open is for what asks in none of the ways above; it remembers the file as read.
+func (t tree) Open(name string) (fs.File, error) {
+	if fi, err := t.Stat(name); err == nil && !fi.IsDir() {
+		if _, err := t.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	return t.FS.Open(name)
 }
 
 // ErrTorn says that a file changed while it was compiled: the result is not that of any one state of the sources.

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// tree is a directory whose files can be changed and put back.
-type tree struct {
+// place is a directory whose files can be changed and put back.
+type place struct {
 	*testing.T
 	dir string
 }
 
-func (t tree) path(name string) string { return filepath.Join(t.dir, name) }
+func (t place) path(name string) string { return filepath.Join(t.dir, name) }
 
-func (t tree) write(name, text string) {
+func (t place) write(name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(t.path(name)), 0o755); err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func (t tree) write(name, text string) {
 }
 
 // old gives everything in the tree a time long before any record, the same for all.
-func (t tree) old() {
+func (t place) old() {
 	t.Helper()
 	at := time.Now().Add(-time.Hour).Truncate(time.Hour)
 	err := filepath.Walk(t.dir, func(p string, _ os.FileInfo, err error) error { return errors.Join(err, os.Chtimes(p, at, at)) })
@@ -37,7 +37,7 @@ func (t tree) old() {
 }
 
 // record asks for a bit of everything.
-func (t tree) record() []byte {
+func (t place) record() []byte {
 	t.Helper()
 	var d Disk
 	for _, name := range []string{"a.go", "sub/b.go", "go.mod"} {
@@ -57,23 +57,23 @@ func (t tree) record() []byte {
 }
 
 func TestUnchanged(t *testing.T) {
-	fresh := func(t *testing.T) tree {
-		x := tree{t, t.TempDir()}
+	fresh := func(t *testing.T) place {
+		x := place{t, t.TempDir()}
 		x.write("a.go", "package a")
 		x.write("sub/b.go", "package b")
 		x.old()
 		return x
 	}
-	changes := map[string]func(t tree){
-		"a file is edited":                 func(t tree) { t.write("a.go", "package A") },
-		"an edit keeps the time":           func(t tree) { t.write("a.go", "package A"); t.old() },
-		"a file below is edited":           func(t tree) { t.write("sub/b.go", "package b ") },
-		"a file is new":                    func(t tree) { t.write("sub/c.go", "package b") },
-		"a file is gone":                   func(t tree) { os.Remove(t.path("a.go")) },
-		"what was missing is there":        func(t tree) { t.write("go.mod", "module m") },
-		"a missing directory is there":     func(t tree) { t.write("vendor/x", "") },
-		"a directory that failed is there": func(t tree) { t.write("gone/x", "") },
-		"a file is a directory now":        func(t tree) { os.Remove(t.path("a.go")); t.write("a.go/x", "") },
+	changes := map[string]func(t place){
+		"a file is edited":                 func(t place) { t.write("a.go", "package A") },
+		"an edit keeps the time":           func(t place) { t.write("a.go", "package A"); t.old() },
+		"a file below is edited":           func(t place) { t.write("sub/b.go", "package b ") },
+		"a file is new":                    func(t place) { t.write("sub/c.go", "package b") },
+		"a file is gone":                   func(t place) { os.Remove(t.path("a.go")) },
+		"what was missing is there":        func(t place) { t.write("go.mod", "module m") },
+		"a missing directory is there":     func(t place) { t.write("vendor/x", "") },
+		"a directory that failed is there": func(t place) { t.write("gone/x", "") },
+		"a file is a directory now":        func(t place) { os.Remove(t.path("a.go")); t.write("a.go/x", "") },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestUnchanged(t *testing.T) {
 
 // TestJustWritten edits a file without changing its size or time, which can happen within one tick of a file system's clock.
 func TestJustWritten(t *testing.T) {
-	x := tree{t, t.TempDir()}
+	x := place{t, t.TempDir()}
 	x.write("a.go", "package a")
 	x.write("sub/b.go", "package b")
 	now := time.Now()
@@ -109,7 +109,7 @@ func TestJustWritten(t *testing.T) {
 }
 
 func TestTorn(t *testing.T) {
-	x := tree{t, t.TempDir()}
+	x := place{t, t.TempDir()}
 	x.write("a.go", "package a")
 	var d Disk
 	d.ReadFile(x.path("a.go"))
@@ -122,7 +122,7 @@ func TestTorn(t *testing.T) {
 
 // TestDamagedRecord cuts and flips a record everywhere: it never vouches for a tree it does not describe, and nothing panics.
 func TestDamagedRecord(t *testing.T) {
-	x := tree{t, t.TempDir()}
+	x := place{t, t.TempDir()}
 	x.write("a.go", "package a")
 	x.write("sub/b.go", "package b")
 	x.old()

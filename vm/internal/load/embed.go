@@ -6,12 +6,13 @@ import (
 	"go/ast"
 	"go/token"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 // Embedded files become the initial values of their variables: a string or []byte is a conversion of a string constant, an embed.FS
@@ -138,7 +139,7 @@ func (s *source) embedTarget(f *file, list []embedded) (target *ast.ValueSpec, n
 
 // embedValue initialises spec with the files that the patterns mean. It returns the name of the function that makes file systems in this package.
 func (s *source) embedValue(l *loader, f *file, e embedded, spec *ast.ValueSpec, imported string, patterns []string, maker string) string {
-	files, err := embedFiles(s.dir, patterns)
+	files, err := embedFiles(l.cfg.Disk, s.dir, patterns)
 	if err != nil {
 		s.fail(l, e.at.Pos(), "%v", err)
 		return maker
@@ -156,7 +157,7 @@ func (s *source) embedValue(l *loader, f *file, e embedded, spec *ast.ValueSpec,
 				Results: &ast.FieldList{List: []*ast.Field{{Type: &ast.SelectorExpr{X: &ast.Ident{NamePos: pos, Name: imported}, Sel: &ast.Ident{NamePos: pos, Name: "FS"}}}}}}})
 			f.links = append(f.links, link{pos, maker, "embed.files"})
 		}
-		text, err := embedText(s.dir, files)
+		text, err := embedText(l.cfg.Disk, s.dir, files)
 		if err != nil {
 			s.fail(l, e.at.Pos(), "%v", err)
 			return maker
@@ -168,7 +169,7 @@ func (s *source) embedValue(l *loader, f *file, e embedded, spec *ast.ValueSpec,
 		s.fail(l, e.at.Pos(), "invalid go:embed: multiple files for type %s", exprText(spec.Type))
 		return maker
 	}
-	b, err := os.ReadFile(filepath.Join(s.dir, files[0]))
+	b, err := l.cfg.Disk.ReadFile(filepath.Join(s.dir, files[0]))
 	if err != nil {
 		s.fail(l, e.at.Pos(), "%v", err)
 		return maker
@@ -207,20 +208,20 @@ func exprText(x ast.Expr) string {
 
 // embedFiles are the files, by slash-separated name below dir, that the patterns mean. Of a directory's files those whose name begins with . or _
 // are left out, unless the pattern begins with all: or names them.
-func embedFiles(dir string, patterns []string) ([]string, error) {
+func embedFiles(disk *inputs.Disk, dir string, patterns []string) ([]string, error) {
 	found := map[string]bool{}
 	for _, pattern := range patterns {
 		glob, all := strings.CutPrefix(pattern, "all:")
 		if _, err := path.Match(glob, ""); err != nil || !fs.ValidPath(glob) {
 			return nil, fmt.Errorf("pattern %s: invalid pattern syntax", pattern)
 		}
-		names, err := fs.Glob(os.DirFS(dir), glob)
+		names, err := fs.Glob(disk.FS(dir), glob)
 		if err != nil {
 			return nil, fmt.Errorf("pattern %s: %w", pattern, err)
 		}
 		count := 0
 		for _, name := range names {
-			n, err := embedName(dir, name, all, found)
+			n, err := embedName(disk, dir, name, all, found)
 			if err != nil {
 				return nil, fmt.Errorf("pattern %s: %w", pattern, err)
 			}
@@ -239,14 +240,14 @@ func embedFiles(dir string, patterns []string) ([]string, error) {
 }
 
 // embedName enters a file, or all that is to be embedded of a directory, and says how many they are.
-func embedName(dir, name string, all bool, found map[string]bool) (count int, err error) {
-	err = fs.WalkDir(os.DirFS(dir), name, func(p string, d fs.DirEntry, err error) error {
+func embedName(disk *inputs.Disk, dir, name string, all bool, found map[string]bool) (count int, err error) {
+	err = fs.WalkDir(disk.FS(dir), name, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		hidden := p != name && !all && (d.Name()[0] == '.' || d.Name()[0] == '_')
 		if d.IsDir() {
-			_, module := os.Stat(filepath.Join(dir, p, "go.mod"))
+			_, module := disk.Stat(filepath.Join(dir, p, "go.mod"))
 			switch {
 			case module == nil && p == name:
 				return fmt.Errorf("cannot embed directory %s: in different module", p)
@@ -268,7 +269,7 @@ func embedName(dir, name string, all bool, found map[string]bool) (count int, er
 		return nil
 	})
 	if err == nil && count == 0 {
-		if fi, serr := os.Stat(filepath.Join(dir, name)); serr == nil && fi.IsDir() {
+		if fi, serr := disk.Stat(filepath.Join(dir, name)); serr == nil && fi.IsDir() {
 			err = fmt.Errorf("cannot embed directory %s: contains no embeddable files", name)
 		}
 	}
@@ -277,7 +278,7 @@ func embedName(dir, name string, all bool, found map[string]bool) (count int, er
 
 // embedText is the argument of embed.files: for each directory and file, in the order that embed.FS wants, name, a zero byte, the length in
 // decimal, a zero byte, the content.
-func embedText(dir string, files []string) (string, error) {
+func embedText(disk *inputs.Disk, dir string, files []string) (string, error) {
 	names := map[string]bool{}
 	for _, name := range files {
 		names[name] = true
@@ -298,7 +299,7 @@ func embedText(dir string, files []string) (string, error) {
 		var content []byte
 		if !strings.HasSuffix(name, "/") {
 			var err error
-			if content, err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			if content, err = disk.ReadFile(filepath.Join(dir, name)); err != nil {
 				return "", err
 			}
 		}

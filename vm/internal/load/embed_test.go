@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tandemvm/tandem/vm/internal/inputs"
 )
 
 const embedTree = `
@@ -40,7 +42,7 @@ func TestEmbedFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files, err := embedFiles(dir, list)
+		files, err := embedFiles(&inputs.Disk{}, dir, list)
 		got := strings.Join(files, " ")
 		if err != nil {
 			got = "! " + err.Error()
@@ -54,7 +56,7 @@ func TestEmbedFiles(t *testing.T) {
 // TestEmbedText: the order of files is that of embed.FS, by directory first.
 func TestEmbedText(t *testing.T) {
 	dir := tree(t, "-- p/q/r.txt --\nR-- p/a.txt --\nAA-- p-q.txt --\n")
-	text, err := embedText(dir, []string{"p-q.txt", "p/a.txt", "p/q/r.txt"})
+	text, err := embedText(&inputs.Disk{}, dir, []string{"p-q.txt", "p/a.txt", "p/q/r.txt"})
 	if err != nil {
 		t.Fatal(err)
 	}
