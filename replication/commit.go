@@ -40,6 +40,7 @@ func (r *Replica) committer() {
 				t.Stop()
 			}
 		}
+		r.afterImport()
 		r.flush()
 		last = time.Now()
 	}
@@ -145,6 +146,7 @@ func groups(all []*entry) func(func([]*entry) bool) {
 // extra is a commit of records that belong to no run.
 type extra struct {
 	records []record
+	now     func() []record // more of them, asked for when nothing can change any more
 	blocks  []block.Block
 	done    chan error
 }
@@ -170,8 +172,11 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 		}
 		if x != nil {
 			records, blocks = append(records, x.records...), append(blocks, x.blocks...)
+			if x.now != nil {
+				records = append(records, x.now()...)
+			}
 		}
-		if len(records) > 0 || x != nil {
+		if len(records) > 0 || x != nil && x.now == nil {
 			records = append(records, r.introduction()...)
 		}
 		made = blocks

@@ -60,6 +60,7 @@ type delta struct {
 	elements []element
 	blobs    []block.Ref // that must be here before it is announced
 	member   *member     // its actor's member record, when inside
+	pruned   []blockHash // parents that are left out everywhere
 	durable  bool        // it holds a head of a run that is to be durable here
 	indexed  bool        // it has its sequence number's place in the store's index
 }

@@ -9,5 +9,5 @@
 //
 // Costs: a flush is one fsync, one signature and one message however many turns it holds; a remote delta costs
 // one or two signature checks and about 20 µs a cell. Memory follows the live cells (about 300 bytes
-// each), not the history; the store grows with every delta.
+// each), not the history; the store follows what counts and a window of the newest deltas.
 package replication

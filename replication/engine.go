@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	dshelp "github.com/ipfs/boxo/datastore/dshelp"
@@ -22,26 +23,34 @@ import (
 )
 
 const (
-	eraNamespace = "/e1" // the first era; see DESIGN.md
-	valuePrefix  = eraNamespace + "/s/k"
-	valueSuffix  = "/v"
-	announceMax  = 64 // deltas in one window
-	never        = 100 * 365 * 24 * time.Hour
+	eraNamespace   = "/e1" // the first era; see DESIGN.md
+	valuePrefix    = eraNamespace + "/s/k"
+	valueSuffix    = "/v"
+	prioritySuffix = "/p"
+	unreadPrefix   = eraNamespace + "/s/s/" // element ids, which only deletions read
+	announceMax    = 64                     // deltas in one window
+	never          = 100 * 365 * 24 * time.Hour
 )
 
 // engine wires go-ds-crdt. The CRDT's own network parts are replaced: it is told of a delta by Next, only after its
 // parents, and its blocks come from the store. Local commits and announced deltas take turns at the
 // store's window, so each becomes durable whole or not at all.
 type engine struct {
-	f      *feed
-	w      *store.Window
-	s      *store.Store
-	ds     *crdt.Datastore
-	sign   func(d *delta) error
-	apply  func(records []record)
-	failed func(error)
+	f        *feed
+	w        *store.Window
+	s        *store.Store
+	trimming sync.Mutex   // one at a time
+	swap     sync.RWMutex // held for writing while ds is another one
+	ds       *crdt.Datastore
+	log      *slog.Logger
+	sign     func(d *delta) error
+	apply    func(records []record)
+	failed   func(error)
 
 	started chan struct{}
+	halt    context.CancelFunc // makes Next end when nothing is ready
+	halting context.Context
+	halted  chan struct{}
 
 	local *localCommit // set while the committer is inside Commit; guarded by the window
 	open  []*delta     // announced and not finished; guarded by the window
@@ -61,7 +70,9 @@ func (e *engine) start(l *slog.Logger) (err error) {
 	o.NumWorkers = 1
 	o.DAGSyncerTimeout = 20 * time.Second
 	o.MaxBatchDeltaSize = deltaBytesMax // never reached: the committer stays below half of it
-	e.nodes = map[blockHash]ipld.Node{}
+	e.log, e.nodes = l, map[blockHash]ipld.Node{}
+	e.halting, e.halt = context.WithCancel(context.Background())
+	e.halted = make(chan struct{})
 	e.started = make(chan struct{})
 	defer close(e.started) // crdt.New calls Next before it returns
 	e.ds, err = crdt.New(e.w, ds.NewKey(eraNamespace), e, e, o)
@@ -70,6 +81,7 @@ func (e *engine) start(l *slog.Logger) (err error) {
 
 // close stops the engine; an unfinished window is dropped whole.
 func (e *engine) close() {
+	e.halt()
 	e.ds.Close()
 	if e.open != nil {
 		e.open = nil
@@ -79,6 +91,8 @@ func (e *engine) close() {
 
 // heads are the tips of the DAG, sorted.
 func (e *engine) heads() []blockHash {
+	e.swap.RLock()
+	defer e.swap.RUnlock()
 	var out []blockHash
 	for _, c := range e.ds.InternalStats(context.Background()).Heads {
 		if h, ok := hashOf(c); ok {
@@ -92,6 +106,8 @@ func (e *engine) heads() []blockHash {
 // commit makes one delta of records and blocks, durable on return together with the store keys in notes. build runs
 // with the window held, so what it decides holds until the delta is applied; no records: nothing is done.
 func (e *engine) commit(build func() (records []record, made []block.Block, notes []record)) (*delta, error) {
+	e.swap.RLock()
+	defer e.swap.RUnlock()
 	e.w.Begin()
 	defer e.w.End()
 	records, made, notes := build()
@@ -143,6 +159,9 @@ func (e *engine) Add(_ context.Context, n ipld.Node) error {
 func (e *engine) file(d *delta) {
 	e.nodes[d.hash] = d.node
 	e.w.Add(d.hash.storeKey(), d.bytes)
+	for _, p := range d.pruned {
+		e.w.Add(processedKey(p), []byte{})
+	}
 	if d.indexed {
 		e.w.Add(indexKey(d.actor, d.Seq), append(d.hash[:], be64(d.height)...))
 	}
@@ -178,8 +197,13 @@ func (e *engine) Next(ctx context.Context) ([]byte, error) {
 	if len(e.heads()) == 0 {
 		most = 1 // an engine without heads makes heads of all it is told first
 	}
-	ready := e.f.next(ctx, most)
+	halted, halting := e.halted, e.halting
+	until, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(halting, stop)()
+	ready := e.f.next(until, most)
 	if ready == nil {
+		close(halted)
 		return nil, crdt.ErrNoMoreBroadcast
 	}
 	e.w.Begin()
@@ -190,6 +214,41 @@ func (e *engine) Next(ctx context.Context) ([]byte, error) {
 		b.Heads = append(b.Heads, &crdtpb.Head{Cid: d.hash.cid().Bytes()})
 	}
 	return proto.Marshal(&b)
+}
+
+// processedKey is the store's key of the engine's mark that it has applied a delta.
+func processedKey(h blockHash) []byte {
+	k := ds.NewKey(eraNamespace).ChildString("b").Child(dshelp.MultihashToDsKey(h.cid().Hash()))
+	low, _ := store.EngineRange(k.String())
+	return low
+}
+
+// trim takes heads away that are none: after a catch-up that left out what nothing needs, the engine does not see that one delta comes after
+// another. The engine is stopped when it has nothing to do, and started over the corrected heads.
+func (e *engine) trim(ctx context.Context, extra []blockHash) error {
+	e.trimming.Lock()
+	defer e.trimming.Unlock()
+	e.halt()
+	select {
+	case <-e.halted:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	e.swap.Lock()
+	defer e.swap.Unlock()
+	if err := e.ds.Close(); err != nil {
+		return err
+	}
+	err := e.s.Write(false, func(b store.Batch) {
+		for _, h := range extra {
+			low, _ := store.EngineRange(ds.NewKey(eraNamespace).ChildString("h").Child(dshelp.MultihashToDsKey(h.cid().Hash())).String())
+			b.Delete(low)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return e.start(e.log)
 }
 
 // finish writes the window of the announced deltas. The engine logs its errors and goes on, so each
@@ -203,8 +262,7 @@ func (e *engine) finish(ctx context.Context) {
 	e.open = nil
 	clear(e.nodes)
 	for _, d := range done {
-		k := ds.NewKey(eraNamespace).ChildString("b").Child(dshelp.MultihashToDsKey(d.hash.cid().Hash()))
-		if ok, err := e.w.Has(ctx, k); err != nil || !ok {
+		if ok, err := e.w.Has(ctx, ds.NewKey(string(processedKey(d.hash)[1:]))); err != nil || !ok {
 			if ctx.Err() == nil {
 				e.failed(cmp.Or(err, fmt.Errorf("delta %s was not applied", d.hash.cid())))
 			}

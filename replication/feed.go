@@ -1,10 +1,12 @@
 package replication
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,8 +46,16 @@ type feed struct {
 	vector  map[actorID]uint64     // last sequence number queued, no gaps below
 	members map[actorID]bool
 	heights map[blockHash]uint64 // a cache
+	floor   map[actorID]uint64   // up to it, what is not in the index was pruned: nothing in it counts
+	jump    map[actorID]uint64   // floors of a peer whose answer is being taken
+	gone    map[blockHash]bool   // deltas known to be pruned; a cache
 	deltas  uint64
 	bytes   uint64
+	written int64 // bytes since the last compaction
+
+	importing int                                            // answers coming in that leave deltas out
+	heads     func() []blockHash                             // of the DAG
+	pruned    func(ctx context.Context, h *pullHeader) error // called after such an answer
 }
 
 func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
@@ -58,6 +68,16 @@ func indexKey(a actorID, seq uint64) []byte {
 func (f *feed) load() error {
 	f.queued, f.waiting, f.needed = map[blockHash]*delta{}, map[blockHash]*delta{}, map[blockHash][]*delta{}
 	f.vector, f.members, f.heights = map[actorID]uint64{}, map[actorID]bool{}, map[blockHash]uint64{}
+	f.floor, f.jump, f.gone = map[actorID]uint64{}, map[actorID]uint64{}, map[blockHash]bool{}
+	err := f.s.Scan([]byte{'f'}, []byte{'g'}, func(k, v []byte) bool {
+		if len(k) == 17 && len(v) == 8 {
+			f.floor[actorID(k[1:])] = binary.BigEndian.Uint64(v)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
 	f.wake, f.room = make(chan struct{}, 1), make(chan struct{})
 	return f.s.Scan([]byte{'i'}, []byte{'j'}, func(k, v []byte) bool {
 		a := actorID(k[1:17])
@@ -70,7 +90,7 @@ func (f *feed) load() error {
 
 // known says whether a delta is applied or will be before anything queued later.
 func (f *feed) known(h blockHash) bool {
-	if f.queued[h] != nil {
+	if f.queued[h] != nil || f.gone[h] {
 		return true
 	}
 	if _, ok := f.heights[h]; ok {
@@ -148,8 +168,51 @@ func (f *feed) offer(d *delta) (incomplete bool) {
 	return f.place(d)
 }
 
+// stale says whether a delta was here, or was left out by an answer, because nothing in it counts any more.
+func (f *feed) stale(d *delta) bool {
+	return d.Seq <= max(f.floor[d.actor], min(f.jump[d.actor], f.vector[d.actor])) && !f.indexed(d)
+}
+
+// early says whether a delta of the same actor is still to come before it.
+func (f *feed) early(d *delta) bool {
+	return d.Seq > f.vector[d.actor]+1 && d.Seq-1 > max(f.jump[d.actor], f.floor[d.actor])
+}
+
+// indexed says whether the delta is the one at its number.
+func (f *feed) indexed(d *delta) bool {
+	v, err := f.s.Get(indexKey(d.actor, d.Seq))
+	return err == nil && len(v) >= 32 && blockHash(v[:32]) == d.hash
+}
+
+const goneMax = 1 << 16
+
+// prune takes note that a delta is left out; those that waited for it go on.
+func (f *feed) prune(h blockHash) {
+	if len(f.gone) >= goneMax {
+		clear(f.gone)
+	}
+	f.gone[h] = true
+	f.settle(h)
+}
+
+// settle places those that waited for a parent.
+func (f *feed) settle(h blockHash) {
+	children := f.needed[h]
+	delete(f.needed, h)
+	for _, c := range children {
+		if f.waiting[c.hash] != nil {
+			f.place(c)
+		}
+	}
+}
+
 func (f *feed) place(d *delta) (incomplete bool) {
-	missing := false
+	if f.stale(d) {
+		delete(f.waiting, d.hash)
+		f.prune(d.hash)
+		return false
+	}
+	missing := f.early(d)
 	for _, p := range d.parents {
 		if !f.known(p) {
 			missing = true
@@ -181,14 +244,19 @@ func (f *feed) place(d *delta) (incomplete bool) {
 // judge checks what needs the ancestors: the height follows from the parents, the author is a member.
 func (f *feed) judge(d *delta) error {
 	top := uint64(0)
+	d.pruned = nil
 	for _, p := range d.parents {
+		if f.gone[p] && f.queued[p] == nil {
+			d.pruned = append(d.pruned, p)
+			continue
+		}
 		h, err := f.height(p)
 		if err != nil {
 			return err
 		}
 		top = max(top, h)
 	}
-	if d.height != top+1 {
+	if d.height != top+1 && (len(d.pruned) == 0 || d.height <= top) {
 		return ruleError("height %d over parents of %d", d.height, top)
 	}
 	if d.member != nil {
@@ -202,8 +270,8 @@ func (f *feed) judge(d *delta) error {
 
 func (f *feed) enqueue(d *delta) {
 	switch next := f.vector[d.actor] + 1; {
-	case d.Seq == next:
-		f.vector[d.actor] = next
+	case d.Seq >= next:
+		f.vector[d.actor] = d.Seq
 		d.indexed = true
 	case d.Seq < next:
 		f.m.equivocations.Inc() // applied like any other, but found only by its hash
@@ -211,11 +279,11 @@ func (f *feed) enqueue(d *delta) {
 	f.ready = append(f.ready, d)
 	f.queued[d.hash] = d
 	wake(f.wake)
-	children := f.needed[d.hash]
-	delete(f.needed, d.hash)
-	for _, c := range children {
-		if f.waiting[c.hash] != nil {
-			f.place(c)
+	f.settle(d.hash)
+	for _, w := range f.waiting {
+		if w.actor == d.actor && w.Seq == d.Seq+1 {
+			f.place(w)
+			break
 		}
 	}
 }
@@ -288,6 +356,7 @@ func (f *feed) applied(d *delta) {
 	f.remember(d.hash, d.height)
 	f.deltas++
 	f.bytes += uint64(len(d.Block))
+	f.written += int64(len(d.bytes))
 	f.m.deltaBytes.Add(float64(len(d.Block)))
 	if d.Peer != f.self || d.actor != f.actor {
 		f.m.deltasRemote.Inc()
@@ -298,13 +367,25 @@ func (f *feed) applied(d *delta) {
 	f.members[d.actor] = true
 }
 
-const deltasProtocol = "tandem/deltas/1"
+const deltasProtocol = "tandem/deltas/2"
 
 // pullRequest says what the asker has; the answer is what it lacks, parents first.
 type pullRequest struct {
 	Vector []vectorEntry `cbor:"1,keyasint"`
-	Want   [][]byte      `cbor:"2,keyasint"` // wanted by hash, whatever the vector says
+	Want   [][]byte      `cbor:"2,keyasint"` // wanted by hash, whatever the vector says; after it the hash of a delta whose parent it is, if known
 }
+
+// pullHeader comes before the deltas of an answer that leaves some out. Floors: up to that number of the actor nothing that is not sent
+// counts. Then parents that neither are here nor came before their children are left out too.
+type pullHeader struct {
+	Floors []vectorEntry `cbor:"1,keyasint"`
+	Gone   [][]byte      `cbor:"2,keyasint"` // of those wanted: left out
+	Heads  [][]byte      `cbor:"3,keyasint"`
+	Vector []vectorEntry `cbor:"4,keyasint"`
+}
+
+// headerMark stands where the length of the first delta would.
+const headerMark = 1<<32 - 1
 
 type vectorEntry struct {
 	_     struct{} `cbor:",toarray"`
@@ -332,11 +413,11 @@ func (f *feed) serve(ctx context.Context, from string, req []byte, send func([]b
 		return err
 	}
 	for _, w := range q.Want {
-		if len(w) == 32 {
-			list = append(list, placedDelta{hash: blockHash(w)})
+		if len(w) == 32 || len(w) == 64 {
+			list = append(list, placedDelta{hash: blockHash(w[:32])})
 		}
 	}
-	var frame []byte
+	frame := f.header(has, q.Want)
 	for _, p := range list {
 		b, err := f.s.Get(p.hash.storeKey())
 		if errors.Is(err, store.ErrAbsent) {
@@ -357,6 +438,43 @@ func (f *feed) serve(ctx context.Context, from string, req []byte, send func([]b
 		return send(frame)
 	}
 	return ctx.Err()
+}
+
+// header says what an answer leaves out: nil when it is everything that the asker lacks.
+func (f *feed) header(has map[actorID]uint64, want [][]byte) []byte {
+	var h pullHeader
+	heads := f.heads()
+	f.mu.Lock()
+	for a, floor := range f.floor {
+		if has[a] < floor {
+			h.Floors = append(h.Floors, vectorEntry{Actor: a[:], Seq: floor})
+		}
+	}
+	for _, w := range want {
+		if len(w) == 64 && !f.known(blockHash(w[:32])) && f.known(blockHash(w[32:])) && f.queued[blockHash(w[32:])] == nil {
+			h.Gone = append(h.Gone, w[:32])
+		} else if len(w) == 64 && f.gone[blockHash(w[:32])] {
+			h.Gone = append(h.Gone, w[:32])
+		}
+	}
+	if len(h.Floors) > 0 {
+		for a, n := range f.vector {
+			h.Vector = append(h.Vector, vectorEntry{Actor: a[:], Seq: n})
+		}
+		for _, x := range heads {
+			h.Heads = append(h.Heads, x[:])
+		}
+	}
+	f.mu.Unlock()
+	if len(h.Floors) == 0 && len(h.Gone) == 0 {
+		return nil
+	}
+	byActor := func(a, b vectorEntry) int { return bytes.Compare(a.Actor, b.Actor) }
+	slices.SortFunc(h.Floors, byActor)
+	slices.SortFunc(h.Vector, byActor)
+	b := encodeRecord(h)
+	frame := binary.BigEndian.AppendUint32(nil, headerMark)
+	return append(binary.BigEndian.AppendUint32(frame, uint32(len(b))), b...)
 }
 
 type placedDelta struct {
@@ -397,12 +515,17 @@ func (f *feed) pull(ctx context.Context, t Transport, peer string, heads []block
 	if err := f.fetchBlobs(ctx, peer); err != nil {
 		return err
 	}
-	var want []blockHash
+	var want [][]byte
 	for round := 0; round < 64; round++ {
 		f.m.pulls.Inc()
+		a := answer{f: f, peer: peer}
 		err := t.Request(ctx, peer, deltasProtocol, f.request(want), func(frame []byte) error {
-			return f.frame(ctx, peer, frame)
+			return a.frame(ctx, frame)
 		})
+		if err == nil && a.header != nil && len(a.header.Floors) > 0 {
+			err = f.pruned(ctx, a.header)
+		}
+		a.end()
 		if err != nil {
 			return err
 		}
@@ -410,14 +533,14 @@ func (f *feed) pull(ctx context.Context, t Transport, peer string, heads []block
 			return err
 		}
 		before := want
-		if want = f.missing(heads); len(want) == 0 || slices.Equal(want, before) {
+		if want = f.missing(heads); len(want) == 0 || slices.EqualFunc(want, before, bytes.Equal) {
 			return nil
 		}
 	}
 	return nil
 }
 
-func (f *feed) request(want []blockHash) []byte {
+func (f *feed) request(want [][]byte) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	q := pullRequest{}
@@ -425,13 +548,80 @@ func (f *feed) request(want []blockHash) []byte {
 		q.Vector = append(q.Vector, vectorEntry{Actor: a[:], Seq: n})
 	}
 	slices.SortFunc(q.Vector, func(a, b vectorEntry) int { return slices.Compare(a.Actor, b.Actor) })
-	for _, h := range want {
-		q.Want = append(q.Want, h[:])
-	}
+	q.Want = want
 	return encodeRecord(q)
 }
 
-func (f *feed) frame(ctx context.Context, peer string, frame []byte) error {
+// answer is the answer to one pull while it comes in.
+type answer struct {
+	f      *feed
+	peer   string
+	header *pullHeader
+}
+
+// begin takes the header of an answer that leaves deltas out.
+func (a *answer) begin(h *pullHeader) {
+	f := a.f
+	a.header = h
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, v := range h.Floors {
+		if len(v.Actor) == 16 {
+			f.jump[actorID(v.Actor)] = max(f.jump[actorID(v.Actor)], v.Seq)
+		}
+	}
+	if len(h.Floors) > 0 {
+		f.importing++
+	}
+	for _, g := range h.Gone {
+		if len(g) == 32 && len(f.needed[blockHash(g)]) > 0 {
+			f.prune(blockHash(g))
+		}
+	}
+}
+
+func (a *answer) end() {
+	if a.header == nil || len(a.header.Floors) == 0 {
+		return
+	}
+	a.f.mu.Lock()
+	defer a.f.mu.Unlock()
+	for _, d := range slices.Collect(maps.Values(a.f.waiting)) {
+		if a.f.waiting[d.hash] != nil && d.Seq <= a.f.jump[d.actor]+1 {
+			a.f.place(d) // it waited for one that is left out
+		}
+	}
+	if a.f.importing--; a.f.importing == 0 {
+		clear(a.f.jump)
+	}
+}
+
+// missed marks the parents of a delta that the answer has left out.
+func (a *answer) missed(d *delta) {
+	if a.header == nil || len(a.header.Floors) == 0 {
+		return
+	}
+	a.f.mu.Lock()
+	defer a.f.mu.Unlock()
+	for _, p := range d.parents {
+		if !a.f.known(p) && a.f.waiting[p] == nil {
+			a.f.prune(p)
+		}
+	}
+}
+
+func (a *answer) frame(ctx context.Context, frame []byte) error {
+	f, peer := a.f, a.peer
+	if n := len(frame); n >= 8 && binary.BigEndian.Uint32(frame) == headerMark {
+		size := uint64(binary.BigEndian.Uint32(frame[4:]))
+		h := new(pullHeader)
+		if size > uint64(n-8) || decodeRecord(frame[8:8+size], h) != nil {
+			f.m.malformed.Inc()
+			return fmt.Errorf("%w: header of an answer", ErrFormat)
+		}
+		a.begin(h)
+		frame = frame[8+size:]
+	}
 	for len(frame) > 0 {
 		if len(frame) < 4 || uint64(binary.BigEndian.Uint32(frame)) > uint64(len(frame)-4) {
 			f.m.malformed.Inc()
@@ -456,26 +646,27 @@ func (f *feed) frame(ctx context.Context, peer string, frame []byte) error {
 		if err := f.full(ctx); err != nil {
 			return err
 		}
+		a.missed(d)
 		f.offer(d)
 	}
 	return nil
 }
 
 // missing lists ancestors that deltas wait for, and those of heads, that are not here.
-func (f *feed) missing(heads []blockHash) (out []blockHash) {
+func (f *feed) missing(heads []blockHash) (out [][]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, h := range heads {
 		if f.waiting[h] == nil && !f.known(h) && f.needed[h] == nil {
-			out = append(out, h)
+			out = append(out, h[:])
 		}
 	}
-	for h := range f.needed {
+	for h, children := range f.needed {
 		if f.waiting[h] == nil && !f.known(h) && len(out) < wantMax {
-			out = append(out, h)
+			out = append(out, append(slices.Clone(h[:]), children[0].hash[:]...))
 		}
 	}
-	slices.SortFunc(out, func(a, b blockHash) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(out, bytes.Compare)
 	return out
 }
 

@@ -4,11 +4,11 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // metrics of one replica. Those named tandem_replication_zero_* should be zero in a healthy sandbox.
 type metrics struct {
-	deltasLocal, deltasRemote, deltaBytes, turns, cells               prometheus.Counter
-	gossipIn, gossipOut, beats, pulls, pulledDeltas                   prometheus.Counter
-	blocksFetched, takeovers, acks, duplicates, deferred, sweptBlocks prometheus.Counter
-	malformed, rejected, forged, equivocations, overflowed            prometheus.Counter
-	writeFailures, publishFailures, skewed, rootMismatches            prometheus.Counter
+	deltasLocal, deltasRemote, deltaBytes, turns, cells                             prometheus.Counter
+	gossipIn, gossipOut, beats, pulls, pulledDeltas                                 prometheus.Counter
+	blocksFetched, takeovers, acks, prunedDeltas, duplicates, deferred, sweptBlocks prometheus.Counter
+	malformed, rejected, forged, equivocations, overflowed                          prometheus.Counter
+	writeFailures, publishFailures, skewed, rootMismatches                          prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -36,6 +36,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	add(&m.blocksFetched, "blocks_fetched_total", "Blocks fetched from peers.")
 	add(&m.takeovers, "takeovers_total", "Epochs opened here by taking a run over.")
 	add(&m.acks, "acks_total", "Acknowledgements given: turns held durably here for another peer's run.")
+	add(&m.prunedDeltas, "pruned_deltas_total", "Deltas removed because nothing in them counts any more.")
 	add(&m.duplicates, "duplicates_total", "Deltas received again.")
 	add(&m.deferred, "deferred_total", "Deltas that arrived before their ancestors or blobs.")
 	add(&m.sweptBlocks, "swept_blocks_total", "Pages and nodes removed because no head needs them.")

@@ -52,6 +52,7 @@ type Config struct {
 	BeatInterval  time.Duration // default 200 ms
 	Lease         time.Duration // an owner silent for longer is gone; default 1 s
 	DiskFreeMin   int64         // bytes that must stay free on the disk; default 32 MiB
+	Retain        int64         // bytes of the newest deltas that are kept though nothing in them counts any more; default 16 MiB
 
 	FS     store.FS  // where Dir lies; nil: the disk. For tests and simulation
 	Random io.Reader // incarnations and run ids; nil: crypto/rand. For simulation
@@ -74,6 +75,9 @@ func (c *Config) fillIn() {
 	def(&c.Lease, time.Second)
 	if c.Random == nil {
 		c.Random = rand.Reader
+	}
+	if c.Retain == 0 {
+		c.Retain = 16 << 20
 	}
 	if c.DiskFreeMin == 0 {
 		c.DiskFreeMin = 32 << 20
@@ -220,7 +224,8 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.blocks = block.New(s, r.t, r.m.blocksFetched, r.m.malformed)
 	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify}
-	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix), sign: r.signDelta, apply: r.apply, failed: r.fail}
+	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix, unreadPrefix), sign: r.signDelta, apply: r.apply, failed: r.fail}
+	r.feed.heads, r.feed.pruned = r.engine.heads, r.imported
 	r.table = newTable(r.blocks, r.m, r.readValue)
 	r.lease = newLease(r)
 	return r
@@ -337,7 +342,10 @@ func (r *Replica) enter() {
 
 // commitRecords makes records of no run durable and publishes them.
 func (r *Replica) commitRecords(ctx context.Context, records []record, made []block.Block) error {
-	x := &extra{records: records, blocks: made, done: make(chan error, 1)}
+	return r.commitExtra(ctx, &extra{records: records, blocks: made, done: make(chan error, 1)})
+}
+
+func (r *Replica) commitExtra(ctx context.Context, x *extra) error {
 	r.mu.Lock()
 	for r.extra != nil && r.usable() == nil {
 		r.flushed.Wait()

@@ -13,16 +13,24 @@ import (
 // of sweeping is a constant factor on writing.
 const sweepBytesMin = 64 << 20
 
-// sweeper removes pages and manifest nodes that no head needs any more. Blobs are parts of deltas and stay.
+// sweeper removes deltas in which nothing counts any more, the blobs that only they needed, and pages and manifest nodes that no head
+// needs any more.
 func (r *Replica) sweeper() {
 	defer r.wg.Done()
 	threshold := int64(sweepBytesMin)
-	var suspects map[block.ID]bool
+	var suspects, blobs map[block.ID]bool
+	var left int64 // bytes of deltas after the last compaction
+	var err error
 	for {
 		select {
 		case <-r.sweepWake:
 		case <-r.ctx.Done():
 			return
+		}
+		if r.feed.grown() >= max(r.cfg.Retain, left) {
+			if left, blobs, err = r.compactAll(blobs); err != nil && r.ctx.Err() == nil {
+				r.log.Warn("compaction", "err", err)
+			}
 		}
 		if r.blocks.Written() < threshold {
 			continue

@@ -83,6 +83,9 @@ func (p *peer) config() replication.Config {
 	p.metrics = prometheus.NewRegistry()
 	c := replication.Config{Dir: "/" + p.name, FS: p.disk.FS(), Transport: p.port, Secret: []byte("simulated"), Standby: true, Clock: p.clock, Random: p.random(),
 		Metrics: p.metrics, FlushInterval: 2 * time.Millisecond, BeatInterval: 50 * time.Millisecond, Lease: 300 * time.Millisecond}
+	if p.w.rnd("retain").IntN(3) > 0 {
+		c.Retain = 2 << 10 // compactions all the time
+	}
 	odd := p.w.rnd("odd", p.name, fmt.Sprint(p.lives)) // so that few things happen at the same moment
 	c.FlushInterval += time.Duration(odd.IntN(10000))
 	c.BeatInterval += time.Duration(odd.IntN(100000))

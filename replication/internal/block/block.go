@@ -143,9 +143,7 @@ func (b *Store) Note(list []Block) {
 func (b *Store) note(list []Block) {
 	for _, x := range list {
 		b.written.Add(int64(len(x.Data)))
-		if x.ID.Kind == PageKind || x.ID.Kind == NodeKind {
-			b.young[x.ID] = true
-		}
+		b.young[x.ID] = true
 	}
 }
 
@@ -377,6 +375,18 @@ func Split(data []byte) (Ref, []Block) {
 	return ref, list
 }
 
+// Parts lists the data blocks that the index with this name lists; none for a blob of one block. The index must be here.
+func (b *Store) Parts(root ID) (ids []ID, err error) {
+	if root.Kind != IndexKind {
+		return nil, nil
+	}
+	index, err := b.Get(root)
+	for ; len(index) > 0; index = index[32:] {
+		ids = append(ids, ID{DataKind, changes.Hash(index[:32])})
+	}
+	return ids, err
+}
+
 // parts lists the blocks of a blob below its root; the root must be here.
 func (b *Store) parts(r Ref) ([]ID, error) {
 	root := r.Root()
@@ -405,7 +415,15 @@ func (b *Store) HasBlob(r Ref) bool {
 	if err != nil {
 		return false
 	}
-	return !slices.ContainsFunc(ids, func(id ID) bool { return !b.Has(id) })
+	if slices.ContainsFunc(ids, func(id ID) bool { return !b.Has(id) }) {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range append(ids, r.Root()) {
+		b.young[id] = true // whoever asks is about to name it
+	}
+	return true
 }
 
 // FetchBlob gets a blob's missing blocks: one round trip for the index, one for the data.

@@ -23,7 +23,7 @@ func TestWindowIsWrittenWholeOrNotAtAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := s.Window("/v/", "/x")
+	w := s.Window("/v/", "/x", "/unread/")
 	fill := func(n int) {
 		w.Begin()
 		w.Add([]byte(fmt.Sprint("own", n)), []byte("1"))

@@ -23,6 +23,7 @@ type Window struct {
 	watched []Entry
 	prefix  string
 	suffix  string
+	unread  string
 }
 
 // Entry is a watched key and its new value.
@@ -35,9 +36,10 @@ var _ ds.Batching = (*Window)(nil)
 
 const engineSpace = 'c'
 
-// Window returns the engine's datastore; Commit lists the puts of keys that have this prefix and suffix.
-func (s *Store) Window(prefix, suffix string) *Window {
-	s.window.prefix, s.window.suffix = prefix, suffix
+// Window returns the engine's datastore; Commit lists the puts of keys that have this prefix and suffix, and drops those whose key begins with
+// unread: what the engine writes down only for the day when something is deleted, which it never is.
+func (s *Store) Window(prefix, suffix, unread string) *Window {
+	s.window.prefix, s.window.suffix, s.window.unread = prefix, suffix, unread
 	return &s.window
 }
 
@@ -46,6 +48,13 @@ func (w *Window) Begin() {
 	w.s.turnstile.Lock()
 	w.mu.Lock()
 	w.batch, w.watched = w.s.db.NewIndexedBatch(), nil
+	w.mu.Unlock()
+}
+
+// Remove deletes the caller's own key in the open window.
+func (w *Window) Remove(key []byte) {
+	w.mu.Lock()
+	w.batch.Delete(key, nil)
 	w.mu.Unlock()
 }
 
@@ -144,6 +153,9 @@ func (w *Window) Put(_ context.Context, k ds.Key, v []byte) error {
 }
 
 func (w *Window) put(k ds.Key, v []byte) {
+	if w.unread != "" && strings.HasPrefix(k.String(), w.unread) {
+		return
+	}
 	w.batch.Set(engineKey(k), v, nil)
 	if t, ok := strings.CutPrefix(k.String(), w.prefix); ok {
 		if t, ok = strings.CutSuffix(t, w.suffix); ok {

@@ -1,0 +1,175 @@
+package replication
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/store"
+)
+
+// deltaStore is the number of deltas in the store, and the bytes of all keys and values but pages and nodes.
+func (r *Replica) deltaStore() (deltas int, bytes int64) {
+	r.store.Scan([]byte{0}, []byte{0xff}, func(k, v []byte) bool {
+		if k[0] == 'd' {
+			deltas++
+		}
+		if k[0] != 'b' {
+			bytes += int64(len(k) + len(v))
+		}
+		return true
+	})
+	return deltas, bytes
+}
+
+// wordTurn counts a word of a bounded vocabulary, without a line.
+func wordTurn(p *program, words int, counts map[string]int64) Turn {
+	t := p.next()
+	t.Lines = nil
+	w := fmt.Sprint("w", p.turn%uint64(words))
+	ch := counterChange(changes.VarPath("main.Counts").Key(changes.StringValue(w)), counts[w], counts[w]+1)
+	if counts[w] == 0 {
+		ch.Old = changes.Value{}
+	}
+	counts[w]++
+	t.Changes = append(t.Changes, ch)
+	return t
+}
+
+// compactNow runs compactions until one removes nothing more.
+func compactNow(t testing.TB, r *Replica) {
+	t.Helper()
+	var blobs map[blockID]bool
+	before := -1
+	for n, _ := r.deltaStore(); n != before; n, _ = r.deltaStore() {
+		before = n
+		var err error
+		if _, blobs, err = r.compactAll(blobs); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCompactionKeepsWhatCounts writes many turns, compacts everywhere, and finds the same digest with a fraction of the deltas, also after a
+// restart, at a peer that joins afterwards and at one that was away all the time, with a turn that nobody knew.
+func TestCompactionKeepsWhatCounts(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	c.config = func(cfg *Config) { cfg.Retain, cfg.FlushInterval = 4<<10, time.Nanosecond }
+	a := c.create("a")
+	b := c.join("b")
+	c.join("away")
+	mine := start(t, c.r["away"], 1)
+	mine.step(t)
+	c.converge()
+	c.net.Split([]string{"away"})
+	mine.step(t) // known at away only
+	p := start(t, a, 2)
+	counts := map[string]int64{}
+	for range 300 {
+		turn := wordTurn(p, 20, counts)
+		if err := a.CommitTurn(within(t, 10*time.Second), turn); err != nil {
+			t.Fatal(err)
+		}
+		p.turn, p.hits = turn.Number, p.hits+1
+	}
+	eventually(t, "b has all", func() bool { h, err := b.Head(p.run); return err == nil && h.Turn == 300 })
+	before := a.Digest()
+	for _, r := range []*Replica{a, b} {
+		n, _ := r.deltaStore()
+		compactNow(t, r)
+		left, _ := r.deltaStore()
+		t.Logf("%s: %d deltas of %d left", r.Self(), left, n)
+		if left > n/3 {
+			t.Errorf("%s keeps %d deltas of %d", r.Self(), left, n)
+		}
+		if r.Digest() != before {
+			t.Errorf("%s has another digest after compaction", r.Self())
+		}
+	}
+	c.stop("b")
+	b = c.join("b")
+	if b.Digest() != before {
+		t.Error("b has another digest after a restart")
+	}
+	j := c.join("joiner")
+	eventually(t, "the joiner has all", func() bool { return j.Digest() == before })
+	c.net.Heal()
+	c.converge()
+	for n, r := range c.r {
+		if got := hits(t, r); got != 302 {
+			t.Errorf("%s sees %d hits", n, got)
+		}
+		if h, err := r.Head(mine.run); err != nil || h.Turn != 2 {
+			t.Errorf("%s has the run of who was away at %+v, %v", n, h.Turn, err)
+		}
+		if got := valueOf(t, r.m.equivocations) + valueOf(t, r.m.rejected) + valueOf(t, r.m.forged) + valueOf(t, r.m.malformed); got != 0 {
+			t.Errorf("%s counts %v refusals", n, got)
+		}
+		if st := r.Status(); st.Failed != nil || st.Heads > 4 {
+			t.Errorf("%s: %+v", n, st)
+		}
+	}
+	p.step(t)
+	mine.step(t)
+	c.converge()
+}
+
+var growTurns = flag.Int("grow.turns", 10_000, "turns of TestStoreStaysBounded; the long run is 1000000")
+
+// TestStoreStaysBounded makes many turns over a state of constant size, and finds every peer's store within three times what is live and the window.
+// The long run is go test ./replication -run TestStoreStaysBounded -grow.turns=1000000 -timeout 0.
+func TestStoreStaysBounded(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	const retain = 256 << 10
+	c.config = func(cfg *Config) { cfg.Retain = retain }
+	a := c.create("a")
+	c.join("b")
+	p := start(t, a, 256) // 1 MiB
+	counts := map[string]int64{}
+	rnd := rand.New(rand.NewPCG(1, 1))
+	var last <-chan error
+	first := p.next()
+	p.pages = 0 // the pages of a turn are chosen here
+	for i := range *growTurns {
+		turn := wordTurn(p, 1000, counts)
+		turn.MemoryBytes, turn.Pages = first.MemoryBytes, first.Pages
+		if i > 0 {
+			n := rnd.Uint64N(256)
+			turn.Pages = []changes.Page{{Index: n, Data: pageOf(0, turn.Number, n)}}
+		}
+		done, err := a.SubmitTurn(turn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.turn, p.hits, last = turn.Number, p.hits+1, done
+		if i%64 == 63 {
+			if err := <-last; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := <-last; err != nil {
+		t.Fatal(err)
+	}
+	c.converge()
+	for n, r := range c.r {
+		eventually(t, n+" is warm", func() bool { return r.Runs()[0].Warm })
+		if _, _, err := r.compactAll(nil); err != nil { // what the last one had to leave because the state was on its way
+			t.Fatal(err)
+		}
+		live := int64(0)
+		low, high := store.EngineRange(valuePrefix)
+		r.store.Scan(low, high, func(k, v []byte) bool { live += int64(len(k) + len(v)); return true })
+		_, bytes := r.deltaStore()
+		t.Logf("%s: %d turns, %d deltas made, %d kB of records live, %d kB of deltas and records in the store", n, *growTurns, r.Status().Deltas, live>>10, bytes>>10)
+		if bytes > 3*live+3*retain {
+			t.Errorf("%s: the store holds %d bytes, live are %d", n, bytes, live)
+		}
+		if got := valueOf(t, r.m.equivocations) + valueOf(t, r.m.rejected); got != 0 {
+			t.Errorf("%s counts %v refusals", n, got)
+		}
+	}
+}
