@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,9 @@ func runnable(t *testing.T, dirs []string) []string {
 	return all
 }
 
+// logTime is what package log puts before a line.
+var logTime = regexp.MustCompile(`(?m)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `)
+
 // solo is all that a program run alone does.
 func solo(t *testing.T, file string, flags ...string) string {
 	t.Helper()
@@ -99,5 +103,6 @@ func solo(t *testing.T, file string, flags ...string) string {
 	if err := cmd.Run(); err != nil && !errors.As(err, &bad) {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("status %d\n-- stdout --\n%s-- stderr --\n%s", cmd.ProcessState.ExitCode(), stdout.String(), stderr.String())
+	all := fmt.Sprintf("status %d\n-- stdout --\n%s-- stderr --\n%s", cmd.ProcessState.ExitCode(), stdout.String(), stderr.String())
+	return logTime.ReplaceAllString(all, "TIME ")
 }
