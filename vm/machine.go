@@ -20,6 +20,7 @@ type Limits struct {
 	MemoryBytes uint64 // linear memory; 1 GiB
 	Goroutines  uint64 // living at once; 1<<20
 	StackBytes  uint64 // of one goroutine; 1000000000
+	OutputBytes uint64 // written to standard output and error in all; unlimited
 }
 
 const memoryBytesDefault = 1 << 30
@@ -104,6 +105,7 @@ func New(p *Program, c Config) (*Machine, error) {
 		m.Close()
 		return nil, err
 	}
+	m.mem.Store64(rootOutputMax, c.Limits.OutputBytes)
 	if m.shared, err = newShared(m.heap, img.Globals); err != nil {
 		m.Close()
 		return nil, err

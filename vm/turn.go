@@ -227,6 +227,8 @@ const (
 	rootMessages // messages looked at since the run came to this machine
 	rootFork     // 16 bytes: the run's id if it is a clone
 	_
+	rootOutputMax  // bytes of output the run may write, 0: any number
+	rootOutputUsed // bytes it has written
 
 	rootTouched = code.Base + 3584 // touchedWords words: shared variables that merges touched and the program has not been told of
 )

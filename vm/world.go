@@ -51,8 +51,14 @@ func (w *world) Nanotime() int64 { return w.m.clock.monotonic() }
 // Stderr takes the text of fatal errors.
 func (w *world) Stderr(p []byte) error { return w.Output(Stderr, p) }
 
-// Output takes what the program writes.
+// Output takes what the program writes: all of it or, when that would exceed the limit, nothing.
 func (w *world) Output(fd int, p []byte) error {
+	mem := w.m.mem
+	most, used := mem.Load64(rootOutputMax), mem.Load64(rootOutputUsed)
+	if n := uint64(len(p)); most != 0 && (used > most || n > most-used) {
+		return &exec.LimitError{Limit: "output", Max: most}
+	}
+	mem.Store64(rootOutputUsed, used+uint64(len(p)))
 	w.m.out.write(uint8(fd), p)
 	return nil
 }

@@ -55,7 +55,7 @@ func main() {
 `
 
 // build compiles a program of one file.
-func build(t *testing.T, src string) *code.Image {
+func build(t testing.TB, src string) *code.Image {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "main.go")
 	if err := os.WriteFile(file, []byte(src), 0o644); err != nil {
@@ -73,7 +73,7 @@ func build(t *testing.T, src string) *code.Image {
 }
 
 // execute runs an image that passed the verifier for a while.
-func execute(t *testing.T, img *code.Image, w *world) exec.Stop {
+func execute(t testing.TB, img *code.Image, w *world) exec.Stop {
 	t.Helper()
 	p, err := exec.NewProgram(img)
 	if err != nil {
@@ -97,7 +97,14 @@ func execute(t *testing.T, img *code.Image, w *world) exec.Stop {
 	if err != nil {
 		return exec.Stop{Reason: exec.Failed, Err: err}
 	}
-	return x.Run(100_000)
+	stop := x.Run(100_000)
+	if n := x.Count(); n > 200_000 {
+		t.Errorf("%d instruction words with gas for 200000", n)
+	}
+	if m.Size() > 16<<20 {
+		t.Errorf("%d bytes of memory in 16 MiB", m.Size())
+	}
+	return stop
 }
 
 // TestVerifiedImagesNeverBreakTheHost damages a compiled program. What the verifier lets pass is run: it may do
@@ -160,4 +167,30 @@ func damage(rng *rand.Rand, img *code.Image) {
 		off := rng.IntN(len(img.Data) - 8)
 		binary.LittleEndian.PutUint64(img.Data[off:], rng.Uint64()>>rng.IntN(64))
 	}
+}
+
+// FuzzVerifiedImages is the same for the fuzzer, in depth: more damage, and limits that have to hold whatever the image does.
+func FuzzVerifiedImages(f *testing.F) {
+	img := build(f, busy)
+	lookup := Signature(table)
+	valid, err := img.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for n := range uint8(8) {
+		f.Add(uint64(n), n)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, n uint8) {
+		bad, err := code.Decode(valid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(seed, uint64(n)))
+		for range 1 + n%32 {
+			damage(rng, bad)
+		}
+		if check.Image(bad, lookup) == nil {
+			execute(t, bad, &world{Folder: &Folder{}})
+		}
+	})
 }

@@ -1,0 +1,101 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tandemvm/tandem/vm/internal/exec"
+)
+
+// TestLimitsAreExact runs programs that need exactly a limit, and the same with one less: that is an error that names the limit, also after the
+// run was taken and resumed elsewhere.
+func TestLimitsAreExact(t *testing.T) {
+	ctx := context.Background()
+	run := func(p *Program, l Limits, move bool) (*Machine, string, error) {
+		var out collected
+		c := Config{Clock: epoch2026(), Limits: l, Output: &out}
+		m, err := New(p, c)
+		if err != nil {
+			return nil, "", err
+		}
+		defer func() { m.Close() }()
+		for {
+			stop, err := m.Run(ctx, 3000)
+			if err != nil || stop.End == EndExit || stop.End == EndIdle {
+				return m, out.outcome(stop.Exit), err
+			}
+			if move {
+				s, err := m.Take(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.Close()
+				if m, err = Resume(ctx, p, Config{Clock: epoch2026(), Limits: Limits{MemoryBytes: l.MemoryBytes}, Output: &out}, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	cases := []struct {
+		limit, text string
+		need        func(t *testing.T, p *Program) (enough, less Limits)
+	}{
+		{"gas", "package main\nfunc main() { s := 0; for i := range 20000 { s += i }; println(s) }\n", func(t *testing.T, p *Program) (Limits, Limits) {
+			m, _ := machine(t, p, nil)
+			for {
+				if stop, err := m.Run(ctx, 1<<20); err != nil || stop.End == EndExit {
+					break
+				}
+			}
+			// Gas is looked at before a stretch of code, so the words of the last one are not asked for.
+			return Limits{Gas: m.Instructions()}, Limits{Gas: m.Instructions() / 2}
+		}},
+		{"goroutines", "package main\nfunc main() { c := make(chan int); for i := range 9 { go func() { c <- i }() }; for range 9 { <-c }; println(1) }\n", func(t *testing.T, p *Program) (Limits, Limits) {
+			return Limits{Goroutines: 10}, Limits{Goroutines: 9}
+		}},
+		{"output", "package main\nimport \"os\"\nfunc main() { for range 500 { os.Stdout.WriteString(\"0123456789\") }; os.Stderr.WriteString(\"01234\") }\n", func(t *testing.T, p *Program) (Limits, Limits) {
+			return Limits{OutputBytes: 5005}, Limits{OutputBytes: 5004}
+		}},
+		{"memory", "package main\nfunc main() { var keep [][]byte; for range 200 { keep = append(keep, make([]byte, 40000)) }; println(len(keep)) }\n", func(t *testing.T, p *Program) (Limits, Limits) {
+			// The smallest limit that is enough, to the page, since a page is what memory grows by.
+			lo, hi := uint64(1<<20), uint64(64<<20)
+			for hi-lo > 4096 {
+				mid := (lo + hi) / 2 &^ 4095
+				if _, _, err := run(p, Limits{MemoryBytes: mid}, false); err != nil {
+					lo = mid
+				} else {
+					hi = mid
+				}
+			}
+			return Limits{MemoryBytes: hi}, Limits{MemoryBytes: lo}
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.limit, func(t *testing.T) {
+			p := source(t, c.text)
+			enough, less := c.need(t, p)
+			for _, move := range []bool{false, true} {
+				if _, _, err := run(p, enough, move); err != nil {
+					t.Errorf("enough of it (%+v): %v", enough, err)
+				}
+				m, _, err := run(p, less, move)
+				var e *exec.LimitError
+				if !errors.As(err, &e) || e.Limit != c.limit || !strings.Contains(err.Error(), c.limit+" limit") {
+					t.Fatalf("too little (%+v): %v", less, err)
+				}
+				if m != nil && less.Gas != 0 && e.Max != less.Gas {
+					t.Errorf("the error names %d", e.Max)
+				}
+			}
+		})
+	}
+	p := source(t, "package main\nfunc f(n int) int { if n == 0 { return 0 }; return 1 + f(n-1) }\nfunc main() { println(f(3000)) }\n")
+	if _, got, err := run(p, Limits{StackBytes: 1 << 20}, true); err != nil || !strings.Contains(got, "3000") {
+		t.Errorf("enough stack: %s %v", got, err)
+	}
+	if _, got, err := run(p, Limits{StackBytes: 64 << 10}, true); err != nil || !strings.Contains(got, "goroutine stack exceeds 65536-byte limit") {
+		t.Errorf("too little stack: %s %v", got, err)
+	}
+}
