@@ -155,9 +155,18 @@ func os_checkClonePidfd() error { return noProcess }
 
 func Setrlimit(resource int, rlim *Rlimit) error { return setrlimit(resource, rlim) }
 
-func runtimeSetenv(k, v string)          {}
-func runtimeUnsetenv(k string)           {}
-func runtimeClearenv(env map[string]int) {}
+func runtimeSetenv(k, v string) {
+	if k == "GODEBUG" {
+		setGodebug(v)
+	}
+}
+
+func runtimeUnsetenv(k string) { runtimeSetenv(k, "") }
+
+func runtimeClearenv(env map[string]int) { setGodebug("") }
+
+//go:linkname setGodebug runtime.setGodebug
+func setGodebug(text string)
 
 //go:linkname exit runtime.exit
 func exit(status int32)
