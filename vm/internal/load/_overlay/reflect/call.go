@@ -107,8 +107,8 @@ func (v Value) call(op string, in []Value) []Value {
 		nargs++
 	}
 	slots := make([]unsafe.Pointer, nargs+nres+1)
-	args := unsafe.Pointer(&slots[0])
-	res := unsafe.Add(args, nargs*8)
+	res := unsafe.Pointer(&slots[0])
+	args := unsafe.Add(res, nres*8)
 	at := args
 	if isMethod {
 		storeRcvr(v, at)
@@ -120,7 +120,11 @@ func (v Value) call(op string, in []Value) []Value {
 		toSlots(params[i], at, x.address())
 		at = unsafe.Add(at, slotsOf(params[i])*8)
 	}
-	callSlots(*(*unsafe.Pointer)(fn), fn, args, nargs, res, nres)
+	if *(*uintptr)(fn) == stubIndex() {
+		callReflectSlots((*makeFuncImpl)(fn), res) // the stub's own frame has no room for arguments
+	} else {
+		callSlots(*(*unsafe.Pointer)(fn), fn, args, nargs, res, nres)
+	}
 	if len(results) == 0 {
 		return nil
 	}

@@ -3,7 +3,7 @@ package runtime
 // Coroutines of package iter: two goroutines of which one always waits in coroswitch.
 
 type coro struct {
-	waits   uintptr // the goroutine in coroswitch
+	waits   uintptr // the goroutine that waits; 0 before the new one ran
 	f       func(*coro)
 	started bool
 }
@@ -16,22 +16,27 @@ func gopark(reason uint8)
 func goready(g uintptr)
 
 //go:linkname newcoro runtime.newcoro
-func newcoro(f func(*coro)) *coro { return &coro{f: f} }
+func newcoro(f func(*coro)) *coro {
+	c := &coro{f: f}
+	go corostart(c)
+	return c
+}
 
 //go:linkname coroswitch runtime.coroswitch
 func coroswitch(c *coro) {
 	next := c.waits
-	c.waits = getg()
-	if !c.started {
-		c.started = true
-		go corostart(c)
-	} else {
+	c.waits, c.started = getg(), true
+	if next != 0 { // else the new goroutine did not get to run yet: it will, and begins
 		goready(next)
 	}
 	gopark(coroStatus)
 }
 
 func corostart(c *coro) {
+	if !c.started {
+		c.waits = getg()
+		gopark(coroStatus)
+	}
 	defer coroexit(c)
 	c.f(c)
 }
