@@ -1,0 +1,75 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tandemvm/tandem/replication/internal/block"
+)
+
+// TestTakeOverFromOlderHead: the newest head's pages can be had nowhere, so the run is continued from an older one that is complete, with
+// the cells and lines of that turn, at both levels; the newest turns become void.
+func TestTakeOverFromOlderHead(t *testing.T) {
+	for _, level := range []Level{Local, Majority} {
+		t.Run(level.String(), func(t *testing.T) {
+			c := newCluster(t, seedOf(t))
+			c.config = func(cfg *Config) { cfg.Retain = 1 << 10 } // compactions must leave what the older head needs
+			a := c.create("a")
+			b := c.join("b")
+			d := c.join("d")
+			run, epoch, err := a.StartRun(within(t, 5*time.Second), RunStart{Name: "toy", Durable: level})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &program{r: a, run: run, epoch: epoch, pages: 600} // more than travels inside a message
+			for range 5 {
+				p.step(t)
+			}
+			c.converge()
+			for _, r := range []*Replica{b, d} {
+				eventually(t, "standbys are warm", func() bool { return len(r.Runs()) > 0 && r.Runs()[0].Warm })
+			}
+			c.ports["a"].Handle(block.Protocol, func(context.Context, string, []byte, func([]byte) error) error {
+				return errors.New("a gives no pages")
+			})
+			for range 3 {
+				turn := p.next()
+				if _, err := a.SubmitTurn(turn); err != nil {
+					t.Fatal(err)
+				}
+				p.advance(turn)
+				time.Sleep(10 * time.Millisecond)
+			}
+			for _, r := range []*Replica{b, d} {
+				eventually(t, "the newest head", func() bool { h, err := r.Head(run); return err == nil && h.Turn == 8 })
+				if _, _, err := r.compactAll(nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.ports["a"].Close()
+			s, err := b.TakeOver(within(t, 20*time.Second), run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if checkState(t, s); s.Head.Turn != 5 || s.Head.Lines != 5 {
+				t.Fatalf("taken over at turn %d with %d lines", s.Head.Turn, s.Head.Lines)
+			}
+			q := continueFrom(t, b, s)
+			if q.hits != 5 {
+				t.Errorf("the program sees %d hits at turn 5", q.hits)
+			}
+			q.step(t)
+			c.stop("a")
+			c.converge()
+			for _, r := range []*Replica{b, d} {
+				if got := hits(t, r); got != 6 {
+					t.Errorf("%s sees %d hits", r.Self(), got)
+				}
+				h, _ := r.Head(run)
+				checkLines(t, r, h)
+			}
+		})
+	}
+}
