@@ -1,0 +1,41 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem/cmd/peer/internal/bench"
+)
+
+// bench is the verb that measures.
+func (c *command) bench() *cobra.Command {
+	cmd := &cobra.Command{Use: "bench", Short: "Measure on this machine", Args: cobra.NoArgs}
+	var d time.Duration
+	var format string
+	replication := &cobra.Command{
+		Use: "replication", Short: "Measure three peers on loopback beside plain go-ds-crdt", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return fmt.Errorf("no format %q: give text or json", format)
+			}
+			e := json.NewEncoder(c.stdout)
+			return bench.Replication(cmd.Context(), d, func(r bench.Result) {
+				if format == "json" {
+					e.Encode(r)
+					return
+				}
+				target := ""
+				if r.Target != "" {
+					target = "target " + r.Target
+				}
+				fmt.Fprintf(c.stdout, "%-62s %10.1f %-10s %s\n", r.Name, r.Value, r.Unit, target)
+			})
+		},
+	}
+	replication.Flags().DurationVar(&d, "for", 5*time.Second, "how long each measurement takes")
+	replication.Flags().StringVarP(&format, "output", "o", "text", "text or json")
+	cmd.AddCommand(replication)
+	return cmd
+}
