@@ -20,7 +20,7 @@ func ExtMeaning(op Op) ExtKind {
 	switch op {
 	case LdC, LdN, StN, CopyM, ZeroM, LeaX, LeaP, SliceToArr, Copy, Select:
 		return ExtNumber
-	case Add128, Sub128, Div128, FmaF64:
+	case Add128, Sub128, Div128, FmaF64, MulAddF64, MulSubF64, SubMulF64:
 		return ExtSlot
 	case MkIP, MkIB, MkIM:
 		return ExtTypeOrItab

@@ -88,6 +88,9 @@ const (
 	TruncF64
 	CopysignF64
 	FmaF64
+	MulAddF64
+	MulSubF64
+	SubMulF64
 	MinF64
 	MaxF64
 	MinF32
@@ -155,6 +158,8 @@ const (
 	JLeF64
 	JNLtF64
 	JNLeF64
+	IncJLtS
+	IncJLtSI
 	LdU8
 	LdS8
 	LdU16
@@ -371,6 +376,9 @@ var Table = [OpCount]Info{
 	TruncF64:    {"TruncF64", FormAB, "r[A] = trunc(r[B])"},
 	CopysignF64: {"CopysignF64", FormABC, "r[A] = r[B] with the sign of r[C]"},
 	FmaF64:      {"FmaF64", FormABCX, "r[A] = fma(r[B], r[C], r[ext])"},
+	MulAddF64:   {"MulAddF64", FormABCX, "r[A] = r[B] * r[C] + r[ext], each rounded"},
+	MulSubF64:   {"MulSubF64", FormABCX, "r[A] = r[B] * r[C] - r[ext], each rounded"},
+	SubMulF64:   {"SubMulF64", FormABCX, "r[A] = r[ext] - r[B] * r[C], each rounded"},
 	MinF64:      {"MinF64", FormABC, "r[A] = min(r[B], r[C]) by Go's builtin"},
 	MaxF64:      {"MaxF64", FormABC, "r[A] = max(r[B], r[C]) by Go's builtin"},
 	MinF32:      {"MinF32", FormABC, "r[A] = min(r[B], r[C]) by Go's builtin"},
@@ -438,6 +446,8 @@ var Table = [OpCount]Info{
 	JLeF64:      {"JLeF64", FormABJ, "jump if r[A] <= r[B]"},
 	JNLtF64:     {"JNLtF64", FormABJ, "jump if !(r[A] < r[B])"},
 	JNLeF64:     {"JNLeF64", FormABJ, "jump if !(r[A] <= r[B])"},
+	IncJLtS:     {"IncJLtS", FormABJ, "r[A] = r[A] + 1, then jump if r[A] < r[B] signed"},
+	IncJLtSI:    {"IncJLtSI", FormAIJ, "r[A] = r[A] + 1, then jump if r[A] < imm16 signed"},
 	LdU8:        {"LdU8", FormABU, "r[A] = m8[r[B]+C] zero-extended"},
 	LdS8:        {"LdS8", FormABU, "r[A] = m8[r[B]+C] sign-extended"},
 	LdU16:       {"LdU16", FormABU, "r[A] = m16[r[B]+C] zero-extended"},

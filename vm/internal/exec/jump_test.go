@@ -16,6 +16,7 @@ var jumpModel = map[code.Op]func(a, b uint64) bool{
 	code.JEqI: func(a, b uint64) bool { return a == b }, code.JNeI: func(a, b uint64) bool { return a != b },
 	code.JLtSI: func(a, b uint64) bool { return int64(a) < int64(b) }, code.JLeSI: func(a, b uint64) bool { return int64(a) <= int64(b) },
 	code.JGtSI: func(a, b uint64) bool { return int64(a) > int64(b) }, code.JGeSI: func(a, b uint64) bool { return int64(a) >= int64(b) },
+	code.IncJLtS: func(a, b uint64) bool { return int64(a+1) < int64(b) }, code.IncJLtSI: func(a, b uint64) bool { return int64(a+1) < int64(b) },
 	code.JEqF64: func(a, b uint64) bool { return g64(a) == g64(b) }, code.JNeF64: func(a, b uint64) bool { return !(g64(a) == g64(b)) },
 	code.JLtF64: func(a, b uint64) bool { return g64(a) < g64(b) }, code.JLeF64: func(a, b uint64) bool { return g64(a) <= g64(b) },
 	code.JNLtF64: func(a, b uint64) bool { return !(g64(a) < g64(b)) }, code.JNLeF64: func(a, b uint64) bool { return !(g64(a) <= g64(b)) },

@@ -261,6 +261,18 @@ next:
 		*r(regs, pc.A) = u64(f64(*r(regs, pc.B)) / f64(*r(regs, pc.C)))
 		pc = by(pc, 1)
 		goto next
+	case code.MulAddF64: // the conversions keep a compiler from rounding once only
+		*r(regs, pc.A) = u64(float64(f64(*r(regs, pc.B))*f64(*r(regs, pc.C))) + f64(*r(regs, uint16(ext(pc)))))
+		pc = by(pc, 2)
+		goto next
+	case code.MulSubF64:
+		*r(regs, pc.A) = u64(float64(f64(*r(regs, pc.B))*f64(*r(regs, pc.C))) - f64(*r(regs, uint16(ext(pc)))))
+		pc = by(pc, 2)
+		goto next
+	case code.SubMulF64:
+		*r(regs, pc.A) = u64(f64(*r(regs, uint16(ext(pc)))) - float64(f64(*r(regs, pc.B))*f64(*r(regs, pc.C))))
+		pc = by(pc, 2)
+		goto next
 	case code.NegF64:
 		*r(regs, pc.A) = *r(regs, pc.B) ^ 1<<63
 		pc = by(pc, 1)
@@ -744,6 +756,24 @@ next:
 		pc = by(pc, 1)
 		goto next
 
+	case code.IncJLtS:
+		v := *r(regs, pc.A) + 1
+		*r(regs, pc.A) = v
+		if int64(v) < int64(*r(regs, pc.B)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+		goto next
+	case code.IncJLtSI:
+		v := *r(regs, pc.A) + 1
+		*r(regs, pc.A) = v
+		if int64(v) < int64(immB(pc)) {
+			off = int(int16(pc.C))
+			goto jump
+		}
+		pc = by(pc, 1)
+		goto next
 	case code.LdU8:
 		o := *r(regs, pc.B) + uint64(pc.C) - code.Base
 		if o >= s.Size {

@@ -29,6 +29,7 @@ type emitter struct {
 	fixes []fix
 	far   bool // short jumps may not reach: compare and jump over a long one
 	spare int32
+	inc   int32 // word of the AddI r r 1 encoded last
 }
 
 type fix struct {
@@ -42,10 +43,10 @@ const farWords = 30000
 // emit encodes f.
 func (f *fn) emit() *chunk {
 	p := f.place()
-	e := &emitter{f: f, p: p}
+	e := &emitter{f: f, p: p, inc: -1}
 	e.encode()
 	if len(e.out.words) > farWords {
-		e = &emitter{f: f, p: p, far: true}
+		e = &emitter{f: f, p: p, inc: -1, far: true}
 		e.encode()
 	}
 	e.out.frame = p.size + e.spare
@@ -159,6 +160,7 @@ func (e *emitter) inst(b *block, i *inst, next *block) {
 		return
 	case opJump:
 		e.line(i.pos)
+		e.turn(b)
 		e.jump(b.succs[0], next)
 		return
 	case opBranch:
@@ -182,6 +184,9 @@ func (e *emitter) plain(i *inst) {
 	switch form := code.Table[i.op].Form; form {
 	case code.FormABI, code.FormABU:
 		w.C = uint16(i.imm)
+		if w.Op == code.AddI && w.A == w.B && w.C == 1 {
+			e.inc = int32(len(e.out.words))
+		}
 	case code.FormCallB:
 		w.C = uint16(i.imm)
 	case code.FormABUX:
@@ -399,9 +404,45 @@ func (e *emitter) branch(b *block, i *inst, next *block) {
 		e.jump(no, next)
 		return
 	}
-	e.fixes = append(e.fixes, fix{int32(len(e.out.words)), yes})
-	e.word(e.compare(op, x, y, i.imm, 0))
+	if w := e.compare(op, x, y, i.imm, 0); !e.countTo(b, w, yes) {
+		e.fixes = append(e.fixes, fix{int32(len(e.out.words)), yes})
+		e.word(w)
+	}
 	e.jump(no, next)
+}
+
+// turn ends a block that jumps to another which does nothing but test a counter, as the turns of a for loop end: if the counter has just been
+// incremented it is tested here. The test stays where it is too; it is passed when the loop is entered, and once more when it ends.
+func (e *emitter) turn(b *block) {
+	to := e.target(b.succs[0])
+	if len(to.insts) != 1 || to.insts[0].op != opBranch || e.far {
+		return
+	}
+	i := &to.insts[0]
+	e.countTo(b, e.compare(i.br, i.a, i.b, i.imm, 0), to.succs[0])
+}
+
+// countTo makes the increment just encoded in block b one with the compare and jump w to block yes; false if they cannot be.
+func (e *emitter) countTo(b *block, w code.Instr, yes *block) bool {
+	last := int32(len(e.out.words)) - 1
+	if last < b.pc || e.inc != last || e.far || e.out.words[last].A != w.A {
+		return false
+	}
+	switch w.Op {
+	case code.JLtS:
+		w.Op = code.IncJLtS
+		if w.B == w.A {
+			return false
+		}
+	case code.JLtSI:
+		w.Op = code.IncJLtSI
+	default:
+		return false
+	}
+	e.out.words[last] = w
+	e.inc = -1
+	e.fixes = append(e.fixes, fix{last, yes})
+	return true
 }
 
 // compare is the encoded compare and jump, with offset off for the short forms.

@@ -36,7 +36,7 @@ type inst struct {
 	br      code.Op // opBranch: JT, JEq, JLtS ... to successor 0
 	n       int32   // slots written at a (or copied)
 	a, b, c loc
-	x       [3]loc // Slice: lo, hi, max; Add128, Div128, FmaF64: x[0] is the ext operand
+	x       [3]loc // Slice: lo, hi, max; Add128, Div128, FmaF64 and the like: x[0] is the ext operand
 	imm     int64  // the immediate of the form: imm16, imm32, uint16
 	ext     uint64 // ext word (FormSlice: ext2)
 	win     int32  // group whose base is operand A of a call, -1 none
@@ -230,7 +230,7 @@ func makeRoles() (t [code.OpCount]role) {
 	}
 	t[code.NextStr] = writeA | readB | writeB
 	t[code.Recover] = writeA
-	for _, op := range []code.Op{code.Add128, code.Sub128, code.Div128, code.FmaF64} {
+	for _, op := range []code.Op{code.Add128, code.Sub128, code.Div128, code.FmaF64, code.MulAddF64, code.MulSubF64, code.SubMulF64} {
 		t[op] |= readX
 	}
 	for _, op := range []code.Op{code.RunDefers} { // A is a window base

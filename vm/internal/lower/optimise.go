@@ -14,6 +14,7 @@ func (f *fn) optimise() {
 	f.dropZeroes()
 	f.retarget()
 	f.propagate()
+	f.mulAdd()
 	f.dropDead()
 }
 
@@ -180,6 +181,70 @@ func (f *fn) propagate() {
 			b.insts[k].renameUses(rename)
 		}
 	}
+}
+
+// mulAdd makes one instruction of a multiplication of floats and the sum or difference that alone uses it.
+func (f *fn) mulAdd() {
+	uses, defs := make([]int32, len(f.slots)), make([]int32, len(f.slots))
+	for _, b := range f.blocks {
+		for k := range b.insts {
+			b.insts[k].eachUse(func(r reg) { uses[r]++ })
+			b.insts[k].eachDef(f.slots, func(r reg, _ bool) { defs[r]++ })
+		}
+	}
+	for _, b := range f.blocks {
+		for k := range b.insts {
+			i := &b.insts[k]
+			if i.op != code.AddF64 && i.op != code.SubF64 || i.b == i.c {
+				continue
+			}
+			for _, left := range []bool{false, true} {
+				t, other := i.c, i.b
+				if left {
+					t, other = i.b, i.c
+				}
+				if uses[t.r] != 1 || defs[t.r] != 1 || f.slots[t.r] != 1 || f.pinned[t.r] {
+					continue
+				}
+				m := f.product(b.insts[:k], t)
+				if m == nil {
+					continue
+				}
+				op := code.MulAddF64
+				if i.op == code.SubF64 {
+					op = code.SubMulF64
+					if left {
+						op = code.MulSubF64
+					}
+				}
+				i.op, i.b, i.c, i.x[0] = op, m.b, m.c, other
+				m.dead = true
+				break
+			}
+		}
+		b.sweep()
+	}
+}
+
+// product is the multiplication that makes t, if it could stand behind the instructions as well.
+func (f *fn) product(insts []inst, t loc) (m *inst) {
+	for k := len(insts) - 1; k >= max(0, len(insts)-producerReach) && m == nil; k-- {
+		if i := &insts[k]; i.op == code.MulF64 && i.a == t && !i.dead {
+			m = i
+			for j := k + 1; j < len(insts) && m != nil; j++ {
+				insts[j].eachDef(f.slots, func(r reg, _ bool) {
+					if r == i.b.r || r == i.c.r {
+						m = nil
+					}
+				})
+				if insts[j].isCall() {
+					return nil // what it multiplies may be results in a window
+				}
+			}
+			return m
+		}
+	}
+	return nil
 }
 
 // sweep takes out the instructions that are dead.
