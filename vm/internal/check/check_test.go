@@ -228,7 +228,7 @@ func TestDamagedImages(t *testing.T) {
 		{"outside the image's variables", func(s *sample) { *s.find(code.LdGU8) = s.find(code.LdGU8).WithImm32(100) }},
 		{"no op", func(s *sample) { s.find(code.LdI).Op = 0 }},
 		{"no op", func(s *sample) { s.find(code.LdI).Op = code.OpCount }},
-		{"no op", func(s *sample) { s.find(code.LdI).Op |= code.Observed }},
+		{"no op", func(s *sample) { s.find(code.LdI).Op |= 0x8000 }},
 		{"runs off its end", func(s *sample) { s.find(code.Halt).Op = code.Nop }},
 		{"cut off", func(s *sample) { s.find(code.Halt).Op = code.LdC }},
 		{"no result", func(s *sample) { s.img.Funcs[2].ResSlots = 0 }},

@@ -36,7 +36,7 @@ func Disasm(m *Image, fn int) string {
 	code := m.Code[f.Entry:f.End]
 	for pc := 0; pc < len(code); {
 		words := 1
-		if op := code[pc].Op &^ Observed; op > 0 && op < OpCount {
+		if op := code[pc].Op; op > 0 && op < OpCount {
 			words = Table[op].Form.Words()
 		}
 		if pc+words > len(code) {
@@ -52,7 +52,7 @@ func Disasm(m *Image, fn int) string {
 // instr prints one instruction that stands at word pc of its function.
 func (m *Image) instr(w []Instr, pc int) string {
 	i := w[0]
-	op := i.Op &^ Observed
+	op := i.Op
 	if op == 0 || op >= OpCount {
 		return fmt.Sprintf("bad op %#x", uint16(i.Op))
 	}
@@ -125,9 +125,9 @@ func arrayLength(n uint64) string {
 
 // constant prints an ext word that is a number of its own and no reference.
 func constant(op Op, w []Instr) string {
-	switch ExtMeaning(op &^ Observed) {
+	switch ExtMeaning(op) {
 	case ExtNumber:
-		if v := w[1].Ext(); op&^Observed != LdC || v-Base >= 1<<32 {
+		if v := w[1].Ext(); op != LdC || v-Base >= 1<<32 {
 			return fmt.Sprintf(" %d", int64(v))
 		}
 		return " data"

@@ -56,9 +56,6 @@ type Info struct {
 	Effect string
 }
 
-// Observed is or-ed into an op by the step observer: the op is reported before it is carried out.
-const Observed Op = 0x8000
-
 // String is the op's name in the table, or op(N) for a number that is no op.
 func (o Op) String() string {
 	if int(o) < len(Table) && Table[o].Name != "" {

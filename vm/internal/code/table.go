@@ -240,22 +240,6 @@ const (
 	RunesToStr
 	RuneToStr
 	NextStr
-	MapNew
-	MapGet
-	MapGet2
-	MapSet
-	MapDel
-	MapLen
-	MapClear
-	MapIter
-	MapNext
-	ChanNew
-	Send
-	Recv
-	ChanLen
-	ChanCap
-	ChanClose
-	Select
 	MkIP
 	MkIB
 	MkIM
@@ -285,6 +269,22 @@ const (
 	Halt
 	GoExit
 	PanicNext
+	MapNew
+	MapGet
+	MapGet2
+	MapSet
+	MapDel
+	MapLen
+	MapClear
+	MapIter
+	MapNext
+	ChanNew
+	Send
+	Recv
+	ChanLen
+	ChanCap
+	ChanClose
+	Select
 
 	// OpCount is the number of op numbers in use; 0 is no op.
 	OpCount
@@ -528,22 +528,6 @@ var Table = [OpCount]Info{
 	RunesToStr:  {"RunesToStr", FormAB, "r[A:2] = string([]rune r[B:3])"},
 	RuneToStr:   {"RuneToStr", FormAB, "r[A:2] = string(rune r[B])"},
 	NextStr:     {"NextStr", FormAB, "r[A:3] = (ok, index, rune) next of string iterator r[B:3] = (pointer, length, position), which advances"},
-	MapNew:      {"MapNew", FormABX, "r[A] = new map, room for r[B]"},
-	MapGet:      {"MapGet", FormABCX, "r[A...] = map r[B] at key in slots from C, zero value if absent"},
-	MapGet2:     {"MapGet2", FormABCX, "r[A...] = as MapGet, and in the slot after the value 1 or 0 for present"},
-	MapSet:      {"MapSet", FormABCX, "map r[A] at key in slots from B = value in slots from C; panics on nil map"},
-	MapDel:      {"MapDel", FormABX, "delete from map r[A] the key in slots from B"},
-	MapLen:      {"MapLen", FormAB, "r[A] = length of map r[B]"},
-	MapClear:    {"MapClear", FormAX, "clear map r[A]"},
-	MapIter:     {"MapIter", FormABX, "r[A] = new iterator over map r[B]"},
-	MapNext:     {"MapNext", FormABX, "r[A...] = (ok, key slots, value slots) next of iterator r[B]; key and value are zero when not ok"},
-	ChanNew:     {"ChanNew", FormABX, "r[A] = new channel of channel type ext, buffer r[B]; panics as makechan"},
-	Send:        {"Send", FormABX, "send the value in slots from B on channel r[A], ext the element type; may park"},
-	Recv:        {"Recv", FormABUX, "r[A...] = received from channel r[B]; C is 1: and ok in the slot after the value; ext the element type; may park"},
-	ChanLen:     {"ChanLen", FormAB, "r[A] = len(channel r[B])"},
-	ChanCap:     {"ChanCap", FormAB, "r[A] = cap(channel r[B])"},
-	ChanClose:   {"ChanClose", FormA, "close channel r[A]"},
-	Select:      {"Select", FormABUX, "r[A:2] = (case index or -1, received ok) of C cases in slots from B, three slots each: channel, 0 send or 1 receive, guest address of the value; ext 1: blocking; may park"},
 	MkIP:        {"MkIP", FormABX, "r[A:2] = (ext, r[B]): pointer-shaped dynamic value, ext a type or itab address"},
 	MkIB:        {"MkIB", FormABUX, "r[A:2] = (ext, new object holding the value in slots from B); C 0: ext is a type, 1: an itab"},
 	MkIM:        {"MkIM", FormABUX, "r[A:2] = (ext, new object holding a copy of the value at address r[B]); C as for MkIB"},
@@ -573,4 +557,20 @@ var Table = [OpCount]Info{
 	Halt:        {"Halt", FormNone, "the program's main function returned"},
 	GoExit:      {"GoExit", FormNone, "the goroutine's function returned"},
 	PanicNext:   {"PanicNext", FormNone, "trampoline: a deferred call run by a panic returned"},
+	MapNew:      {"MapNew", FormABX, "r[A] = new map, room for r[B]"},
+	MapGet:      {"MapGet", FormABCX, "r[A...] = map r[B] at key in slots from C, zero value if absent"},
+	MapGet2:     {"MapGet2", FormABCX, "r[A...] = as MapGet, and in the slot after the value 1 or 0 for present"},
+	MapSet:      {"MapSet", FormABCX, "map r[A] at key in slots from B = value in slots from C; panics on nil map"},
+	MapDel:      {"MapDel", FormABX, "delete from map r[A] the key in slots from B"},
+	MapLen:      {"MapLen", FormAB, "r[A] = length of map r[B]"},
+	MapClear:    {"MapClear", FormAX, "clear map r[A]"},
+	MapIter:     {"MapIter", FormABX, "r[A] = new iterator over map r[B]"},
+	MapNext:     {"MapNext", FormABX, "r[A...] = (ok, key slots, value slots) next of iterator r[B]; key and value are zero when not ok"},
+	ChanNew:     {"ChanNew", FormABX, "r[A] = new channel of channel type ext, buffer r[B]; panics as makechan"},
+	Send:        {"Send", FormABX, "send the value in slots from B on channel r[A], ext the element type; may park"},
+	Recv:        {"Recv", FormABUX, "r[A...] = received from channel r[B]; C is 1: and ok in the slot after the value; ext the element type; may park"},
+	ChanLen:     {"ChanLen", FormAB, "r[A] = len(channel r[B])"},
+	ChanCap:     {"ChanCap", FormAB, "r[A] = cap(channel r[B])"},
+	ChanClose:   {"ChanClose", FormA, "close channel r[A]"},
+	Select:      {"Select", FormABUX, "r[A:2] = (case index or -1, received ok) of C cases in slots from B, three slots each: channel, 0 send or 1 receive, guest address of the value; ext 1: blocking; may park"},
 }

@@ -96,17 +96,18 @@ type Machine struct {
 	pauseAsked   bool   // by a native: stop after it
 	pauseFlag    atomic.Bool
 
-	prog     *Program
-	mem      *mem.Memory
-	heap     *heap.Heap
-	host     Host
-	natives  []Native // by index in Image.Natives; Call nil: missing
-	observer Observer
-	halt     bool        // Run is to return
-	reported *code.Instr // the instruction whose mark is off, because it was reported and is to be carried out; nil: none
-	types    [256]typeInfo
-	itabs    map[[2]uint64]uint64 // made at run time, or 0: known not to implement
-	thread   Thread
+	prog       *Program
+	mem        *mem.Memory
+	heap       *heap.Heap
+	host       Host
+	natives    []Native // by index in Image.Natives; Call nil: missing
+	observer   Observer
+	halt       bool        // Run is to return
+	reported   *code.Instr // the instruction that was told to the observer and is to be carried out; nil: none
+	reportedAt uint64      // the count then
+	types      [256]typeInfo
+	itabs      map[[2]uint64]uint64 // made at run time, or 0: known not to implement
+	thread     Thread
 }
 
 var errNoRun = errors.New("exec: memory holds no run of this version: make one with New")
@@ -223,12 +224,8 @@ func (m *Machine) regN(i uint16, n int) *uint64 {
 	return (*uint64)(unsafe.Add(m.s.Base, m.s.FP-code.Base+uint64(i)*8+uint64(n)*8))
 }
 
-// instr is the instruction at pc, the observer's mark taken off.
-func (m *Machine) instr() code.Instr {
-	in := *(*code.Instr)(unsafe.Add(m.s.Code, m.s.PC*8))
-	in.Op &^= code.Observed
-	return in
-}
+// instr is the instruction at pc.
+func (m *Machine) instr() code.Instr { return m.prog.instr(uint64(m.s.PC)) }
 
 // extAt is ext word i of the instruction at pc.
 func (m *Machine) extAt(i int) uint64 {
@@ -286,11 +283,13 @@ func (m *Machine) Run(budget uint64) Stop {
 	for !m.halt {
 		switch m.s.Run() {
 		case loop.Slow:
-			m.slow()
+			if m.observer == nil || m.told() {
+				m.slow()
+			} else {
+				m.observe()
+			}
 		case loop.Pause:
 			m.safePoint()
-		case loop.Observed:
-			m.observe()
 		}
 	}
 	m.flush()
@@ -351,7 +350,7 @@ func (m *Machine) setStop(at uint64) {
 
 // safePoint is called by the loop at a backward jump or call when no words are left; with an observer at each of them.
 func (m *Machine) safePoint() {
-	m.remark()
+	m.forget()
 	c := m.Count()
 	if gas := m.load(rootGas); gas != 0 && c >= gas {
 		m.fail(&LimitError{"gas", gas})

@@ -15,12 +15,12 @@ type Observer interface {
 // Step is one instruction about to be carried out; it is valid during the call.
 type Step struct {
 	Goid  uint64
-	Func  int32      // index in Image.Funcs
-	PC    uint64     // code word
-	Instr code.Instr // without code.Observed
-	Ext   [2]uint64  // the words that follow it, as many as its form has
-	Frame uint64     // guest address of the frame
-	Count uint64     // instruction words carried out before it
+	Func  int32  // index in Image.Funcs
+	PC    uint64 // code word
+	Instr code.Instr
+	Ext   [2]uint64 // the words that follow it, as many as its form has
+	Frame uint64    // guest address of the frame
+	Count uint64    // instruction words carried out before it
 
 	m *Machine
 }
@@ -30,12 +30,13 @@ type Span struct {
 	Addr, Bytes uint64
 }
 
-// observe reports the instruction at pc and takes its mark off, so that the loop carries it out when it comes by here again. The mark is put
-// back when the next one is reported. A jump or call of the instruction to itself passes none in between: it goes by safePoint, because no words are left.
+// observe reports the instruction at pc and puts its op into the code, so that the loop carries it out when it comes by here again. The op is taken out
+// when the next one is reported. A jump or call of the instruction to itself passes none in between: it goes by safePoint, because no words are left.
 func (m *Machine) observe() {
-	m.remark()
-	m.reported = (*code.Instr)(unsafe.Add(m.s.Code, m.s.PC*8))
-	m.reported.Op &^= code.Observed
+	m.forget()
+	m.reported = m.word()
+	m.reported.Op = m.prog.code[m.s.PC].Op
+	m.reportedAt = m.Count()
 	m.setStop(m.Count())
 	s := Step{PC: uint64(m.s.PC), Instr: m.instr(), Frame: m.s.FP, Func: m.prog.FuncAt(uint64(m.s.PC)), Count: m.Count(), m: m}
 	if m.g != 0 {
@@ -47,10 +48,18 @@ func (m *Machine) observe() {
 	m.observer.Step(&s)
 }
 
-// remark puts the mark of the instruction reported last back.
-func (m *Machine) remark() {
+// told says whether the instruction at pc was reported and is yet to be carried out.
+func (m *Machine) told() bool {
+	return m.s.PC >= uintptr(len(m.prog.Image.Code)) || m.reported == m.word() && m.reportedAt == m.Count()
+}
+
+// word is the code word at pc.
+func (m *Machine) word() *code.Instr { return (*code.Instr)(unsafe.Add(m.s.Code, m.s.PC*8)) }
+
+// forget takes the op of the instruction reported last out of the code.
+func (m *Machine) forget() {
 	if m.reported != nil {
-		m.reported.Op |= code.Observed
+		m.reported.Op = 0
 		m.reported = nil
 	}
 }

@@ -16,7 +16,7 @@ import (
 type Program struct {
 	Image *code.Image
 
-	code    []code.Instr // Image.Code and the trampolines
+	code    []code.Instr // Image.Code and the trampolines, ops as the loop goes by them
 	entries []loop.Entry // by function index
 	order   []int32      // function indexes by Entry
 	block   []int32      // for each 64 code words, the position in order of the function that holds or follows the first
@@ -40,10 +40,8 @@ const (
 func NewProgram(img *code.Image) (*Program, error) {
 	p := &Program{Image: img, itabs: map[[2]uint64]uint64{}}
 	n := len(img.Code)
-	p.code = make([]code.Instr, n, n+trampCount+4)
+	p.code = make([]code.Instr, n+trampCount)
 	copy(p.code, img.Code)
-	p.code = append(p.code, code.Instr{Op: code.GoExit}, code.Instr{Op: code.PanicNext}, code.Instr{Op: code.Trap},
-		code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap}, code.Instr{Op: code.Trap})
 	p.starts = make([]bool, n+trampCount)
 	p.entries = make([]loop.Entry, len(img.Funcs))
 	for i, f := range img.Funcs {
@@ -93,6 +91,7 @@ func (p *Program) markStarts(lo, hi int) {
 		if !op.Valid() {
 			return
 		}
+		p.code[w].Op = loop.Dispatch(op)
 		w += code.Table[op].Form.Words()
 	}
 }
@@ -127,13 +126,23 @@ func (p *Program) LineAt(pc uint64) (file string, line int) {
 	return img.Files[img.Lines[i].File], int(img.Lines[i].Line)
 }
 
-// observedCode is a copy of the code with code.Observed or-ed into every op, the trampolines' left out.
+// observedCode is a copy of the code that the loop leaves at each instruction.
 func (p *Program) observedCode() []code.Instr {
 	c := slices.Clone(p.code)
 	for w := range p.Image.Code {
 		if p.starts[w] {
-			c[w].Op |= code.Observed
+			c[w].Op = 0
 		}
 	}
 	return c
 }
+
+// instr is the instruction at code word pc.
+func (p *Program) instr(pc uint64) code.Instr {
+	if pc < uint64(len(p.Image.Code)) {
+		return p.Image.Code[pc]
+	}
+	return trampolines[pc-uint64(len(p.Image.Code))]
+}
+
+var trampolines = [trampCount]code.Instr{trampGoExit: {Op: code.GoExit}, trampPanicNext: {Op: code.PanicNext}, trampTrap: {Op: code.Trap}}

@@ -20,9 +20,18 @@ const (
 	Slow Why = iota
 	// Pause: no words are left after a backward jump or a call, which is done.
 	Pause
-	// Observed: the instruction bears code.Observed.
-	Observed
 )
+
+// left is the op of an instruction that the loop leaves to its caller without looking at it.
+const left code.Op = 0
+
+// Dispatch turns a verified op into what the loop goes by, which is one byte: ops beyond it are left to the caller.
+func Dispatch(op code.Op) code.Op {
+	if op > 254 {
+		return left
+	}
+	return op
+}
 
 // State is the position of a run and what the loop reads of its program and memory.
 type State struct {
@@ -68,7 +77,7 @@ const (
 	ITabFun   = 24
 )
 
-// Bind makes s the state of a run in m: its code, whether an instruction begins at each word, and its functions by index. Each slice
+// Bind makes s the state of a run in m: its code, its ops made by Dispatch or 0, whether an instruction begins at each word, and its functions by index. Each slice
 // is read as long as s is used; that of the words may be longer than starts.
 func (s *State) Bind(m *mem.Memory, words []code.Instr, starts []bool, entries []Entry) {
 	*s = State{
