@@ -165,7 +165,7 @@ func (l *loader) blame(u *unit) error {
 func (l *loader) build(units []*unit) (*Program, error) {
 	prog := ssa.NewProgram(l.fset, ssa.InstantiateGenerics)
 	prog.CreatePackage(types.Unsafe, nil, nil, true)
-	p := &Program{Fset: l.fset, SSA: prog, Sizes: types.SizesFor("gc", "amd64"), GoVersion: l.version, DirectKinds: l.release.directKinds, GOROOT: l.root,
+	p := &Program{Fset: l.fset, position: l.position, SSA: prog, Sizes: types.SizesFor("gc", "amd64"), GoVersion: l.version, DirectKinds: l.release.directKinds, GOROOT: l.root,
 		symbols: map[string]*ssa.Function{}, targets: map[types.Object]string{}, std: map[*types.Package]bool{}}
 	for _, u := range units {
 		files := make([]*ast.File, len(u.files))

@@ -47,6 +47,8 @@ type Program struct {
 
 	Phases []Phase // how long each phase of Load took
 
+	position func(token.Pos) token.Position
+
 	symbols map[string]*ssa.Function // bodies that //go:linkname gives another name
 	targets map[types.Object]string  // object to the symbol //go:linkname gives it
 	std     map[*types.Package]bool
@@ -148,6 +150,9 @@ func shortPath(dir, file string) string {
 	}
 	return rel
 }
+
+// Position is a place in the source as messages show it.
+func (p *Program) Position(pos token.Pos) token.Position { return p.position(pos) }
 
 // Symbol is the name under which fn's implementation is to be found when it has no body, and by which others find it
 // when it has one: its //go:linkname target, else its package path and name ("sync.(*Mutex).Lock" for methods).
