@@ -266,7 +266,11 @@ func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err err
 	src := filepath.Join(l.root, "src")
 	first, _, _ := strings.Cut(p, "/")
 	if s.std {
-		if strings.Contains(first, ".") {
+		switch {
+		case !strings.Contains(first, "."):
+		case strings.HasPrefix(s.path, "cmd/"):
+			p = "cmd/vendor/" + p
+		default:
 			p = "vendor/" + p
 		}
 		return p, p, true, nil
