@@ -99,3 +99,54 @@ func TestLimitsAreExact(t *testing.T) {
 		t.Errorf("too little stack: %s %v", got, err)
 	}
 }
+
+// TestGasFollowsWork: an instruction that handles much memory costs gas by it, so that gas bounds time.
+func TestGasFollowsWork(t *testing.T) {
+	ctx := context.Background()
+	for name, body := range map[string]string{
+		"make":    "sink = make([]byte, n)",
+		"copy":    "copy(a, b)",
+		"append":  "sink = append([]byte{}, a...)",
+		"string":  "text = string(a)",
+		"bytes":   "sink = []byte(long)",
+		"concat":  "text = long + long",
+		"compare": "yes = long == other",
+		"less":    "yes = long < other",
+		"index":   "yes = bytes.IndexByte(a, 1) > 0",
+		"equal":   "yes = bytes.Equal(a, b)",
+		"clear":   "clear(a)",
+	} {
+		p := source(t, `package main
+
+import ("bytes"; "strings"; "runtime")
+
+const n = 1 << 20
+
+var sink []byte
+var text string
+var yes bool
+var _ = bytes.Equal
+
+func main() {
+	a, b := make([]byte, n), make([]byte, n)
+	long, other := strings.Repeat("a", n), strings.Repeat("a", n)
+	_, _, _, _ = a, b, long, other
+	runtime.Gosched()
+	for range 100 { `+body+` }
+}
+`)
+		m, _ := machine(t, p, nil)
+		for {
+			stop, err := m.Run(ctx, 1<<24)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if stop.End == EndExit {
+				break
+			}
+		}
+		if got := m.Instructions(); got < 100*(1<<20)/256 {
+			t.Errorf("%s of 100 MiB took %d words of gas", name, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package exec
 import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
 func (m *Machine) sliceAt(i uint16) heap.Slice {
@@ -19,6 +20,25 @@ func (m *Machine) setSlice(i uint16, s heap.Slice) {
 
 func (m *Machine) setString(i uint16, s heap.String) {
 	*m.reg(i), *m.regN(i, 1) = s.Ptr, s.Len
+}
+
+// workBytes is how many bytes of memory an instruction that takes any number of them handles for one word of gas: about what a word costs.
+const workBytes = 256
+
+// work counts what an instruction does beyond its words, so that gas and slices bound time whatever the program asks of one instruction.
+func (m *Machine) work(bytes uint64) { m.s.Left -= int64(min(bytes, mem.LimitMax) / workBytes) }
+
+// workLarge is work for ops that the loop carries out too while they are small.
+func (m *Machine) workLarge(bytes uint64) {
+	if bytes >= 1<<16 {
+		m.work(bytes)
+	}
+}
+
+func (m *Machine) workIf(err error, bytes uint64) {
+	if err == nil {
+		m.work(bytes)
+	}
 }
 
 // heapOp is the groups allocation, strings and slices, and maps. It is where collections happen: all live references are in
@@ -54,6 +74,7 @@ func (m *Machine) allocOp(in code.Instr) error {
 	case code.New:
 		if v, err = m.heap.NewObject(m.extAt(0)); err == nil {
 			*m.reg(in.A) = v
+			m.workLarge(m.heap.TypeSize(m.extAt(0)))
 		}
 	case code.MkClo:
 		n := uint64(in.C)
@@ -64,13 +85,16 @@ func (m *Machine) allocOp(in code.Instr) error {
 		}
 	case code.MakeSlice:
 		s, err = m.heap.MakeSlice(m.extAt(0), int64(*m.reg(in.B)), int64(*m.reg(in.C)))
+		m.workIf(err, s.Cap*m.heap.TypeSize(m.extAt(0)))
 		return m.sliceResult(in.A, s, err)
 	case code.Append:
 		s, err = m.heap.Append(m.extAt(0), m.sliceAt(in.B), m.sliceAt(in.C))
+		m.workIf(err, *m.regN(in.C, 1)*m.heap.TypeSize(m.extAt(0)))
 		return m.sliceResult(in.A, s, growError(err))
 	case code.AppendStr:
 		t := m.stringAt(in.C)
 		s, err = m.heap.Append(m.prog.Image.Known[KnownTypeUint8], m.sliceAt(in.B), heap.Slice{Ptr: t.Ptr, Len: t.Len, Cap: t.Len})
+		m.workIf(err, t.Len)
 		return m.sliceResult(in.A, s, growError(err))
 	case code.Append1:
 		t := m.info(m.extAt(0))
@@ -80,12 +104,15 @@ func (m *Machine) allocOp(in code.Instr) error {
 		t := heap.Slice{Ptr: *m.reg(in.C), Len: *m.regN(in.C, 1)}
 		if v, err = m.heap.CopySlice(m.sliceAt(in.B), t, m.extAt(0)); err == nil {
 			*m.reg(in.A) = v
+			m.work(v * m.extAt(0))
 		}
 	case code.StrToBytes:
 		s, err = m.heap.StringToBytes(m.stringAt(in.B))
+		m.workIf(err, s.Len)
 		return m.sliceResult(in.A, s, err)
 	case code.StrToRunes:
 		s, err = m.heap.StringToRunes(m.stringAt(in.B))
+		m.workIf(err, 4*s.Len)
 		return m.sliceResult(in.A, s, err)
 	case code.Concat, code.BytesToStr, code.RunesToStr, code.RuneToStr:
 		switch in.Op {
@@ -100,6 +127,7 @@ func (m *Machine) allocOp(in code.Instr) error {
 		}
 		if err == nil {
 			m.setString(in.A, str)
+			m.work(str.Len)
 		}
 	case code.NextStr:
 		return m.nextRune(in)
@@ -271,7 +299,10 @@ func (m *Machine) mapOp(in code.Instr) error {
 	case code.MapLen:
 		*m.reg(in.A) = m.heap.MapLen(*m.reg(in.B))
 	case code.MapClear:
-		return m.heap.MapClear(m.extAt(0), *m.reg(in.A))
+		t, _ := m.heap.MapTable(*m.reg(in.A))
+		err := m.heap.MapClear(m.extAt(0), *m.reg(in.A))
+		m.workIf(err, t.Used*t.Stride)
+		return err
 	case code.MapIter:
 		v, err := m.heap.NewMapIter(m.extAt(0), *m.reg(in.B))
 		if err != nil {

@@ -65,8 +65,13 @@ func (t *Thread) Bytes(w Window, i int) []byte {
 	if n == 0 {
 		return nil
 	}
-	return t.m.view(w.Arg(i), n)
+	b := t.m.view(w.Arg(i), n)
+	t.m.work(uint64(len(b)))
+	return b
 }
+
+// Work counts a native's handling of so many bytes of memory as gas, beyond the word of its call.
+func (t *Thread) Work(bytes uint64) { t.m.work(bytes) }
 
 // SetString makes a guest string and writes it to result slots i and i+1. The error is for Retry.
 func (t *Thread) SetString(w Window, i int, s string) error {

@@ -13,6 +13,7 @@ func memoryNatives() map[string]exec.Native {
 			if n := w.Arg(2); n != 0 && !t.Mem().Copy(w.Arg(0), w.Arg(1), n) {
 				return fault(t)
 			}
+			t.Work(w.Arg(2))
 			return exec.Next
 		}),
 		// func memclr(p unsafe.Pointer, n uintptr)
@@ -20,6 +21,7 @@ func memoryNatives() map[string]exec.Native {
 			if n := w.Arg(1); n != 0 && !t.Mem().Zero(w.Arg(0), n) {
 				return fault(t)
 			}
+			t.Work(w.Arg(1))
 			return exec.Next
 		}),
 		// func memequal(a, b unsafe.Pointer, n uintptr) bool
@@ -29,6 +31,7 @@ func memoryNatives() map[string]exec.Native {
 			if !okA || !okB {
 				return fault(t)
 			}
+			t.Work(uint64(len(a)))
 			w.SetBool(0, bytes.Equal(a, b))
 			return exec.Next
 		}),
@@ -60,6 +63,7 @@ func two(slots int, f func(a, b []byte) int) exec.Native {
 		if !okA || !okB {
 			return fault(t)
 		}
+		t.Work(uint64(len(a) + len(b)))
 		setInt(w, 0, int64(f(a, b)))
 		return exec.Next
 	})
@@ -72,6 +76,7 @@ func one(slots int, f func(a []byte, c byte) int) exec.Native {
 		if !ok {
 			return fault(t)
 		}
+		t.Work(uint64(len(a)))
 		setInt(w, 0, int64(f(a, byte(w.Arg(slots)))))
 		return exec.Next
 	})
