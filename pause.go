@@ -168,7 +168,7 @@ func (s *Sandbox) Resume(ctx context.Context, run changes.RunID) error {
 			return err
 		}
 	}
-	r, _, err := s.takeOver(ctx, run, true)
+	r, _, err := s.takeOver(ctx, run, true, false)
 	if err == nil {
 		s.tell(Event{Kind: RunResumed, Run: run, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
 	}

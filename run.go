@@ -104,7 +104,7 @@ func (s *Sandbox) execute(r *Run) (*Run, error) {
 }
 
 // take continues a run whose owner is gone, in the background: once at a time for each run.
-func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
+func (s *Sandbox) take(id changes.RunID, noticed time.Time, handed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.taking[id] || s.program == nil {
@@ -114,7 +114,7 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
-		r, turn, err := s.takeOver(s.ctx, id, false)
+		r, turn, err := s.takeOver(s.ctx, id, handed, handed)
 		s.mu.Lock()
 		delete(s.taking, id)
 		s.mu.Unlock()
@@ -131,8 +131,8 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time) {
 }
 
 // takeOver opens the next epoch of a run and executes it; turn is the one it goes on from. A run that is paused stays where it is, unless it
-// is to be resumed.
-func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, resume bool) (r *Run, turn uint64, err error) {
+// is to be resumed. handed: its owner let go of it and asked this peer, so there is nobody to wait for.
+func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, resume, handed bool) (r *Run, turn uint64, err error) {
 	if old := s.running(id); old != nil {
 		select {
 		case <-old.done:
@@ -140,8 +140,10 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, resume bool) (
 			return nil, 0, ctx.Err()
 		}
 	}
-	if err := s.wanted(ctx, id, resume); err != nil {
-		return nil, 0, err
+	if !handed {
+		if err := s.wanted(ctx, id, resume); err != nil {
+			return nil, 0, err
+		}
 	}
 	st, err := s.replica.TakeOver(ctx, id)
 	if err != nil {

@@ -276,7 +276,7 @@ func (s *Sandbox) resume() {
 	}
 	for _, st := range s.replica.Runs() {
 		if st.Head.Owner == s.replica.Self() && !st.Head.Done && !st.Owned && PauseOf(st.Head) == nil {
-			s.take(st.Head.Run, time.Now())
+			s.take(st.Head.Run, time.Now(), false)
 		}
 	}
 }
@@ -393,7 +393,9 @@ func (s *Sandbox) follow() {
 				r.wake()
 			}
 		case replication.OwnerGone:
-			s.take(e.Run, time.Now())
+			s.take(e.Run, time.Now(), false)
+		case replication.Handed:
+			s.take(e.Run, time.Now(), true)
 		case replication.Superseded:
 			if r := s.running(e.Run); r != nil {
 				r.stand(ErrMoved)

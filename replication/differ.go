@@ -51,6 +51,14 @@ func (r *Replica) serveDigest(_ context.Context, _ string, _ []byte, send func([
 // Differ names the variables' paths and runs in which a connected peer's digest differs from ours now: nothing
 // when both are equal. Differences while turns are on their way are no error.
 func (r *Replica) Differ(ctx context.Context, peer string) ([]string, error) {
+	names, err := r.differ(ctx, peer)
+	for i, n := range names {
+		names[i] = leafText(n)
+	}
+	return names, err
+}
+
+func (r *Replica) differ(ctx context.Context, peer string) ([]string, error) {
 	theirs := changes.NewDigestTree()
 	err := r.t.Request(ctx, peer, digestProtocol, nil, func(frame []byte) error {
 		var f leavesFrame
@@ -72,9 +80,6 @@ func (r *Replica) Differ(ctx context.Context, peer string) ([]string, error) {
 	r.mu.Lock()
 	names := r.table.digest.Differ(theirs)
 	r.mu.Unlock()
-	for i, n := range names {
-		names[i] = leafText(n)
-	}
 	return names, nil
 }
 

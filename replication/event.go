@@ -17,12 +17,14 @@ const (
 	LeaseHeld                         // ... is heard again
 	Superseded                        // Run was owned here and another epoch won: stop executing it
 	PeersChanged                      // a peer came, went, or changed its digest
+	Diverged                          // a peer with the same deltas says another digest: Err names what differs
+	Handed                            // the owner of Run let go of it and asks this peer to TakeOver at once
 	Failed                            // a write failed (Err): the replica takes no more turns
 	Messaged                          // messages to Run arrived: Messages
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"?", "touched paths", "head advanced", "owner gone", "lease lost", "lease held", "superseded", "peers changed", "failed", "messaged"}
+	names := [...]string{"?", "touched paths", "head advanced", "owner gone", "lease lost", "lease held", "superseded", "peers changed", "diverged", "handed", "failed", "messaged"}
 	if int(k) >= len(names) {
 		k = 0
 	}

@@ -104,6 +104,9 @@ type said struct {
 	heads   changes.Hash // hash over them
 	deltas  uint64
 	standby bool
+
+	sight   sight
+	alarmed bool // the divergence was told
 }
 
 func (r *Replica) sendBeat() {
@@ -212,6 +215,10 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 	if err := r.receiveAcks(from, b.Acks); err != nil {
 		return err
 	}
+	r.leaseMu.Lock()
+	last := r.said[from]
+	r.leaseMu.Unlock()
+	r.suspect(from, &s, last)
 	now := r.now()
 	r.leaseMu.Lock()
 	_, before := r.lease.Since(now, from)

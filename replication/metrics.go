@@ -7,7 +7,7 @@ type metrics struct {
 	deltasLocal, deltasRemote, deltaBytes, turns, cells                             prometheus.Counter
 	gossipIn, gossipOut, beats, pulls, pulledDeltas                                 prometheus.Counter
 	blocksFetched, takeovers, acks, prunedDeltas, duplicates, deferred, sweptBlocks prometheus.Counter
-	malformed, rejected, forged, equivocations, overflowed                          prometheus.Counter
+	malformed, rejected, forged, equivocations, overflowed, diverged                prometheus.Counter
 	writeFailures, publishFailures, skewed, rootMismatches                          prometheus.Counter
 }
 
@@ -45,6 +45,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	add(&m.rejected, "zero_rejected_total", "Deltas refused by the rules.")
 	add(&m.forged, "zero_forged_total", "Deltas or heads with a wrong signature or from a non-member.")
 	add(&m.equivocations, "zero_equivocations_total", "Sequence numbers used twice by one actor.")
+	add(&m.diverged, "zero_diverged_total", "Peers that said another digest for the same deltas.")
 	add(&m.writeFailures, "zero_write_failures_total", "Failed writes of the store.")
 	add(&m.publishFailures, "zero_publish_failures_total", "Messages the transport refused.")
 	add(&m.skewed, "zero_skewed_total", "Stamps too far ahead of this clock.")

@@ -310,6 +310,8 @@ func (r *Replica) start() {
 	r.t.Handle(deltasProtocol, r.feed.serve)
 	r.t.Handle(block.Protocol, r.blocks.Serve)
 	r.t.Handle(digestProtocol, r.serveDigest)
+	r.t.Handle(cellsProtocol, r.serveCells)
+	r.t.Handle(moveProtocol, r.serveMove)
 	r.t.Handle(promiseProtocol, r.servePromise)
 	r.unsub = append(r.unsub, r.t.Subscribe(r.receive), r.t.OnPeers(r.peersChanged))
 	r.wg.Add(5)

@@ -215,3 +215,17 @@ type Converged struct {
 type Peers struct {
 	Peers []string `json:"peers"`
 }
+
+// Move asks for a run to go on at another peer.
+type Move struct {
+	Peer string `json:"peer"`
+}
+
+// Divergence is a difference between this peer and another: a variable or run, whose contribution differs, and from which of its turns on.
+type Divergence struct {
+	Sandbox string `json:"sandbox"`
+	Peer    string `json:"peer"`
+	Name    string `json:"name"`
+	Run     string `json:"run"`
+	Turn    uint64 `json:"turn"`
+}

@@ -218,6 +218,16 @@ func (c *Client) Resume(ctx context.Context, run string) (api.Run, error) {
 	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/resume", nil, struct{}{})
 }
 
+// Move has another peer go on with a run that executes here.
+func (c *Client) Move(ctx context.Context, run, peer string) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/move", nil, api.Move{Peer: peer})
+}
+
+// Divergences lists what differs between this peer and those reached now, or one of them.
+func (c *Client) Divergences(ctx context.Context, peer string) ([]api.Divergence, error) {
+	return call[[]api.Divergence](ctx, c, http.MethodGet, "/v1/divergences", url.Values{"peer": {peer}}, nil)
+}
+
 // Send sends a message to a run, or to the only run of a sandbox; an empty id makes a new one.
 func (c *Client) Send(ctx context.Context, run, id string, message io.Reader) (api.Sent, error) {
 	return decode[api.Sent](c.do(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/messages", url.Values{"id": {id}}, "application/octet-stream", message))

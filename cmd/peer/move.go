@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+)
+
+func (c *command) move() *cobra.Command {
+	var to string
+	cmd := c.onRun("move", "Have another peer (by its id, as peer peers lists it) go on with a run that executes here",
+		func(ctx context.Context, run string) (api.Run, error) { return c.client().Move(ctx, run, to) })
+	cmd.Use, cmd.Args = "move RUN PEER", cobra.ExactArgs(2)
+	inner := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		to = args[1]
+		return inner(cmd, args[:1])
+	}
+	return cmd
+}
+
+func (c *command) diverge() *cobra.Command {
+	return c.listing(&cobra.Command{
+		Use: "diverge [PEER]", Short: "Name what differs between this peer and those reached now, from which turn on; nothing when all is equal", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			peer := ""
+			if len(args) > 0 {
+				peer = args[0]
+			}
+			list, err := c.client().Divergences(cmd.Context(), peer)
+			if err != nil {
+				return err
+			}
+			return c.show(list, "PEER\tNAME\tRUN\tTURN", func(row func(...any)) {
+				for _, d := range list {
+					row(d.Peer, d.Name, d.Run, fmt.Sprint(d.Turn))
+				}
+			})
+		},
+	})
+}

@@ -1,0 +1,44 @@
+package tandem
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMove moves a run to another member and back while it executes: it goes on in the next turn, nothing is printed twice or lost. A move to
+// somebody who is not there leaves it where it is.
+func TestMove(t *testing.T) {
+	ctx := patient(t)
+	a := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback, Lease: 10 * time.Second}, compileHits(t), "hits"))
+	defer end(t, a)
+	b := must[*Sandbox](t)(Join(ctx, Config{Dir: t.TempDir(), Listen: loopback, Lease: 10 * time.Second}, must[string](t)(a.Ticket())))
+	defer end(t, b)
+	const n = 300
+	r := must[*Run](t)(a.Start(ctx, RunOptions{Name: "a", Args: []string{"hits", strings.Repeat("x", n)}}))
+	eventually(t, "the run is under way", func() bool { return len(b.Runs()) == 1 && b.Runs()[0].Head.Turn > 3 })
+	if err := a.Move(ctx, r.ID(), "nobody"); err == nil || a.Run(r.ID()) == nil {
+		t.Errorf("moved to nobody: %v", err)
+	}
+	begun := time.Now()
+	if err := a.Move(ctx, r.ID(), b.Self()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("moved in %v", time.Since(begun))
+	eventually(t, "it executes at b", func() bool { return b.Run(r.ID()) != nil })
+	if err := b.Move(ctx, r.ID(), a.Self()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it ends", func() bool { return ended(a) == 1 && ended(b) == 1 })
+	if h := a.Runs()[0].Head; h.Epoch.Number != 3 || h.Owner != a.Self() {
+		t.Errorf("it ended in epoch %d of %s", h.Epoch.Number, h.Owner)
+	}
+	for _, s := range []*Sandbox{a, b} {
+		if got := strings.Count(lines(t, s, r.ID()), "\n"); got != n {
+			t.Errorf("%d lines", got)
+		}
+		if v, _, _ := s.Value("main.Hits"); v.Int() != n {
+			t.Errorf("%v hits", v)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tandemvm/tandem/changes"
+)
+
+const cellsProtocol = "tandem/cells/1"
+
+// Divergence is a difference between this replica and another that have applied the same deltas: a fault of the program, the memory or the
+// disk of one of them.
+type Divergence struct {
+	Name string        // "var main.Hits", "run 3f..."
+	Run  changes.RunID // whose contribution differs
+	Turn uint64        // the first of its turns that does, as far as can be told
+}
+
+func (d Divergence) String() string {
+	return fmt.Sprintf("%s: run %s from turn %d on", d.Name, runText(d.Run), d.Turn)
+}
+
+// cellsRequest asks for the contributions to one leaf path; a reply names them by hash.
+type cellsRequest struct {
+	Path []byte `cbor:"1,keyasint"`
+}
+
+type cellsReply struct {
+	Cells []cellHash `cbor:"1,keyasint"`
+}
+
+type cellHash struct {
+	_    struct{} `cbor:",toarray"`
+	Run  []byte
+	Turn uint64 // of the run, without its epoch
+	Hash []byte
+}
+
+func (r *Replica) cellHashes(p changes.Path) (list []cellHash) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.table.view == nil {
+		return nil
+	}
+	for _, c := range r.table.view.Cells(p) {
+		h := tagged("tandem cell 1", c.Encode())
+		list = append(list, cellHash{Run: c.Stamp.Run[:], Turn: c.Stamp.Turn & (1<<40 - 1), Hash: h[:]})
+	}
+	return list
+}
+
+func (r *Replica) serveCells(_ context.Context, _ string, req []byte, send func([]byte) error) error {
+	var q cellsRequest
+	err := decodeRecord(req, &q)
+	var p changes.Path
+	if err == nil {
+		p, err = changes.DecodePath(q.Path)
+	}
+	if err != nil {
+		r.m.malformed.Inc()
+		return fmt.Errorf("request for cells: %w", errors.Join(err, ErrFormat))
+	}
+	return send(encodeRecord(cellsReply{r.cellHashes(p)}))
+}
+
+// Diverge names what differs between this replica and a connected peer's, with the run whose contribution does and its first differing turn:
+// nothing when both are equal. While turns are on their way differences are no error.
+func (r *Replica) Diverge(ctx context.Context, peer string) (out []Divergence, err error) {
+	names, err := r.differ(ctx, peer)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		d := Divergence{Name: leafText(n)}
+		if code, ok := strings.CutPrefix(n, "var "); ok {
+			if p, err := changes.DecodePath([]byte(code)); err == nil {
+				d.Run, d.Turn, err = r.firstDifference(ctx, peer, p)
+				if err != nil {
+					return nil, err
+				}
+			}
+		} else if id, ok := strings.CutPrefix(n, "run "); ok && parseHex(id, d.Run[:]) {
+			if h, err := r.Head(d.Run); err == nil {
+				d.Turn = h.Turn
+			}
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// firstDifference compares the contributions of all runs to a path.
+func (r *Replica) firstDifference(ctx context.Context, peer string, p changes.Path) (run changes.RunID, turn uint64, err error) {
+	var theirs cellsReply
+	err = r.t.Request(ctx, peer, cellsProtocol, encodeRecord(cellsRequest{Path: p.Encode()}), func(frame []byte) error {
+		return decodeRecord(frame, &theirs)
+	})
+	if err != nil {
+		return run, 0, err
+	}
+	mine := r.cellHashes(p)
+	for _, pair := range [][2][]cellHash{{mine, theirs.Cells}, {theirs.Cells, mine}} {
+		for _, c := range pair[0] {
+			same := slices.ContainsFunc(pair[1], func(d cellHash) bool {
+				return slices.Equal(c.Run, d.Run) && slices.Equal(c.Hash, d.Hash)
+			})
+			if !same && len(c.Run) == 16 && (turn == 0 || c.Turn < turn) {
+				run, turn = changes.RunID(c.Run), c.Turn
+			}
+		}
+	}
+	return run, turn, nil
+}
+
+// sight is what a peer and this one said of themselves at one moment.
+type sight struct{ theirHeads, theirDigest, ourHeads, ourDigest changes.Hash }
+
+// suspect compares a beat with what this replica has. Equal heads mean equal deltas and so equal digests; a beat is put together while
+// turns come in, so it takes two in a row that say the same, with nothing new here between them.
+func (r *Replica) suspect(from string, s *said, old said) {
+	s.sight = sight{s.heads, s.digest, headsHash(r.engine.heads()), r.Digest()}
+	x := s.sight
+	if x.theirHeads != x.ourHeads || x.theirDigest == x.ourDigest || x != old.sight || old.alarmed {
+		s.alarmed = old.alarmed && x.theirHeads == x.ourHeads && x.theirDigest != x.ourDigest
+		return
+	}
+	s.alarmed = true
+	r.m.diverged.Inc()
+	r.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
+		defer cancel()
+		list, err := r.Diverge(ctx, from)
+		text := make([]string, len(list))
+		for i, d := range list {
+			text[i] = d.String()
+		}
+		err = errors.Join(fmt.Errorf("this replica and %s have the same deltas and differ in %s", from, strings.Join(text, ", ")), err)
+		r.log.Error("replicas diverge", "peer", from, "err", err)
+		r.emit(Event{Kind: Diverged, Err: err})
+	})
+}
