@@ -102,9 +102,14 @@ func (c *checker) functions() error {
 }
 
 func (c *checker) lines() error {
+	for i, x := range c.img.Inlined {
+		if x.Line < 0 || x.File < 0 || int(x.File) >= len(c.img.Files) || x.In < 0 || int(x.In) > i {
+			return fmt.Errorf("inlined call %d is out of order or range: file %d of %d, line %d, in %d", i, x.File, len(c.img.Files), x.Line, x.In)
+		}
+	}
 	last := int32(0)
 	for i, l := range c.img.Lines {
-		if l.PC < last || int(l.PC) >= len(c.img.Code) || l.Line < 0 || l.File < 0 || int(l.File) >= len(c.img.Files) {
+		if l.PC < last || int(l.PC) >= len(c.img.Code) || l.Line < 0 || l.File < 0 || int(l.File) >= len(c.img.Files) || l.In < 0 || int(l.In) > len(c.img.Inlined) {
 			return fmt.Errorf("line entry %d is out of order or range: word %d after %d of %d, file %d of %d, line %d", i, l.PC, last, len(c.img.Code), l.File, len(c.img.Files), l.Line)
 		}
 		last = l.PC

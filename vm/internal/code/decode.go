@@ -177,11 +177,15 @@ func (m *Image) getNatives(r *reader) { m.Natives = list(r, 1, r.string) }
 func (m *Image) getFiles(r *reader)   { m.Files = list(r, 1, r.string) }
 
 func (m *Image) getLines(r *reader) {
+	m.Inlined = list(r, 4, func() Inlined {
+		return Inlined{r.string(), r.int32("an inlined call's file"), r.int32("an inlined call's line"), r.int32("an inlined call's outer call")}
+	})
 	var last Line
-	m.Lines = list(r, 3, func() Line {
+	m.Lines = list(r, 4, func() Line {
 		last.PC += int32(r.below(uint64(math.MaxInt32-last.PC), "a line entry"))
 		last.File = r.diff(last.File)
 		last.Line = r.diff(last.Line)
+		last.In = r.int32("an inlined call")
 		return last
 	})
 }

@@ -27,7 +27,8 @@ import (
 //	3 funcs     count; per function: name, entry, words, frame slots, result slots, argument slots, recover, flags, file, line
 //	4 natives   count; symbols
 //	5 files     count; names
-//	6 lines     count; per entry: PC since the last entry, signed differences of file and line
+//	6 lines     count; per inlined call: name, file, line, outer call; count; per entry: PC since the last entry, signed
+//	            differences of file and line, inlined call
 //	7 data      length in bytes; the bytes up to the last that is not zero
 //	8 globals   count; per variable: name, address, type address, class, spec
 //	9 known     count; per symbol, ascending: name, value
@@ -38,7 +39,7 @@ import (
 const (
 	magic = "TandemIm"
 	// FormatVersion is the version of the byte format this package reads and writes.
-	FormatVersion = 1
+	FormatVersion = 2
 	headerBytes   = 24
 	sectionBytes  = 12
 	sectionCount  = 11
@@ -173,12 +174,20 @@ func (m *Image) putNatives(w *writer) { w.strings(m.Natives) }
 func (m *Image) putFiles(w *writer)   { w.strings(m.Files) }
 
 func (m *Image) putLines(w *writer) {
+	w.count(len(m.Inlined))
+	for _, c := range m.Inlined {
+		w.string(c.Name)
+		w.int32("an inlined call's file", c.File)
+		w.int32("an inlined call's line", c.Line)
+		w.int32("an inlined call's outer call", c.In)
+	}
 	w.count(len(m.Lines))
 	var last Line
 	for _, l := range m.Lines {
 		w.int32("the distance of two line entries", l.PC-last.PC)
 		w.diff(int64(l.File) - int64(last.File))
 		w.diff(int64(l.Line) - int64(last.Line))
+		w.int32("an inlined call", l.In)
 		if l.PC < 0 || l.File < 0 || l.Line < 0 {
 			w.fail("a line entry", l)
 		}

@@ -79,6 +79,15 @@ type Line struct {
 	PC   int32
 	File int32
 	Line int32
+	In   int32 // the inlined call that the words come from: 1 and its index in Image.Inlined, 0 for the function's own
+}
+
+// Inlined is a call that the code of the called function stands in place of.
+type Inlined struct {
+	Name string // of the called function, as Func.Name
+	File int32  // where it is called
+	Line int32
+	In   int32 // the inlined call it stands in, as Line.In; one before this
 }
 
 // Global is one package-level variable that has a place in memory.
@@ -107,6 +116,7 @@ type Image struct {
 	Natives   []string // symbols of the host functions that Native calls by index
 	Files     []string
 	Lines     []Line // sorted by PC
+	Inlined   []Inlined
 	Data      []byte // initial memory from offset DataStart
 	ROBytes   uint64 // leading bytes of Data that no instruction writes: types, itabs, strings, static closures
 	Globals   []Global

@@ -118,12 +118,19 @@ func (p *Program) FuncAt(pc uint64) int32 {
 
 // LineAt is the file and line of code word pc, "?" and 0 when unknown.
 func (p *Program) LineAt(pc uint64) (file string, line int) {
+	file, line, _ = p.lineAt(pc)
+	return file, line
+}
+
+// lineAt is LineAt and the inlined call that the word comes from, as Line.In.
+func (p *Program) lineAt(pc uint64) (file string, line int, in int32) {
 	img := p.Image
 	i := sort.Search(len(img.Lines), func(i int) bool { return uint64(img.Lines[i].PC) > pc }) - 1
-	if i < 0 || int(img.Lines[i].File) >= len(img.Files) {
-		return "?", 0
+	if i < 0 {
+		return "?", 0, 0
 	}
-	return img.Files[img.Lines[i].File], int(img.Lines[i].Line)
+	l := img.Lines[i]
+	return img.Files[l.File], int(l.Line), l.In
 }
 
 // observedCode is a copy of the code that the loop leaves at each instruction.

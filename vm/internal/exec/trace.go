@@ -112,8 +112,16 @@ func (m *Machine) frameText(f CallerFrame, first, afterPanic bool) string {
 	if fn.ArgSlots > 0 {
 		args = "..."
 	}
-	file, line := m.prog.LineAt(lineWord(f.PC, f.Call))
-	return fmt.Sprintf("%s(%s)\n\t%s:%d +%#x\n", fn.Name, args, file, line, f.PC-uint64(fn.Entry))
+	file, line, in := m.prog.lineAt(lineWord(f.PC, f.Call))
+	inner := ""
+	for in != 0 {
+		c := &m.prog.Image.Inlined[in-1]
+		if !hiddenRuntime(c.Name) {
+			inner += fmt.Sprintf("%s(...)\n\t%s:%d\n", c.Name, file, line)
+		}
+		file, line, in = m.prog.Image.Files[c.File], int(c.Line), c.In
+	}
+	return inner + fmt.Sprintf("%s(%s)\n\t%s:%d +%#x\n", fn.Name, args, file, line, f.PC-uint64(fn.Entry))
 }
 
 // hiddenRuntime reports whether a function is one of the runtime that tracebacks leave out.

@@ -226,9 +226,19 @@ func (u *unit) placeFunc(m *code.Image, i int, x *function, files *fileTable) {
 	if len(c.words) > 0 && (len(c.lines) == 0 || c.lines[0].word > 0) {
 		m.Lines = append(m.Lines, code.Line{PC: at, File: f.File, Line: f.Line})
 	}
+	first := int32(len(m.Inlined))
+	in := func(n int32) int32 {
+		if n == 0 {
+			return 0
+		}
+		return first + n
+	}
+	for _, i := range x.inlined {
+		m.Inlined = append(m.Inlined, code.Inlined{Name: i.name, File: files.add(i.from.file), Line: i.from.line, In: in(i.from.in)})
+	}
 	for _, l := range c.lines {
 		p := x.lines[l.pos]
-		m.Lines = append(m.Lines, code.Line{PC: at + l.word, File: files.add(p.file), Line: p.line})
+		m.Lines = append(m.Lines, code.Line{PC: at + l.word, File: files.add(p.file), Line: p.line, In: in(p.in)})
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Small functions that call nothing but other such functions are selected in place of their calls. Only leaves are: a traceback
-// or a caller query from within would miss the frame. A panic that starts in an inlined body is reported at the call's line.
+// or a caller query from within would miss the frame; a panic's traceback knows them from Image.Inlined.
 
 const (
 	inlineCost  = 24 // go/ssa instructions that become code, at most
@@ -93,6 +93,12 @@ func (u *unit) callCost(i *ssa.Call) int {
 func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
 	in := newScope(fn)
 	in.outer, in.depth = s.scope, s.depth+1
+	call := s.pos
+	if in.in = s.in; fn.Synthetic == "" {
+		s.f.inlined = append(s.f.inlined, inlinedCall{s.u.nameOf(fn), s.f.lines[call]})
+		in.in = int32(len(s.f.inlined))
+	}
+	defer func() { s.pos = call }()
 	for k, p := range fn.Params {
 		a := args[k]
 		if c, ok := a.v.(*ssa.Const); ok && a.n > 0 {
@@ -117,6 +123,7 @@ func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
 		}
 	}
 	s.scope = in
+	s.at(fn.Pos())
 	s.body()
 	s.scope = in.outer
 	s.begin(in.exit)
@@ -126,10 +133,12 @@ func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
 // inlineStraight selects a body of one block into the current one.
 func (s *sel) inlineStraight(in *scope, res []int64) (out []loc) {
 	s.scope = in
+	s.at(in.fn.Pos())
 	s.analyse()
 	s.enter(in.fn.Blocks[0])
 	for k, i := range in.fn.Blocks[0].Instrs {
 		s.here = k
+		s.at(position(in.fn.Blocks[0].Instrs, k))
 		if r, ok := i.(*ssa.Return); ok {
 			for _, v := range r.Results {
 				out = append(out, s.val(v))

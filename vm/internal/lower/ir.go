@@ -96,6 +96,8 @@ type fn struct {
 	blocks []*block // layout order after lay
 	lines  []linePos
 
+	inlined []inlinedCall
+
 	resSlots, argSlots int32
 	closure            reg // slot 2, noReg when unused
 	recover            *block
@@ -106,6 +108,13 @@ type fn struct {
 type linePos struct {
 	file string
 	line int32
+	in   int32 // the inlined call: 1 and its index in fn.inlined
+}
+
+// inlinedCall is a call that was replaced by the called function's body.
+type inlinedCall struct {
+	name string
+	from linePos
 }
 
 func newFn(name string) *fn {

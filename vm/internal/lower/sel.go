@@ -46,6 +46,7 @@ type scope struct {
 	results []loc
 	exit    *block
 	depth   int
+	in      int32                         // linePos.in
 	known   map[*ssa.Parameter]*ssa.Const // parameters that are constants
 	// The block being selected: the instruction, and the number of instructions up to the last that writes a variable.
 	here   int
@@ -116,7 +117,7 @@ func (u *unit) lower(x *function) {
 		x.flags |= code.FuncDefers
 	}
 	x.chunk = f.emit()
-	x.lines = f.lines
+	x.lines, x.inlined = f.lines, f.inlined
 }
 
 // function selects the body of s.fn as the function itself.
@@ -157,7 +158,7 @@ func (s *sel) body() {
 		}
 		for k, i := range b.Instrs {
 			s.here = k
-			s.at(i.Pos())
+			s.at(position(b.Instrs, k))
 			if k == end {
 				s.runDefers()
 			}
@@ -245,11 +246,25 @@ func (s *sel) newBlock() *block { return s.f.newBlock() }
 
 // at sets the source position of what is selected next.
 func (s *sel) at(p token.Pos) {
-	if !p.IsValid() || s.outer != nil {
+	if !p.IsValid() {
 		return
 	}
 	x := s.u.prog.Fset.Position(p)
-	l := linePos{x.Filename, int32(x.Line)}
+	s.atLine(linePos{x.Filename, int32(x.Line), s.in})
+}
+
+// position is where instruction k stands; a load that has none belongs to what follows it.
+func position(list []ssa.Instruction, k int) token.Pos {
+	p := list[k].Pos()
+	if _, load := list[k].(*ssa.UnOp); load {
+		for k++; !p.IsValid() && k < len(list); k++ {
+			p = list[k].Pos()
+		}
+	}
+	return p
+}
+
+func (s *sel) atLine(l linePos) {
 	i, ok := s.lineAt[l]
 	if !ok {
 		i = int32(len(s.f.lines))

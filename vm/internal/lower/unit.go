@@ -34,15 +34,16 @@ type unit struct {
 
 // function is one entry of the image's function table on its way there.
 type function struct {
-	fn    *ssa.Function // nil when only gen makes it
-	gen   func(*sel)    // makes the body when it is not fn's own
-	sig   shape
-	name  string
-	flags code.FuncFlag
-	chunk *chunk
-	lines []linePos
-	file  string
-	line  int32
+	fn      *ssa.Function // nil when only gen makes it
+	gen     func(*sel)    // makes the body when it is not fn's own
+	sig     shape
+	name    string
+	flags   code.FuncFlag
+	chunk   *chunk
+	lines   []linePos
+	inlined []inlinedCall
+	file    string
+	line    int32
 }
 
 // shape is the sizes in slots of a function's results and parameters (receiver first).
