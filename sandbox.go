@@ -328,6 +328,9 @@ func (s *Sandbox) Heal(peers ...string) error { return s.peer.Heal(peers...) }
 // Runs lists all runs of the sandbox known here, sorted by id.
 func (s *Sandbox) Runs() []replication.RunStatus { return s.replica.Runs() }
 
+// Overwritten counts the concurrent lww values of a shared variable that lost and were overwritten since.
+func (s *Sandbox) Overwritten(name string) (uint64, error) { return s.replica.Overwritten(name) }
+
 // Value is the merged value of a shared variable; conflicts counts its concurrent lww values that lost.
 func (s *Sandbox) Value(name string) (v changes.Value, conflicts int, err error) {
 	return s.replica.Merged(name)

@@ -23,6 +23,7 @@ type Cell struct {
 	Stamp Stamp  // of the last turn folded in; Stamp.Run is the contributing run
 	Dot   uint64 // turn of the run's last contribution; 0: it only ever removed those of others
 	Value Value  // Counter: running sum; LWW: the value; Max, Min: the bound; Set: the element; Key: true; absent once removed by the run itself (not Counter). Log, List, Text: a segment, encoded, as bytes
+	Lost  uint64 // LWW: concurrent values that lost and that the run's writes have overwritten since
 	Seen  []Seen // sorted by run, each run once
 }
 
@@ -44,7 +45,7 @@ func (c Cell) IsZero() bool { return c.Kind == 0 }
 
 // Equal reports equal encodings.
 func (c Cell) Equal(d Cell) bool {
-	return c.Kind == d.Kind && c.Stamp == d.Stamp && c.Dot == d.Dot && c.Value.Equal(d.Value) &&
+	return c.Kind == d.Kind && c.Stamp == d.Stamp && c.Dot == d.Dot && c.Lost == d.Lost && c.Value.Equal(d.Value) &&
 		slices.EqualFunc(c.Seen, d.Seen, func(a, b Seen) bool { return a.Run == b.Run && a.Dot == b.Dot && a.Sum.Equal(b.Sum) })
 }
 
@@ -142,6 +143,8 @@ func (c Cell) folded(ch Change, at Stamp, view []Cell) Cell {
 		}
 	case LWW:
 		next.Value = ch.New
+		_, lost := mergeLeaf(&Spec{Kind: LWW}, view)
+		next.Lost += uint64(lost)
 		for _, d := range view {
 			if d.Stamp.Run != at.Run {
 				next.Seen = next.observe(d)
@@ -206,6 +209,9 @@ func (c Cell) suits(leaf *Spec) error {
 	case c.Value.Present() != (c.Dot > 0 && (c.Kind == Counter || own < c.Dot)):
 		return fmt.Errorf("%w: it holds %v, its turns say otherwise", ErrCell, c.Value)
 	}
+	if c.Lost > 0 && c.Kind != LWW {
+		return fmt.Errorf("%w: overwritten values in a cell of kind %v", ErrCell, c.Kind)
+	}
 	for _, s := range c.Seen {
 		if s.Sum.Present() != (c.Kind == Counter) {
 			return fmt.Errorf("%w: superseded sum %v in a cell of kind %v", ErrCell, s.Sum, c.Kind)
@@ -240,6 +246,9 @@ func (c Cell) Encode() []byte {
 	b := c.Stamp.Append([]byte{CellVersion})
 	b = append(b, byte(c.Kind))
 	b = binary.BigEndian.AppendUint64(b, c.Dot)
+	if c.Kind == LWW {
+		b = binary.BigEndian.AppendUint64(b, c.Lost)
+	}
 	b = appendOptional(b, c.Value)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Seen)))
 	for _, s := range c.Seen {
@@ -270,7 +279,11 @@ func (s *scan) optional() Value {
 func DecodeCell(b []byte) (Cell, error) {
 	s := scan{b: b}
 	s.version(CellVersion, "cell")
-	c := Cell{Stamp: s.stamp(), Kind: s.kind(), Dot: s.u64(), Value: s.optional()}
+	c := Cell{Stamp: s.stamp(), Kind: s.kind(), Dot: s.u64()}
+	if c.Kind == LWW {
+		c.Lost = s.u64()
+	}
+	c.Value = s.optional()
 	n := s.count(25)
 	for i := 0; i < n && s.err == nil; i++ {
 		c.Seen = append(c.Seen, Seen{s.run(), s.u64(), s.optional()})

@@ -183,6 +183,27 @@ func TestLWWCountsWhatItLoses(t *testing.T) {
 	if v, _, lost := Merge(s, p, []Cell{a, c, b, slow}); v.Text() != "slow clock" || lost != 0 {
 		t.Errorf("a write that saw the others is newer whatever its clock says: %v, %d lost", v, lost)
 	}
+	if c.Lost != 1 || slow.Lost != 0 {
+		t.Errorf("overwritten: %d by the write that saw two, %d by the one after it", c.Lost, slow.Lost)
+	}
+	w := NewView()
+	if err := w.Declare("v", s, StringValue("")); err != nil {
+		t.Fatal(err)
+	}
+	for i, cell := range []Cell{a, b, c, slow, b} {
+		if _, err := w.Put(p, cell); err != nil {
+			t.Fatal(err)
+		}
+		// The initial value, which none of them saw, is one more until slow, whose clock is behind, wins over it.
+		now, before, err := w.Conflicts("v")
+		if err != nil || before != uint64(min(1, i/2)) {
+			t.Errorf("after %d writes %d conflicts and %d overwritten, %v", i+1, now, before, err)
+		}
+	}
+	w.Drop(RunID{3})
+	if _, before, _ := w.Conflicts("v"); before != 0 {
+		t.Errorf("after the write that overwrote was voided: %d", before)
+	}
 	same := put("b", 5, 12)
 	if v, _, lost := Merge(s, p, []Cell{b, same}); v.Text() != "b" || lost != 0 {
 		t.Errorf("two equal values: %v, %d lost", v, lost)

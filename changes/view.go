@@ -32,6 +32,7 @@ type viewVar struct {
 	stale     map[string]Path // for Value
 	value     Value           // merged, but for stale
 	conflict  int             // sum of the leaves'
+	lost      uint64          // sum of the cells'
 }
 
 type viewLeaf struct {
@@ -134,11 +135,13 @@ func (w *View) Put(p Path, c Cell) (changed bool, err error) {
 	case found && l.cells[i].Equal(c):
 		return false, nil
 	case found:
+		v.lost -= l.cells[i].Lost
 		l.cells = slices.Clone(l.cells)
 		l.cells[i] = c
 	default:
 		l.cells = slices.Insert(slices.Clone(l.cells), i, c)
 	}
+	v.lost += c.Lost
 	if l.spec.Kind.isSequence() {
 		v.sequence(l.path, l.spec).put(p, c)
 	}
@@ -261,6 +264,7 @@ func (w *View) Drop(run RunID) {
 	for _, v := range w.vars {
 		for code, l := range v.leaves {
 			if i, found := l.find(run); found {
+				v.lost -= l.cells[i].Lost
 				l.cells = slices.Delete(slices.Clone(l.cells), i, i+1)
 				if l.spec.Kind.isSequence() {
 					delete(v.sequence(l.path, l.spec).segments, segmentKey{run, l.path.Steps[len(l.path.Steps)-1].Index})
@@ -481,4 +485,14 @@ func (w *View) Value(name string) (value Value, conflicts int, err error) {
 		clear(v.stale)
 	}
 	return v.value, v.conflict, nil
+}
+
+// Conflicts counts, for a variable, the concurrent lww values that lost and still stand beside the winner, and those that lost and were
+// overwritten since, by a write that saw them: each as often as there were such writes. The sum only grows, but for turns that are voided.
+func (w *View) Conflicts(name string) (now int, before uint64, err error) {
+	v, err := w.variable(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	return v.conflict, v.lost, nil
 }

@@ -121,6 +121,17 @@ func (r *Replica) Merged(name string) (v changes.Value, conflicts int, err error
 	return r.table.view.Value(name)
 }
 
+// Overwritten counts the concurrent lww values of a shared variable that lost and were overwritten since (changes.View.Conflicts).
+func (r *Replica) Overwritten(name string) (uint64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.table.view == nil {
+		return 0, fmt.Errorf("%w: the genesis record is not here yet", ErrGenesis)
+	}
+	_, n, err := r.table.view.Conflicts(name)
+	return n, err
+}
+
 // Digest is the Merkle root over all merged leaf values and winning heads.
 func (r *Replica) Digest() changes.Hash {
 	r.mu.Lock()

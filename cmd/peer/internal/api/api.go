@@ -155,7 +155,9 @@ type Variable struct {
 	Type      string          `json:"type"`
 	Value     json.RawMessage `json:"value"`
 	Text      string          `json:"text"`      // as Go would write it
-	Conflicts int             `json:"conflicts"` // concurrent values that lost
+	Conflicts int             `json:"conflicts"` // concurrent lww values that lost and stand beside the winner now
+	// Overwritten are those that lost and were overwritten since; the two together only grow.
+	Overwritten uint64 `json:"overwritten"`
 }
 
 // Digest of a sandbox here and as the peers said theirs.

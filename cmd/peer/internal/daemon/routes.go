@@ -225,12 +225,16 @@ func (d *Daemon) getVariables(r *http.Request) (any, error) {
 			if err != nil {
 				return nil, err
 			}
+			overwritten, err := s.Overwritten(v.Name)
+			if err != nil {
+				return nil, err
+			}
 			j, err := json.Marshal(value)
 			if err != nil {
 				return nil, fmt.Errorf("variable %s: %w", v.Name, err)
 			}
 			out = append(out, api.Variable{Sandbox: s.ID().String(), Name: v.Name, Rule: v.Rule, Type: v.Type.String(),
-				Value: j, Text: value.String(), Conflicts: conflicts})
+				Value: j, Text: value.String(), Conflicts: conflicts, Overwritten: overwritten})
 		}
 	}
 	if want != "" && len(out) == 0 {
