@@ -123,6 +123,10 @@ func blobOf(e element) (blockID, bool) {
 		if c, err := decodeContent(e.value); err == nil && c.Blob != nil {
 			return c.Blob.Root(), true
 		}
+	case messageRecord:
+		if m, err := decodeMessage(e.value); err == nil && m.Blob != nil {
+			return m.Blob.Root(), true
+		}
 	}
 	return blockID{}, false
 }
