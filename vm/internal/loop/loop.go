@@ -1501,8 +1501,7 @@ next:
 		}
 		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
 		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(s.Code))>>3 + 1
-		off = int(uintptr(s.Code)+uintptr(f.Start)*8-uintptr(unsafe.Pointer(pc))) >> 3
-		regs = w
+		to, regs = unsafe.Add(s.Code, uintptr(f.Start)*8), w
 		goto call
 	case uint8(code.CallC):
 		o := *r(regs, pc.B) - code.Base
@@ -1521,8 +1520,7 @@ next:
 		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
 		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(s.Code))>>3 + 1
 		*m64(w, 16) = o + code.Base
-		off = int(uintptr(s.Code)+uintptr(f.Start)*8-uintptr(unsafe.Pointer(pc))) >> 3
-		regs = w
+		to, regs = unsafe.Add(s.Code, uintptr(f.Start)*8), w
 		goto call
 	case uint8(code.CallI):
 		o := *r(regs, pc.B) + ITabFun + uint64(pc.C)*8 - code.Base
@@ -1540,8 +1538,7 @@ next:
 		}
 		*m64(w, 0) = uint64(uintptr(regs)-uintptr(base)) + code.Base
 		*m64(w, 8) = uint64(uintptr(unsafe.Pointer(pc))-uintptr(s.Code))>>3 + 1
-		off = int(uintptr(s.Code)+uintptr(f.Start)*8-uintptr(unsafe.Pointer(pc))) >> 3
-		regs = w
+		to, regs = unsafe.Add(s.Code, uintptr(f.Start)*8), w
 		goto call
 	case uint8(code.Ret1):
 		*r(regs, code.FrameHeader) = *r(regs, pc.A)
@@ -1583,9 +1580,9 @@ jump:
 	}
 	goto next
 call:
-	pc = by(pc, off)
-	lim += uintptr(off*8) - 8
-	if uintptr(unsafe.Pointer(pc)) >= lim {
+	lim += uintptr(to) - uintptr(unsafe.Pointer(pc)) - 8
+	pc = (*code.Instr)(to)
+	if uintptr(to) >= lim {
 		goto pause
 	}
 	goto next
