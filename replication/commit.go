@@ -209,9 +209,14 @@ func (r *Replica) introduction() []record {
 	if _, known := r.table.members[r.feed.actor]; known {
 		return nil
 	}
+	return []record{r.memberRecord()}
+}
+
+// memberRecord makes this peer a member by its present actor. Called with mu held.
+func (r *Replica) memberRecord() record {
 	k := recordKey{kind: memberRecord, lineage: lineageID{actor: r.feed.actor}}
-	return []record{{k.String(), encodeRecord(member{Peer: r.self, Incarnation: r.feed.incarn,
-		Proof: memberProof(r.cfg.Secret, r.sandbox, r.feed.actor)})}}
+	return record{k.String(), encodeRecord(member{Peer: r.self, Incarnation: r.feed.incarn,
+		Proof: memberProof(r.cfg.Secret, r.sandbox, r.feed.actor), Opening: r.table.opening(r.self)})}
 }
 
 // end stops a run's ownership with a reason; later turns get it, and the run may be taken over again.

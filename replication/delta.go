@@ -194,6 +194,10 @@ func (d *delta) checkElement(e element, sandbox SandboxID, secret []byte, verify
 		return ruleError("key belongs to another writer")
 	}
 	switch e.key.kind {
+	case leaveRecord:
+		if _, err := decodeLeave(e.key, e.value); err != nil {
+			return err
+		}
 	case memberRecord:
 		m := new(member)
 		if err := decodeRecord(e.value, m); err != nil {

@@ -32,6 +32,8 @@ var (
 	ErrNotWarm = errors.New("replication: state of the run is not here")
 	// ErrNoMajority: too few members are reachable to take the run over.
 	ErrNoMajority = errors.New("replication: no majority of members is reachable")
+	// ErrUnknownPeer: no such member.
+	ErrUnknownPeer = errors.New("replication: unknown peer")
 	// ErrDone: the run has ended.
 	ErrDone = errors.New("replication: run has ended")
 	// ErrTurn: a turn breaks the rules (number, line numbers, page index, size).

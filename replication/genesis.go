@@ -174,7 +174,8 @@ func (g *Genesis) ID() SandboxID { return tagged("tandem genesis 1", g.encode())
 type member struct {
 	Peer        string `cbor:"1,keyasint"`
 	Incarnation uint64 `cbor:"2,keyasint"`
-	Proof       []byte `cbor:"3,keyasint"` // that the author holds the sandbox's key
+	Proof       []byte `cbor:"3,keyasint"`           // that the author holds the sandbox's key
+	Opening     uint64 `cbor:"4,keyasint,omitempty"` // how often the peer had opened the sandbox to write, as far as it knew
 }
 
 func memberProof(secret []byte, sandbox SandboxID, a actorID) []byte {

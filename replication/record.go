@@ -103,6 +103,7 @@ type recordKind byte
 const (
 	genesisRecord recordKind = 'g'
 	memberRecord  recordKind = 'm'
+	leaveRecord   recordKind = 'o'
 	headRecord    recordKind = 'h'
 	linesRecord   recordKind = 'l'
 	packRecord    recordKind = 'p'
@@ -126,6 +127,8 @@ func (k recordKey) String() string {
 	switch k.kind {
 	case genesisRecord:
 		return "/g/" + hex.EncodeToString(k.sandbox[:])
+	case leaveRecord:
+		return "/o/" + k.lineage.actor.String() + "/" + runText(k.run)
 	case memberRecord:
 		return "/m/" + k.lineage.actor.String()
 	case headRecord:
@@ -155,6 +158,10 @@ func parseKey(s string) (k recordKey, err error) {
 	switch k.kind {
 	case genesisRecord:
 		ok = len(parts) == 1 && parseHex(parts[0], k.sandbox[:])
+	case leaveRecord:
+		if len(parts) == 2 && parseHex(parts[1], k.run[:]) {
+			k.lineage.actor, ok = parseActor(parts[0])
+		}
 	case memberRecord:
 		if len(parts) == 1 {
 			k.lineage.actor, ok = parseActor(parts[0])

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,7 @@ type Config struct {
 	BeatInterval  time.Duration // default 200 ms
 	Lease         time.Duration // an owner silent for longer is gone; default 1 s
 	DiskFreeMin   int64         // bytes that must stay free on the disk; default 32 MiB
+	Expiry        time.Duration // members silent for longer are taken out; 0: never
 	Retain        int64         // bytes of the newest deltas that are kept though nothing in them counts any more; default 16 MiB
 
 	FS     store.FS  // where Dir lies; nil: the disk. For tests and simulation
@@ -118,6 +120,7 @@ type Replica struct {
 	sent     uint64 // messages sent by this actor
 	failure  error
 	closing  bool
+	leaving  bool          // by Leave: it does not come back by itself
 	changed  chan struct{} // closed and replaced whenever something was applied or heard
 
 	leaseMu sync.Mutex
@@ -127,6 +130,8 @@ type Replica struct {
 	pullMu    sync.Mutex
 	pullers   map[string]*puller
 	connected []string
+
+	reentering atomic.Bool
 
 	ctx        context.Context
 	cancel     context.CancelFunc
@@ -280,8 +285,10 @@ func (r *Replica) load() error {
 		return err
 	}
 	r.table.apply(records)
-	for a, peer := range r.table.members {
+	for a := range r.table.members {
 		r.feed.members[a] = true
+	}
+	for _, peer := range r.table.peers() {
 		r.lease.Member(peer)
 	}
 	if err := r.loadPromises(); err != nil {
@@ -332,10 +339,7 @@ func (r *Replica) enter() {
 		return
 	}
 	r.mu.Lock()
-	known := false
-	for _, peer := range r.table.members {
-		known = known || peer == r.self
-	}
+	known := r.table.standing[r.self].member()
 	r.mu.Unlock()
 	if !known {
 		r.commitRecords(r.ctx, nil, nil)
@@ -475,11 +479,7 @@ func (r *Replica) apply(records []record) {
 		}
 	}
 	r.mu.Unlock()
-	for _, m := range e.members {
-		r.leaseMu.Lock()
-		r.lease.Member(m)
-		r.leaseMu.Unlock()
-	}
+	r.settleMembers(e.members)
 	for _, ev := range events {
 		r.emit(ev)
 	}
@@ -493,6 +493,25 @@ func (r *Replica) apply(records []record) {
 		wake(r.warmWake)
 	}
 	r.notify()
+}
+
+// settleMembers tells the lease who has come or gone.
+func (r *Replica) settleMembers(peers []string) {
+	for _, p := range peers {
+		r.mu.Lock()
+		member := r.table.standing[p].member()
+		r.mu.Unlock()
+		r.leaseMu.Lock()
+		if member || p == r.self {
+			r.lease.Member(p)
+		} else {
+			r.lease.Gone(p)
+		}
+		r.leaseMu.Unlock()
+		if p == r.self && !member {
+			r.reenter()
+		}
+	}
 }
 
 // outranked says whether a winning head means that somebody else writes for the run now. An epoch that
@@ -536,6 +555,7 @@ func (r *Replica) keepLeases() {
 			return
 		}
 		r.decide()
+		r.expire()
 		wake(r.warmWake)
 		wake(r.sweepWake)
 	}

@@ -10,14 +10,15 @@ import (
 // table is what the applied deltas say, decoded: runs with their epochs, and the merged variables over
 // the winning ones. It is a function of the set of applied deltas, whatever their order. Guarded by Replica.mu.
 type table struct {
-	blocks  *block.Store
-	m       *metrics
-	genesis *Genesis
-	members map[actorID]string
-	runs    map[changes.RunID]*runTable
-	view    *changes.View // nil until the genesis is here
-	digest  *changes.DigestTree
-	value   func(key string) ([]byte, error) // reads a record's value again (lines are not kept in memory)
+	blocks   *block.Store
+	m        *metrics
+	genesis  *Genesis
+	members  map[actorID]string
+	standing map[string]standing // by peer
+	runs     map[changes.RunID]*runTable
+	view     *changes.View // nil until the genesis is here
+	digest   *changes.DigestTree
+	value    func(key string) ([]byte, error) // reads a record's value again (lines are not kept in memory)
 }
 
 // runTable is a run: every epoch of it that anybody wrote, and the one that counts.
@@ -58,7 +59,7 @@ func newEffect() *effect {
 }
 
 func newTable(b *block.Store, m *metrics, value func(string) ([]byte, error)) *table {
-	return &table{blocks: b, m: m, members: map[actorID]string{}, runs: map[changes.RunID]*runTable{},
+	return &table{blocks: b, m: m, members: map[actorID]string{}, standing: map[string]standing{}, runs: map[changes.RunID]*runTable{},
 		digest: changes.NewDigestTree(), value: value}
 }
 
@@ -82,11 +83,13 @@ func (r *runTable) lineage(id lineageID) *lineage {
 
 // peers are the members, each once, sorted.
 func (t *table) peers() (out []string) {
-	for _, p := range t.members {
-		out = append(out, p)
+	for p, s := range t.standing {
+		if s.member() {
+			out = append(out, p)
+		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 // record is a key with its value, as the engine settled it.
@@ -112,10 +115,21 @@ func (t *table) apply(records []record) *effect {
 			if t.genesis == nil {
 				t.genesis, err = decodeGenesis(rec.value)
 			}
+		case leaveRecord:
+			var l *leave
+			if l, err = decodeLeave(k, rec.value); err == nil {
+				s := t.standing[l.Peer]
+				s.left = max(s.left, l.Opening)
+				t.standing[l.Peer] = s
+				e.members = append(e.members, l.Peer)
+			}
 		case memberRecord:
 			var m member
 			if err = decodeRecord(rec.value, &m); err == nil {
 				t.members[k.lineage.actor] = m.Peer
+				s := t.standing[m.Peer]
+				s.opened = max(s.opened, m.Opening, 1)
+				t.standing[m.Peer] = s
 				e.members = append(e.members, m.Peer)
 			}
 		case headRecord:

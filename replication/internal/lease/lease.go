@@ -97,6 +97,13 @@ func New(c Config) *Core {
 // Member adds a known member.
 func (c *Core) Member(peer string) { c.members[peer] = true }
 
+// Gone takes a member out.
+func (c *Core) Gone(peer string) {
+	if peer != c.c.Self {
+		delete(c.members, peer)
+	}
+}
+
 // Members are all known members, sorted.
 func (c *Core) Members() []string {
 	var out []string

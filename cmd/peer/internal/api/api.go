@@ -218,7 +218,7 @@ type Peers struct {
 	Peers []string `json:"peers"`
 }
 
-// Move asks for a run to go on at another peer.
+// Move asks for a run to go on at another peer; for a sandbox: for that peer to be no member any more, this one if empty.
 type Move struct {
 	Peer string `json:"peer"`
 }

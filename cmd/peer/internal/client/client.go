@@ -223,6 +223,12 @@ func (c *Client) Move(ctx context.Context, run, peer string) (api.Run, error) {
 	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/move", nil, api.Move{Peer: peer})
 }
 
+// Leave takes a member out of a sandbox, this peer if none is named.
+func (c *Client) Leave(ctx context.Context, sandbox, peer string) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(sandbox)+"/leave", nil, api.Move{Peer: peer})
+	return err
+}
+
 // Divergences lists what differs between this peer and those reached now, or one of them.
 func (c *Client) Divergences(ctx context.Context, peer string) ([]api.Divergence, error) {
 	return call[[]api.Divergence](ctx, c, http.MethodGet, "/v1/divergences", url.Values{"peer": {peer}}, nil)

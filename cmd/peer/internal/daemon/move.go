@@ -37,3 +37,19 @@ func (d *Daemon) getDivergences(r *http.Request) (any, error) {
 	}
 	return out, nil
 }
+
+// postLeave takes a member out of a sandbox: this peer when none is named.
+func (d *Daemon) postLeave(r *http.Request) (any, error) {
+	o, err := body[api.Move](r)
+	if err != nil {
+		return nil, err
+	}
+	_, s, err := d.find(r.Context(), r.PathValue("sandbox"))
+	if err != nil {
+		return nil, err
+	}
+	if o.Peer == "" {
+		o.Peer = s.Self()
+	}
+	return struct{}{}, s.Expel(r.Context(), o.Peer)
+}

@@ -50,6 +50,7 @@ func (d *Daemon) routes() http.Handler {
 	answer("POST /v1/runs/{run}/pause", d.onRun((*tandem.Sandbox).Pause))
 	answer("POST /v1/runs/{run}/resume", d.onRun((*tandem.Sandbox).Resume))
 	answer("POST /v1/runs/{run}/move", d.postMove)
+	answer("POST /v1/sandboxes/{sandbox}/leave", d.postLeave)
 	answer("GET /v1/divergences", d.getDivergences)
 	answer("POST /v1/runs/{run}/messages", d.postMessage)
 	answer("GET /v1/variables", d.getVariables)

@@ -1,0 +1,128 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tandemvm/tandem/changes"
+)
+
+// leave is the record that a peer is no member any more as of its Opening-th opening. It may come back: a member record of a later
+// opening counts more.
+type leave struct {
+	Peer    string `cbor:"1,keyasint"`
+	Opening uint64 `cbor:"2,keyasint"`
+}
+
+// leaverName stands for a peer in the key of its leave record.
+func leaverName(peer string) (id changes.RunID) {
+	h := tagged("tandem leave 1", []byte(peer))
+	copy(id[:], h[:])
+	return id
+}
+
+func decodeLeave(k recordKey, value []byte) (*leave, error) {
+	l := new(leave)
+	if err := decodeRecord(value, l); err != nil {
+		return nil, err
+	}
+	if leaverName(l.Peer) != k.run {
+		return nil, ruleError("leave of another peer")
+	}
+	return l, nil
+}
+
+// standing is whether a peer is a member: the newest opening that member records and leaves speak of.
+type standing struct{ opened, left uint64 }
+
+func (s standing) member() bool { return s.opened > s.left }
+
+// opening is the number of the next opening of a peer. Called with mu held.
+func (t *table) opening(peer string) uint64 {
+	s := t.standing[peer]
+	return max(s.opened, s.left) + 1
+}
+
+// Leave makes this peer no member any more: majorities are of those who stay, and no takeover waits for it. Opening the sandbox again makes it a member
+// again. ErrTurn while it owns runs: move them, or stop them, first.
+func (r *Replica) Leave(ctx context.Context) error {
+	r.mu.Lock()
+	if n := len(r.owned); n > 0 {
+		r.mu.Unlock()
+		return fmt.Errorf("%w: %d runs are owned here: move them to another peer first", ErrTurn, n)
+	}
+	r.leaving = true
+	r.mu.Unlock()
+	return r.takeOut(ctx, r.self)
+}
+
+// Expel makes another peer no member any more, until it opens the sandbox again: what is done about one that is gone for good.
+func (r *Replica) Expel(ctx context.Context, peer string) error {
+	if peer == r.self {
+		return r.Leave(ctx)
+	}
+	return r.takeOut(ctx, peer)
+}
+
+func (r *Replica) takeOut(ctx context.Context, peer string) error {
+	r.mu.Lock()
+	s := r.table.standing[peer]
+	r.mu.Unlock()
+	if !s.member() {
+		return fmt.Errorf("%w: %s is no member", ErrUnknownPeer, peer)
+	}
+	k := recordKey{kind: leaveRecord, run: leaverName(peer), lineage: lineageID{actor: r.feed.actor}}
+	return r.commitRecords(ctx, []record{{k.String(), encodeRecord(leave{Peer: peer, Opening: s.opened})}}, nil)
+}
+
+// reenter makes this peer a member again when others took it for gone. Called by apply after the records that say so.
+func (r *Replica) reenter() {
+	r.mu.Lock()
+	again := !r.leaving && !r.closing && r.failure == nil && r.table.standing[r.self].opened > 0 && !r.table.standing[r.self].member()
+	r.mu.Unlock()
+	if !again || !r.reentering.CompareAndSwap(false, true) {
+		return
+	}
+	r.wg.Go(func() {
+		defer r.reentering.Store(false)
+		r.mu.Lock()
+		var again []record // an actor's first delta has its member record in any case
+		if _, introduced := r.table.members[r.feed.actor]; introduced {
+			again = append(again, r.memberRecord())
+		}
+		r.mu.Unlock()
+		r.commitRecords(r.ctx, again, nil)
+	})
+}
+
+// expire takes members out that have been silent for Config.Expiry, as far as this peer can tell and a majority is in reach.
+func (r *Replica) expire() {
+	if r.cfg.Expiry <= 0 {
+		return
+	}
+	r.mu.Lock()
+	peers := r.table.peers()
+	r.mu.Unlock()
+	now := r.now()
+	for _, p := range peers {
+		r.leaseMu.Lock()
+		ago, heard := r.lease.Since(now, p)
+		majority := r.lease.Majority(now)
+		r.leaseMu.Unlock()
+		if !heard {
+			ago = now
+		}
+		if p == r.self || !majority || ago < r.cfg.Expiry {
+			continue
+		}
+		r.wg.Go(func() {
+			ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
+			defer cancel()
+			if err := r.Expel(ctx, p); err == nil {
+				r.log.Info("a silent member was taken out", "peer", p, "ago", ago)
+			}
+		})
+		return // one at a time
+	}
+}
