@@ -379,18 +379,27 @@ func TestTurnChanges(t *testing.T) {
 	}
 }
 
-// TestFailTurn takes turns back and runs them again: nothing of the first try shows.
+// TestFailTurn takes turns back and runs them again: nothing of the first try shows, in scratch files neither.
 func TestFailTurn(t *testing.T) {
-	ctx := context.Background()
-	p := source(t, stepping)
-	want, count, _ := undisturbed(t, p)
-	m, _ := machine(t, p, nil)
+	for _, p := range []*Program{source(t, stepping), compile(t, "testdata/corpus/scratch_open.go")} {
+		want, count, _ := undisturbed(t, p)
+		m, _ := machine(t, p, nil)
+		got := failedTwice(t, m)
+		if got != want || m.Instructions() != count {
+			t.Errorf("got %d instructions\n%s\nwant %d\n%s", m.Instructions(), got, count, want)
+		}
+	}
+}
+
+// failedTwice runs m to its end; of three tries of a turn the last is taken.
+func failedTwice(t *testing.T, m *Machine) string {
+	t.Helper()
 	var out collected
-	for n := 0; ; n++ {
+	for n := 1; ; n++ {
 		if err := m.BeginTurn(); err != nil {
 			t.Fatal(err)
 		}
-		stop, err := m.RunTurn(ctx, 3000)
+		stop, err := m.RunTurn(context.Background(), 3000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,10 +417,7 @@ func TestFailTurn(t *testing.T) {
 			out.WriteOutput(l.Stream, l.Text)
 		}
 		if stop.End == EndExit {
-			if got := out.outcome(stop.Exit); got != want || m.Instructions() != count {
-				t.Errorf("got %d instructions\n%s\nwant %d\n%s", m.Instructions(), got, count, want)
-			}
-			return
+			return out.outcome(stop.Exit)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (c *command) test() *cobra.Command {
 		Short: "Run the Go tests of packages inside the VM, as `go test` does",
 		Long: `Run the Go tests of packages inside the VM: flags, what is printed and the exit status are those of ` + "`go test`" + `.
 
-The tests may read the package's own directory; other files, and the environment, need a grant.`,
+The tests may read the package's own directory, and have a /tmp of their own; other files, and the environment, need a grant.`,
 		DisableFlagParsing: true, // -run is one flag here, as it is to the go command
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if i := slices.IndexFunc(args, func(a string) bool { return a == "-args" || a == "--args" }); i >= 0 {

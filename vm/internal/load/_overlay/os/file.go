@@ -1,5 +1,5 @@
-// Package os over what the host grants: standard streams, arguments, environment, and files it lets the program read.
-// A File holds its name and position in guest memory; natives get both with each call and keep nothing, so a run
+// Package os over what the host grants: standard streams, arguments, environment, and files it lets the program read; and over
+// scratch files, which are the run's own (scratch.go). A File of the host holds its name and position in guest memory; natives get both with each call and keep nothing, so a run
 // that moves to another host goes on reading where it stood.
 
 package os
@@ -94,14 +94,17 @@ type File struct{ *file }
 
 type file struct {
 	name       string
-	fd         int // 0, 1, 2 for the standard streams, -1 for a file of the host, pipeFd, nullFd
+	fd         int    // 0, 1, 2 for the standard streams, -1 for a file, pipeFd, nullFd
+	host       string // what the host calls its file
+	node       *inode // the scratch file, else nil
 	offset     int64
 	appendMode bool
 	closed     bool
 	names      []string // rest of a directory being read
 	listed     bool
 	pipe       *pipe
-	writes     bool // the end of the pipe that is written to
+	writes     bool // a scratch file, or the end of a pipe, that may be written to
+	noRead     bool // a scratch file that may not be read
 }
 
 // nullFd is the fd of DevNull, which is in every run: it is empty and takes everything.
@@ -135,23 +138,37 @@ func (f *File) wrapErr(op string, err error) error {
 }
 
 func OpenFile(name string, flag int, perm FileMode) (*File, error) {
+	f, err := openFile(name, flag, perm)
+	if err != nil {
+		return nil, &PathError{Op: "open", Path: name, Err: err}
+	}
+	return f, nil
+}
+
+func openFile(name string, flag int, perm FileMode) (*File, error) {
+	scratch.Lock()
+	defer scratch.Unlock()
 	if name == DevNull {
 		return &File{&file{name: name, fd: nullFd}}, nil
 	}
+	p := locate(name, flag&(O_CREATE|O_EXCL) != O_CREATE|O_EXCL)
+	if p.host == "" {
+		return openNode(p, name, flag, perm)
+	}
 	if flag&(O_WRONLY|O_RDWR|O_CREATE|O_TRUNC|O_APPEND) != 0 {
-		return nil, refused("open", name, "write")
+		return nil, &grantError{name, "write"}
 	}
-	if _, _, _, errno := hostStat(name); errno != 0 {
-		return nil, &PathError{Op: "open", Path: name, Err: hostError(name, errno)}
+	if _, _, _, errno := hostStat(p.host); errno != 0 {
+		return nil, hostError(name, errno)
 	}
-	return &File{&file{name: name, fd: -1}}, nil
+	return &File{&file{name: name, fd: -1, host: p.host}}, nil
 }
 
 func openFileNolog(name string, flag int, perm FileMode) (*File, error) {
 	return OpenFile(name, flag, perm)
 }
 
-func openDir(name string) (*File, error) { return Open(name) }
+func openDir(name string) (*File, error) { return OpenFile(name, O_RDONLY|syscall.O_DIRECTORY, 0) }
 
 func (f *File) Close() error {
 	if f == nil {
@@ -171,12 +188,17 @@ func (f *File) read(b []byte) (n int, err error) {
 	if f.pipe != nil && !f.writes {
 		return f.pipe.read(f.file, b)
 	}
+	if f.node != nil {
+		n, err = f.readNode(b, f.offset)
+		f.offset += int64(n)
+		return n, atEnd(n, len(b), err)
+	}
 	errno := 0
 	switch f.fd {
 	case nullFd:
 		return 0, atEnd(0, len(b), nil)
 	case -1:
-		n, errno = hostReadAt(f.name, b, f.offset)
+		n, errno = hostReadAt(f.host, b, f.offset)
 		f.offset += int64(n)
 	case 0:
 		n, errno = hostRead(b)
@@ -198,7 +220,11 @@ func (f *File) pread(b []byte, off int64) (n int, err error) {
 	if f.fd != -1 {
 		return 0, syscall.ESPIPE
 	}
-	n, errno := hostReadAt(f.name, b, off)
+	if f.node != nil {
+		n, err = f.readNode(b, off)
+		return n, atEnd(n, len(b), err)
+	}
+	n, errno := hostReadAt(f.host, b, off)
 	return n, atEnd(n, len(b), hostError(f.name, errno))
 }
 
@@ -206,18 +232,28 @@ func (f *File) write(b []byte) (n int, err error) {
 	if f.pipe != nil && f.writes {
 		return f.pipe.write(f.file, b)
 	}
-	switch f.fd {
-	case nullFd:
-		return len(b), nil
-	case 1, 2:
-	default:
+	if f.node != nil {
+		return f.writeScratch(b)
+	}
+	if f.fd != 1 && f.fd != 2 {
 		return 0, syscall.EBADF
 	}
 	n, errno := hostWrite(f.fd, b)
 	return n, hostError(f.name, errno)
 }
 
-func (f *File) pwrite(b []byte, off int64) (n int, err error) { return 0, syscall.EBADF }
+func (f *File) writeScratch(b []byte) (n int, err error) {
+	n, err = f.writeNode(b, f.offset, f.appendMode)
+	f.offset += int64(n)
+	return n, err
+}
+
+func (f *File) pwrite(b []byte, off int64) (n int, err error) {
+	if f.node == nil {
+		return 0, syscall.EBADF
+	}
+	return f.writeNode(b, off, false)
+}
 
 func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if err := f.checkValid("seek"); err != nil {
@@ -231,24 +267,19 @@ func (f *File) seek(offset int64, whence int) (int64, error) {
 	if f.fd != -1 {
 		return 0, syscall.ESPIPE
 	}
-	switch whence {
-	case io.SeekCurrent:
-		offset += f.offset
-	case io.SeekEnd:
-		size, _, _, errno := hostStat(f.name)
-		if errno != 0 {
-			return 0, hostError(f.name, errno)
+	size := int64(0)
+	if whence == io.SeekEnd {
+		info, err := fileInfo(f)
+		if err != nil {
+			return 0, err
 		}
-		offset += size
-	case io.SeekStart:
-	default:
-		return 0, syscall.EINVAL
+		size = info.Size()
 	}
-	if offset < 0 {
-		return 0, syscall.EINVAL
+	offset, err := offsetFrom(f.file, offset, size, whence)
+	if err == nil {
+		f.offset, f.listed, f.names = offset, false, nil
 	}
-	f.offset, f.listed, f.names = offset, false, nil
-	return offset, nil
+	return offset, err
 }
 
 func epipecheck(file *File, e error) {}
@@ -256,11 +287,28 @@ func epipecheck(file *File, e error) {}
 func (f *File) readFrom(r io.Reader) (n int64, handled bool, err error) { return 0, false, nil }
 func (f *File) writeTo(w io.Writer) (n int64, handled bool, err error)  { return 0, false, nil }
 
+// namesIn are the names in a directory.
+func namesIn(f *File) ([]string, error) {
+	if f.node != nil {
+		return namesOf(f.node)
+	}
+	names, errno := hostReadDir(f.host)
+	return names, hostError(f.name, errno)
+}
+
+// entryIn is what a directory has under name.
+func entryIn(f *File, name string) (FileInfo, error) {
+	if f.node != nil {
+		return entryOf(f.node, name)
+	}
+	return hostInfo("lstat", joinPath(f.name, name), joinPath(f.host, name))
+}
+
 func (f *File) readdir(n int, mode readdirMode) (names []string, entries []DirEntry, infos []FileInfo, err error) {
 	if !f.listed {
-		all, errno := hostReadDir(f.name)
-		if errno != 0 {
-			return nil, nil, nil, &PathError{Op: "readdirent", Path: f.name, Err: hostError(f.name, errno)}
+		all, err := namesIn(f)
+		if err != nil {
+			return nil, nil, nil, &PathError{Op: "readdirent", Path: f.name, Err: err}
 		}
 		f.names, f.listed = all, true
 	}
@@ -277,7 +325,7 @@ func (f *File) readdir(n int, mode readdirMode) (names []string, entries []DirEn
 			names = append(names, name)
 			continue
 		}
-		info, err := Lstat(f.name + "/" + name)
+		info, err := entryIn(f, name)
 		switch {
 		case IsNotExist(err):
 		case err != nil:
@@ -296,6 +344,7 @@ type fileStat struct {
 	size    int64
 	mode    FileMode
 	modTime time.Time
+	node    *inode // of a scratch file
 }
 
 func (s *fileStat) Name() string       { return s.name }
@@ -305,37 +354,60 @@ func (s *fileStat) ModTime() time.Time { return s.modTime }
 func (s *fileStat) IsDir() bool        { return s.mode.IsDir() }
 func (s *fileStat) Sys() any           { return nil }
 
-func sameFile(a, b *fileStat) bool { return *a == *b }
+func sameFile(a, b *fileStat) bool {
+	if a.node != nil || b.node != nil {
+		return a.node == b.node
+	}
+	return *a == *b
+}
 
-func stat(op, name string) (FileInfo, error) {
-	size, mode, mtimeNs, errno := hostStat(name)
+func stat(op, name string, follow bool) (FileInfo, error) {
+	scratch.Lock()
+	defer scratch.Unlock()
+	p := locate(name, follow)
+	if p.host != "" {
+		return hostInfo(op, name, p.host)
+	}
+	if err := p.missing(); err != nil {
+		return nil, &PathError{Op: op, Path: name, Err: err}
+	}
+	return nodeInfo(p.node, lastName(name)), nil
+}
+
+// hostInfo describes the file of the host that the program calls name.
+func hostInfo(op, name, host string) (FileInfo, error) {
+	size, mode, mtimeNs, errno := hostStat(host)
 	if errno != 0 {
 		return nil, &PathError{Op: op, Path: name, Err: hostError(name, errno)}
 	}
-	base := name
-	for len(base) > 1 && base[len(base)-1] == '/' {
-		base = base[:len(base)-1]
-	}
-	for i := len(base) - 2; i >= 0; i-- {
-		if base[i] == '/' {
-			base = base[i+1:]
-			break
-		}
-	}
-	return &fileStat{base, size, FileMode(mode), time.Unix(0, mtimeNs)}, nil
+	return &fileStat{name: lastName(name), size: size, mode: FileMode(mode), modTime: time.Unix(0, mtimeNs)}, nil
 }
 
-func Stat(name string) (FileInfo, error)  { return stat("stat", name) }
-func Lstat(name string) (FileInfo, error) { return stat("lstat", name) }
+func lastName(name string) string {
+	_, base := splitPath(name)
+	return base
+}
+
+func Stat(name string) (FileInfo, error)  { return stat("stat", name, true) }
+func Lstat(name string) (FileInfo, error) { return stat("lstat", name, false) }
 
 func (f *File) Stat() (FileInfo, error) {
 	if err := f.checkValid("stat"); err != nil {
 		return nil, err
 	}
-	if f.fd != -1 {
+	return fileInfo(f)
+}
+
+func fileInfo(f *File) (FileInfo, error) {
+	switch {
+	case f.node != nil:
+		scratch.Lock()
+		defer scratch.Unlock()
+		return nodeInfo(f.node, lastName(f.name)), nil
+	case f.fd != -1:
 		return &fileStat{name: f.name, mode: ModeNamedPipe | 0o600}, nil
 	}
-	return stat("stat", f.name)
+	return hostInfo("stat", f.name, f.host)
 }
 
 func (f *File) Fd() uintptr {
@@ -346,41 +418,45 @@ func (f *File) Fd() uintptr {
 }
 
 func (f *File) Sync() error                           { return f.checkValid("sync") }
-func (f *File) Truncate(size int64) error             { return refused("truncate", f.name, "write") }
-func (f *File) Chmod(mode FileMode) error             { return refused("chmod", f.name, "change") }
-func (f *File) Chown(uid, gid int) error              { return refused("chown", f.name, "change") }
-func (f *File) Chdir() error                          { return refused("chdir", f.name, "change the directory of") }
 func (f *File) SyscallConn() (syscall.RawConn, error) { return nil, ErrInvalid }
 func (f *File) setDeadline(t time.Time) error         { return ErrNoDeadline }
 func (f *File) setReadDeadline(t time.Time) error     { return ErrNoDeadline }
 func (f *File) setWriteDeadline(t time.Time) error    { return ErrNoDeadline }
 
-func Mkdir(name string, perm FileMode) error            { return refused("mkdir", name, "create") }
-func Remove(name string) error                          { return refused("remove", name, "remove") }
-func removeAll(name string) error                       { return refused("remove", name, "remove") }
-func Truncate(name string, size int64) error            { return refused("truncate", name, "write") }
-func Chmod(name string, mode FileMode) error            { return refused("chmod", name, "change") }
-func Chown(name string, uid, gid int) error             { return refused("chown", name, "change") }
-func Lchown(name string, uid, gid int) error            { return refused("lchown", name, "change") }
-func Chtimes(name string, atime, mtime time.Time) error { return refused("chtimes", name, "change") }
-func Chdir(dir string) error                            { return refused("chdir", dir, "change the directory of") }
 func Readlink(name string) (string, error) {
-	return "", &PathError{Op: "readlink", Path: name, Err: syscall.EINVAL}
-}
-
-func linkRefused(op, from, to string) error {
-	return &LinkError{op, from, to, &grantError{to, "create"}}
-}
-
-func Rename(oldpath, newpath string) error  { return linkRefused("rename", oldpath, newpath) }
-func Link(oldname, newname string) error    { return linkRefused("link", oldname, newname) }
-func Symlink(oldname, newname string) error { return linkRefused("symlink", oldname, newname) }
-
-// ReadFile is one native call.
-func ReadFile(name string) ([]byte, error) {
-	data, errno := hostReadFile(name)
-	if errno != 0 {
-		return nil, &PathError{Op: "open", Path: name, Err: hostError(name, errno)}
+	scratch.Lock()
+	defer scratch.Unlock()
+	p := locate(name, false)
+	err := p.missing()
+	switch {
+	case p.host != "":
+		err = syscall.EINVAL
+	case err == nil && p.node.mode&ModeSymlink == 0:
+		err = syscall.EINVAL
 	}
-	return data, nil
+	if err != nil {
+		return "", &PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return p.node.target, nil
+}
+
+// ReadFile is one native call for a file of the host.
+func ReadFile(name string) ([]byte, error) {
+	scratch.Lock()
+	defer scratch.Unlock()
+	p := locate(name, true)
+	if p.host != "" {
+		data, errno := hostReadFile(p.host)
+		if errno != 0 {
+			return nil, &PathError{Op: "open", Path: name, Err: hostError(name, errno)}
+		}
+		return data, nil
+	}
+	if err := p.missing(); err != nil {
+		return nil, &PathError{Op: "open", Path: name, Err: err}
+	}
+	if p.node.mode.IsDir() {
+		return nil, &PathError{Op: "read", Path: name, Err: syscall.EISDIR}
+	}
+	return append(make([]byte, 0, len(p.node.data)), p.node.data...), nil
 }

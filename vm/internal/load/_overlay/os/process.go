@@ -1,6 +1,7 @@
 package os
 
 import (
+	"internal/filepathlite"
 	"internal/testlog"
 	"syscall"
 )
@@ -31,14 +32,66 @@ func Hostname() (string, error) { return "tandem", nil }
 
 func Executable() (string, error) { return Args[0], nil }
 
-// hostGetwd is the directory that relative names are looked up in.
+// hostGetwd is the directory that the host looks relative names up in.
 func hostGetwd() string
 
-func Getwd() (string, error) { return hostGetwd(), nil }
+func Getwd() (string, error) {
+	scratch.Lock()
+	defer scratch.Unlock()
+	if scratch.workDir != "" {
+		return scratch.workDir, nil
+	}
+	return hostGetwd(), nil
+}
 
+func Chdir(dir string) error {
+	scratch.Lock()
+	defer scratch.Unlock()
+	return chdir(dir, locate(dir, true))
+}
+
+// Chdir goes to where the directory was opened, not where its name would lead now.
+func (f *File) Chdir() error {
+	if err := f.checkValid("chdir"); err != nil {
+		return err
+	}
+	scratch.Lock()
+	defer scratch.Unlock()
+	return chdir(f.name, place{host: f.host, node: f.node})
+}
+
+// chdir makes p the directory that relative names are looked up in. The one that the run was started in needs no grant.
+func chdir(name string, p place) error {
+	isDir := p.node != nil && p.node.mode.IsDir()
+	dir, err := "", p.missing()
+	switch {
+	case p.host != "":
+		if dir, err = p.host, nil; dir[0] != '/' {
+			dir = hostGetwd() + "/" + dir
+		}
+		if dir = filepathlite.Clean(dir); dir == hostGetwd() {
+			scratch.workDir = ""
+			return nil
+		}
+		_, mode, _, errno := hostStat(dir)
+		isDir, err = FileMode(mode).IsDir(), hostError(name, errno)
+	case err == nil && isDir:
+		dir = pathOf(p.node)
+	}
+	if err == nil && !isDir {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return &PathError{Op: "chdir", Path: name, Err: err}
+	}
+	scratch.workDir = dir
+	return nil
+}
+
+// tempDir is in the scratch files: a TMPDIR of the host's is passed over.
 func tempDir() string {
-	if dir := Getenv("TMPDIR"); dir != "" {
+	if dir := Getenv("TMPDIR"); inScratch(dir) {
 		return dir
 	}
-	return "/tmp"
+	return scratchDir
 }
