@@ -106,6 +106,8 @@ func opening() {
 	say("read a file opened for writing", err)
 	_, err = w.WriteString(", world")
 	say("append", err)
+	at, err := w.Seek(0, io.SeekCurrent)
+	fmt.Println(at, err)
 	_, err = w.WriteAt([]byte("x"), 0)
 	say("write at, appending", err)
 	check(w.Close())

@@ -1,6 +1,6 @@
 // Package os over what the host grants: standard streams, arguments, environment, and files it lets the program read; and over
-// scratch files, which are the run's own (scratch.go). A File of the host holds its name and position in guest memory; natives get both with each call and keep nothing, so a run
-// that moves to another host goes on reading where it stood.
+// scratch files, which are the run's own (scratch.go). A File of the host holds its name and position in guest memory; natives
+// get both with each call and keep nothing, so a run that moves to another host goes on reading where it stood.
 
 package os
 
@@ -235,7 +235,11 @@ func (f *File) write(b []byte) (n int, err error) {
 	if f.node != nil {
 		return f.writeScratch(b)
 	}
-	if f.fd != 1 && f.fd != 2 {
+	switch f.fd {
+	case nullFd:
+		return len(b), nil
+	case 1, 2:
+	default:
 		return 0, syscall.EBADF
 	}
 	n, errno := hostWrite(f.fd, b)

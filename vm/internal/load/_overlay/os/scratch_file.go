@@ -50,7 +50,7 @@ func (f *file) readNode(b []byte, off int64) (int, error) {
 	return copy(b, f.node.data[off:]), nil
 }
 
-// writeNode is pwrite to a scratch file, or a write at the file's end and its position behind it.
+// writeNode is pwrite to a scratch file; atEnd says that what is written, and the file's position, is at the end instead.
 func (f *file) writeNode(b []byte, off int64, atEnd bool) (int, error) {
 	if !f.writes {
 		return 0, syscall.EBADF
@@ -60,6 +60,7 @@ func (f *file) writeNode(b []byte, off int64, atEnd bool) (int, error) {
 	n := f.node
 	if atEnd {
 		off = int64(len(n.data))
+		f.offset = off
 	}
 	if off > scratchBytesMax-int64(len(b)) {
 		return 0, syscall.EFBIG
