@@ -53,6 +53,7 @@ type feed struct {
 	bytes   uint64
 	written int64 // bytes since the last compaction
 
+	checked   map[string]bool                                // peers whose heads were compared since the opening
 	importing int                                            // answers coming in that leave deltas out
 	heads     func() []blockHash                             // of the DAG
 	pruned    func(ctx context.Context, h *pullHeader) error // called after such an answer
@@ -68,6 +69,7 @@ func indexKey(a actorID, seq uint64) []byte {
 func (f *feed) load() error {
 	f.queued, f.waiting, f.needed = map[blockHash]*delta{}, map[blockHash]*delta{}, map[blockHash][]*delta{}
 	f.vector, f.members, f.heights = map[actorID]uint64{}, map[actorID]bool{}, map[blockHash]uint64{}
+	f.checked = map[string]bool{}
 	f.floor, f.jump, f.gone = map[actorID]uint64{}, map[actorID]uint64{}, map[blockHash]bool{}
 	err := f.s.Scan([]byte{'f'}, []byte{'g'}, func(k, v []byte) bool {
 		if len(k) == 17 && len(v) == 8 {
@@ -372,7 +374,8 @@ const deltasProtocol = "tandem/deltas/2"
 // pullRequest says what the asker has; the answer is what it lacks, parents first.
 type pullRequest struct {
 	Vector []vectorEntry `cbor:"1,keyasint"`
-	Want   [][]byte      `cbor:"2,keyasint"` // wanted by hash, whatever the vector says; after it the hash of a delta whose parent it is, if known
+	Want   [][]byte      `cbor:"2,keyasint"`           // wanted by hash, whatever the vector says; after it the hash of a delta whose parent it is, if known
+	Check  bool          `cbor:"3,keyasint,omitempty"` // say heads and vector too: the asker has just begun
 }
 
 // pullHeader comes before the deltas of an answer that leaves some out. Floors: up to that number of the actor nothing that is not sent
@@ -417,7 +420,7 @@ func (f *feed) serve(ctx context.Context, from string, req []byte, send func([]b
 			list = append(list, placedDelta{hash: blockHash(w[:32])})
 		}
 	}
-	frame := f.header(has, q.Want)
+	frame := f.header(has, &q)
 	for _, p := range list {
 		b, err := f.s.Get(p.hash.storeKey())
 		if errors.Is(err, store.ErrAbsent) {
@@ -441,24 +444,30 @@ func (f *feed) serve(ctx context.Context, from string, req []byte, send func([]b
 }
 
 // header says what an answer leaves out: nil when it is everything that the asker lacks.
-func (f *feed) header(has map[actorID]uint64, want [][]byte) []byte {
+func (f *feed) header(has map[actorID]uint64, q *pullRequest) []byte {
 	var h pullHeader
-	heads := f.heads()
+	f.mu.Lock()
+	reached := maps.Clone(f.vector)
+	for _, d := range f.queued {
+		reached[d.actor] = min(reached[d.actor], d.Seq-1)
+	}
+	f.mu.Unlock()
+	heads := f.heads() // after the vector of what is applied: none of it is missing under them
 	f.mu.Lock()
 	for a, floor := range f.floor {
 		if has[a] < floor {
 			h.Floors = append(h.Floors, vectorEntry{Actor: a[:], Seq: floor})
 		}
 	}
-	for _, w := range want {
+	for _, w := range q.Want {
 		if len(w) == 64 && !f.known(blockHash(w[:32])) && f.known(blockHash(w[32:])) && f.queued[blockHash(w[32:])] == nil {
 			h.Gone = append(h.Gone, w[:32])
 		} else if len(w) == 64 && f.gone[blockHash(w[:32])] {
 			h.Gone = append(h.Gone, w[:32])
 		}
 	}
-	if len(h.Floors) > 0 {
-		for a, n := range f.vector {
+	if len(h.Floors) > 0 || q.Check {
+		for a, n := range reached {
 			h.Vector = append(h.Vector, vectorEntry{Actor: a[:], Seq: n})
 		}
 		for _, x := range heads {
@@ -466,7 +475,7 @@ func (f *feed) header(has map[actorID]uint64, want [][]byte) []byte {
 		}
 	}
 	f.mu.Unlock()
-	if len(h.Floors) == 0 && len(h.Gone) == 0 {
+	if len(h.Floors) == 0 && len(h.Gone) == 0 && !q.Check {
 		return nil
 	}
 	byActor := func(a, b vectorEntry) int { return bytes.Compare(a.Actor, b.Actor) }
@@ -519,16 +528,19 @@ func (f *feed) pull(ctx context.Context, t Transport, peer string, heads []block
 	for round := 0; round < 64; round++ {
 		f.m.pulls.Inc()
 		a := answer{f: f, peer: peer}
-		err := t.Request(ctx, peer, deltasProtocol, f.request(want), func(frame []byte) error {
+		err := t.Request(ctx, peer, deltasProtocol, f.request(want, peer), func(frame []byte) error {
 			return a.frame(ctx, frame)
 		})
-		if err == nil && a.header != nil && len(a.header.Floors) > 0 {
+		if err == nil && a.header != nil && (len(a.header.Floors) > 0 || len(a.header.Vector) > 0) {
 			err = f.pruned(ctx, a.header)
 		}
 		a.end()
 		if err != nil {
 			return err
 		}
+		f.mu.Lock()
+		f.checked[peer] = true
+		f.mu.Unlock()
 		if err := f.fetchBlobs(ctx, peer); err != nil {
 			return err
 		}
@@ -540,10 +552,10 @@ func (f *feed) pull(ctx context.Context, t Transport, peer string, heads []block
 	return nil
 }
 
-func (f *feed) request(want [][]byte) []byte {
+func (f *feed) request(want [][]byte, peer string) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	q := pullRequest{}
+	q := pullRequest{Check: !f.checked[peer]}
 	for a, n := range f.vector {
 		q.Vector = append(q.Vector, vectorEntry{Actor: a[:], Seq: n})
 	}
