@@ -13,7 +13,7 @@ import (
 func TestMissingGrants(t *testing.T) {
 	cases := []struct{ imports, call, want string }{
 		{`"os"`, `_, err = os.Open("/etc/passwd")`, "open /etc/passwd: tandem: no file grant covers /etc/passwd; start with --grant-read /etc/passwd"},
-		{`"os"`, `err = os.WriteFile("x", nil, 0o600)`, "open x: tandem: programs cannot write files: x"},
+		{`"os"`, `err = os.WriteFile("x", nil, 0o600)`, "open x: tandem: programs can write only files of their own, below /tmp: x"},
 		{`"os"`, `_, err = os.OpenRoot("/etc")`, "open /etc: tandem: no file grant covers /etc; start with --grant-read /etc"},
 		{`"os"`, `_, err = os.StartProcess("/bin/ls", nil, &os.ProcAttr{})`, "fork/exec /bin/ls: tandem: no process grant: a run cannot start or signal processes"},
 		{`"os/exec"`, `_, err = exec.Command("ls").Output()`, `exec: "ls": tandem: no process grant: a run cannot start or signal processes`},

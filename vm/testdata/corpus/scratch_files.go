@@ -283,6 +283,12 @@ func systems() {
 	say("chdir to a file", os.Chdir("file"))
 	wd, err := os.Getwd()
 	fmt.Println(strings.HasSuffix(wd, "/root"), err)
+	check(os.Symlink("/", "up"))
+	check(os.Chdir("up"))
+	wd, err = os.Getwd()
+	fmt.Println(wd, err)
+	check(os.Chdir(in("root")))
+	check(os.Remove("up"))
 	abs, err := filepath.Abs("../k")
 	fmt.Println(strings.HasSuffix(abs, "/k"), err)
 }

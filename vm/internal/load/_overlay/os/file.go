@@ -71,7 +71,7 @@ func (e *grantError) Error() string {
 	if e.what == "read" {
 		return "tandem: no file grant covers " + e.name + "; start with --grant-read " + e.name
 	}
-	return "tandem: programs cannot " + e.what + " files: " + e.name
+	return "tandem: programs can " + e.what + " only files of their own, below " + scratchDir + ": " + e.name
 }
 
 func (e *grantError) Is(target error) bool { return target == fs.ErrPermission }

@@ -60,7 +60,8 @@ func (f *File) Chdir() error {
 	return chdir(f.name, place{host: f.host, node: f.node})
 }
 
-// chdir makes p the directory that relative names are looked up in. The one that the run was started in needs no grant.
+// chdir makes p the directory that relative names are looked up in. The root, and the one that the run was
+// started in, need no grant.
 func chdir(name string, p place) error {
 	isDir := p.node != nil && p.node.mode.IsDir()
 	dir, err := "", p.missing()
@@ -73,8 +74,10 @@ func chdir(name string, p place) error {
 			scratch.workDir = ""
 			return nil
 		}
-		_, mode, _, errno := hostStat(dir)
-		isDir, err = FileMode(mode).IsDir(), hostError(name, errno)
+		if isDir = dir == "/"; !isDir {
+			_, mode, _, errno := hostStat(dir)
+			isDir, err = FileMode(mode).IsDir(), hostError(name, errno)
+		}
 	case err == nil && isDir:
 		dir = pathOf(p.node)
 	}
