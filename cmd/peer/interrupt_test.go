@@ -74,7 +74,8 @@ func runnable(t *testing.T, dirs []string) []string {
 				t.Fatal(err)
 			}
 			first, _, _ := strings.Cut(string(src), "\n")
-			if ours || strings.TrimSpace(first) == "// run" {
+			// Time passes while a run moves; timers.go counts ticks that come while it is under way.
+			if ours && filepath.Base(file) != "timers.go" || strings.TrimSpace(first) == "// run" {
 				all = append(all, file)
 			}
 		}

@@ -355,3 +355,6 @@ func (i *inst) isPure() bool {
 	}
 	return roles[i.op]&pureOp != 0
 }
+
+// wide says how many slots i writes.
+func (i *inst) wide(n int64) *inst { i.n = int32(n); return i }

@@ -310,9 +310,6 @@ func (s *sel) opX(op code.Op, n int64, a, b, c loc, ext uint64) *inst {
 	return s.put(i)
 }
 
-// wide says how many slots the last instruction writes.
-func (i *inst) wide(n int64) *inst { i.n = int32(n); return i }
-
 func (s *sel) new1() loc { return s.f.newLoc(1) }
 
 // copy appends dst = src, n slots.
