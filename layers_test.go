@@ -33,7 +33,8 @@ vm/internal/layout:   vm/internal/code
 vm/internal/inputs:
 vm/internal/cache:
 vm/internal/load:     changes vm/internal/inputs +tools
-vm/internal/lower:    vm/internal/code vm/internal/layout vm/internal/load +tools
+vm/internal/ir:       vm/internal/code
+vm/internal/lower:    vm/internal/code vm/internal/ir vm/internal/layout vm/internal/load +tools
 vm/internal/vet:      changes vm/internal/load +tools
 vm/internal/check:    vm/internal/code
 vm/internal/loop:     vm/internal/code vm/internal/mem +unsafe

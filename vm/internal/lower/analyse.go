@@ -58,10 +58,10 @@ func (s *sel) analyse() {
 // makeLocal places the variable of a in the frame.
 func (s *sel) makeLocal(a *ssa.Alloc, t types.Type) {
 	slots := max((sizeof(t)+7)/8, 1)
-	r := s.f.newReg(slots)
+	r := s.f.NewReg(slots)
 	s.locals[a] = &local{reg: r, size: sizeof(t), typ: t}
 	if s.needsMemory(a, t, 0, t) {
-		s.f.pinned[r] = true
+		s.f.Pinned[r] = true
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // binOp selects arithmetic and comparisons that yield a bool.
@@ -49,7 +50,7 @@ var narrowOps = map[token.Token][2]code.Op{
 	token.ADD: {code.AddS32, code.AddU32}, token.SUB: {code.SubS32, code.SubU32}, token.MUL: {code.MulS32, code.MulU32},
 }
 
-func (s *sel) intOp(d loc, op token.Token, t types.Type, x, y ssa.Value) {
+func (s *sel) intOp(d ir.Loc, op token.Token, t types.Type, x, y ssa.Value) {
 	size, sign := s.u.size(t), signed(t)
 	commutes := op == token.ADD || op == token.MUL || op == token.AND || op == token.OR || op == token.XOR
 	if _, ok := s.small(x); ok && commutes {
@@ -93,14 +94,14 @@ func (s *sel) intOp(d loc, op token.Token, t types.Type, x, y ssa.Value) {
 }
 
 // narrowing is where a result is computed that may have to be wrapped on its way to d.
-func (s *sel) narrowing(d loc, wraps bool) loc {
+func (s *sel) narrowing(d ir.Loc, wraps bool) ir.Loc {
 	if wraps {
 		return s.new1()
 	}
 	return d
 }
 
-func (s *sel) wrap(d, from loc, t types.Type) {
+func (s *sel) wrap(d, from ir.Loc, t types.Type) {
 	if d != from {
 		s.extend(d, from, t)
 	}
@@ -113,7 +114,7 @@ func pick(c bool, a, b code.Op) code.Op {
 	return b
 }
 
-func (s *sel) divide(d loc, op token.Token, t types.Type, x, y ssa.Value) {
+func (s *sel) divide(d ir.Loc, op token.Token, t types.Type, x, y ssa.Value) {
 	sign := signed(t)
 	if k, ok := s.small(y); ok && k > 0 && k&(k-1) == 0 && !sign {
 		if op == token.REM {
@@ -128,7 +129,7 @@ func (s *sel) divide(d loc, op token.Token, t types.Type, x, y ssa.Value) {
 		if op == token.REM {
 			o = pick(sign, code.RemSC, code.RemUC)
 		}
-		s.opX(o, 1, d, s.val(x), noLoc, k)
+		s.opX(o, 1, d, s.val(x), ir.NoLoc, k)
 		return
 	}
 	if op == token.REM {
@@ -166,7 +167,7 @@ func (s *sel) shift(i *ssa.BinOp) {
 		n, _ := s.constWord(c)
 		if signed(i.Y.Type()) && int64(n) < 0 {
 			in := blank(code.ShChk)
-			in.a = s.word(n)
+			in.A = s.word(n)
 			s.put(in)
 		}
 		s.shiftConst(d, x, t, left, n)
@@ -175,7 +176,7 @@ func (s *sel) shift(i *ssa.BinOp) {
 	n := s.val(i.Y)
 	if signed(i.Y.Type()) {
 		in := blank(code.ShChk)
-		in.a = n
+		in.A = n
 		s.put(in)
 	}
 	switch {
@@ -190,7 +191,7 @@ func (s *sel) shift(i *ssa.BinOp) {
 	}
 }
 
-func (s *sel) shiftConst(d, x loc, t types.Type, left bool, n uint64) {
+func (s *sel) shiftConst(d, x ir.Loc, t types.Type, left bool, n uint64) {
 	size, sign := s.u.size(t), signed(t)
 	switch {
 	case left && n >= 64, !left && !sign && n >= 64:
@@ -211,8 +212,8 @@ func (s *sel) negate(i *ssa.UnOp) {
 	d, x := s.define(i), s.val(i.X)
 	switch {
 	case isComplex(t) && s.u.size(t) == 16:
-		s.opI(code.NegF64, d, x, 0).fresh = true
-		s.opI(code.NegF64, d.plus(1), x.plus(1), 0)
+		s.opI(code.NegF64, d, x, 0).Fresh = true
+		s.opI(code.NegF64, d.Plus(1), x.Plus(1), 0)
 	case isComplex(t):
 		// The two sign bits of the packed float32s.
 		s.op3(code.Xor, d, x, s.word(1<<63|1<<31))
@@ -230,22 +231,22 @@ func (s *sel) complexOp(i *ssa.BinOp) {
 	d := s.define(i)
 	x, y := s.wideComplex(i.X), s.wideComplex(i.Y)
 	if s.u.size(i.Type()) == 16 {
-		s.op3(op, d, x, y).wide(2)
+		s.op3(op, d, x, y).Wide(2)
 		return
 	}
-	w := s.f.newLoc(2)
-	s.op3(op, w, x, y).wide(2)
+	w := s.f.NewLoc(2)
+	s.op3(op, w, x, y).Wide(2)
 	s.opI(code.C128ToC64, d, w, 0)
 }
 
 // wideComplex is the value of v as a complex128.
-func (s *sel) wideComplex(v ssa.Value) loc {
+func (s *sel) wideComplex(v ssa.Value) ir.Loc {
 	x := s.val(v)
 	if s.u.size(v.Type()) == 16 {
 		return x
 	}
-	w := s.f.newLoc(2)
-	s.opI(code.C64ToC128, w, x, 0).wide(2)
+	w := s.f.NewLoc(2)
+	s.opI(code.C64ToC128, w, x, 0).Wide(2)
 	return w
 }
 
@@ -272,12 +273,12 @@ func (s *sel) concat(i *ssa.BinOp) {
 			s.val(p)
 		}
 	}
-	pack := s.f.newPack(sizes...)
+	pack := s.f.NewPack(sizes...)
 	for k, p := range parts {
-		s.into(loc{pack[k], 0}, p)
+		s.into(ir.At(pack[k], 0), p)
 	}
 	in := blank(code.Concat)
-	in.a, in.n, in.b, in.imm, in.reads = s.define(i), 2, loc{pack[0], 0}, int64(len(parts)), pack
+	in.A, in.N, in.B, in.Imm, in.Reads = s.define(i), 2, ir.At(pack[0], 0), int64(len(parts)), pack
 	s.put(in)
 }
 
@@ -289,14 +290,14 @@ type comparison struct {
 	swap, not  bool
 	imm, jimm  code.Op // with an immediate, 0 none
 	typ        uint64  // EqVal
-	x, y       loc
+	x, y       ir.Loc
 	immediate  int64
 	useImm     bool
 	viaCompare bool // x and y are strings to be ordered by CmpStr first
 }
 
 // compare writes the bool of comparison i to d.
-func (s *sel) compare(d loc, i *ssa.BinOp) {
+func (s *sel) compare(d ir.Loc, i *ssa.BinOp) {
 	c := s.comparison(i)
 	to := d
 	if c.not {
@@ -308,7 +309,7 @@ func (s *sel) compare(d loc, i *ssa.BinOp) {
 	}
 }
 
-func (s *sel) compareOp(d loc, c comparison) {
+func (s *sel) compareOp(d ir.Loc, c comparison) {
 	switch {
 	case c.useImm:
 		s.opI(c.imm, d, c.x, c.immediate)
@@ -320,11 +321,11 @@ func (s *sel) compareOp(d loc, c comparison) {
 }
 
 // compareJump ends the block with a jump by comparison i.
-func (s *sel) compareJump(i *ssa.BinOp, yes, no *block) {
+func (s *sel) compareJump(i *ssa.BinOp, yes, no *ir.Block) {
 	c := s.comparison(i)
 	switch {
 	case c.useImm && c.jimm != 0:
-		s.branch(c.jimm, c.x, noLoc, c.immediate, yes, no)
+		s.branch(c.jimm, c.x, ir.NoLoc, c.immediate, yes, no)
 	case !c.useImm && c.jump != 0:
 		if c.not {
 			yes, no = no, yes
@@ -336,7 +337,7 @@ func (s *sel) compareJump(i *ssa.BinOp, yes, no *block) {
 		if c.not {
 			yes, no = no, yes
 		}
-		s.branch(code.JT, d, noLoc, 0, yes, no)
+		s.branch(code.JT, d, ir.NoLoc, 0, yes, no)
 	}
 }
 
@@ -472,7 +473,7 @@ func (s *sel) stringComparison(op token.Token, x, y ssa.Value) (c comparison) {
 		for k, v := range []ssa.Value{x, y} {
 			if isEmptyString(v) {
 				other := []ssa.Value{y, x}[k]
-				c.x, c.useImm = s.val(other).plus(1), true
+				c.x, c.useImm = s.val(other).Plus(1), true
 				c.imm, c.jimm = pick(op == token.EQL, code.EqII, code.NeII), pick(op == token.EQL, code.JEqI, code.JNeI)
 				return c
 			}

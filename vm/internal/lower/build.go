@@ -1,9 +1,7 @@
-// Package lower turns go/ssa into code: instruction selection into a machine form over registers of one or more slots,
-// placement of those registers in frames, encoding; and it decides what of a program is reachable at all. It is not the
-// loader (package load), the look of types and data (package layout), nor the interpreter.
+// Package lower turns go/ssa into code: it selects instructions for the form of package ir, which places and encodes them, and it decides what of a
+// program is reachable at all. It is not the loader (package load), the look of types and data (package layout), nor the interpreter.
 //
-// The same program gives the same image, byte for byte. Costs: about linear in the reachable code; the placement of one
-// function is quadratic in its registers at worst.
+// The same program gives the same image, byte for byte. Costs: about linear in the reachable code.
 package lower
 
 import (
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 	"github.com/tandemvm/tandem/vm/internal/load"
 )
@@ -40,7 +39,7 @@ func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
 	defer func() {
 		switch x := recover().(type) {
 		case nil:
-		case tooBig:
+		case ir.TooBig:
 			err = fmt.Errorf("%w: %s: split it, or make its variables smaller", ErrTooBig, string(x))
 		default:
 			panic(x)
@@ -87,7 +86,7 @@ func (s *sel) entry() {
 	for _, p := range s.u.prog.Packages {
 		if f := p.Func("init"); f != nil && !s.u.inert(f) {
 			in := blank(code.Call)
-			in.imm = int64(s.u.funcIndex(f))
+			in.Imm = int64(s.u.funcIndex(f))
 			s.callWith(in, nil, nil)
 		}
 	}
@@ -96,7 +95,7 @@ func (s *sel) entry() {
 	}
 	if f := s.u.prog.Main.Func("main"); f != nil {
 		in := blank(code.Call)
-		in.imm = int64(s.u.funcIndex(f))
+		in.Imm = int64(s.u.funcIndex(f))
 		s.callWith(in, nil, nil)
 	}
 	s.end(blank(code.Halt))
@@ -198,10 +197,10 @@ func (u *unit) finish(entry int32) (*code.Image, error) {
 			continue
 		}
 		words := m.Code[m.Funcs[i].Entry:]
-		for _, w := range x.chunk.refs {
+		for _, w := range x.chunk.Refs {
 			words[w] = words[w].WithImm32(data.FinalOffset(words[w].Imm32()))
 		}
-		for _, w := range x.chunk.exts {
+		for _, w := range x.chunk.Exts {
 			words[w] = code.ExtWord(data.Final(words[w].Ext()))
 		}
 	}
@@ -213,17 +212,17 @@ func (u *unit) finish(entry int32) (*code.Image, error) {
 func (u *unit) placeFunc(m *code.Image, i int, x *function, files *fileTable) {
 	at := int32(len(m.Code))
 	c := x.chunk
-	m.Code = append(m.Code, c.words...)
+	m.Code = append(m.Code, c.Words...)
 	f := &m.Funcs[i]
 	*f = code.Func{
-		Name: x.name, Entry: at, End: int32(len(m.Code)), FrameSlots: c.frame,
+		Name: x.name, Entry: at, End: int32(len(m.Code)), FrameSlots: c.Frame,
 		ResSlots: int32(sum(x.sig.res)), ArgSlots: int32(sum(x.sig.args)),
 		Flags: x.flags, File: files.add(x.file), Line: x.line,
 	}
-	if c.recover >= 0 {
-		f.Recover = at + c.recover
+	if c.Recover >= 0 {
+		f.Recover = at + c.Recover
 	}
-	if len(c.words) > 0 && (len(c.lines) == 0 || c.lines[0].word > 0) {
+	if len(c.Words) > 0 && (len(c.Lines) == 0 || c.Lines[0].Word > 0) {
 		m.Lines = append(m.Lines, code.Line{PC: at, File: f.File, Line: f.Line})
 	}
 	first := int32(len(m.Inlined))
@@ -234,11 +233,11 @@ func (u *unit) placeFunc(m *code.Image, i int, x *function, files *fileTable) {
 		return first + n
 	}
 	for _, i := range x.inlined {
-		m.Inlined = append(m.Inlined, code.Inlined{Name: i.name, File: files.add(i.from.file), Line: i.from.line, In: in(i.from.in)})
+		m.Inlined = append(m.Inlined, code.Inlined{Name: i.Name, File: files.add(i.From.File), Line: i.From.Line, In: in(i.From.In)})
 	}
-	for _, l := range c.lines {
-		p := x.lines[l.pos]
-		m.Lines = append(m.Lines, code.Line{PC: at + l.word, File: files.add(p.file), Line: p.line, In: in(p.in)})
+	for _, l := range c.Lines {
+		p := x.lines[l.Pos]
+		m.Lines = append(m.Lines, code.Line{PC: at + l.Word, File: files.add(p.File), Line: p.Line, In: in(p.In)})
 	}
 }
 

@@ -7,12 +7,13 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // builtin selects a call of a builtin with result type t; ok says that there is a result. i is the call in go/ssa, nil
 // when a wrapper for go and defer is being made.
-func (s *sel) builtin(name string, args []arg, t types.Type, i *ssa.Call) (l loc, ok bool) {
+func (s *sel) builtin(name string, args []arg, t types.Type, i *ssa.Call) (l ir.Loc, ok bool) {
 	switch name {
 	case "append":
 		return s.appendTo(args, i), true
@@ -22,7 +23,7 @@ func (s *sel) builtin(name string, args []arg, t types.Type, i *ssa.Call) (l loc
 		s.clearAll(args[0])
 	case "close":
 		in := blank(code.ChanClose)
-		in.a = s.argVal(args[0])
+		in.A = s.argVal(args[0])
 		s.put(in)
 	case "complex":
 		return s.makeComplex(args, t), true
@@ -32,37 +33,37 @@ func (s *sel) builtin(name string, args []arg, t types.Type, i *ssa.Call) (l loc
 		s.opX(code.Copy, 1, d, s.argVal(args[0]), s.argVal(args[1]), uint64(sizeof(elem)))
 		return d, true
 	case "delete":
-		s.opX(code.MapDel, 1, s.argVal(args[0]), s.argVal(args[1]), noLoc, s.u.typeAddr(args[0].t))
+		s.opX(code.MapDel, 1, s.argVal(args[0]), s.argVal(args[1]), ir.NoLoc, s.u.typeAddr(args[0].t))
 	case "imag", "real":
 		return s.complexPart(name, args[0]), true
 	case "max", "min":
 		return s.extreme(name, args, t), true
 	case "panic":
 		in := blank(code.Panic)
-		in.a = s.argVal(args[0])
+		in.A = s.argVal(args[0])
 		s.put(in)
 	case "print", "println":
 		s.print(name == "println", args)
 	case "recover":
-		d := s.f.newLoc(2)
+		d := s.f.NewLoc(2)
 		in := blank(code.Recover)
-		in.a, in.n = d, 2
+		in.A, in.N = d, 2
 		s.put(in)
 		return d, true
 	case "ssa:wrapnilchk":
 		return s.wrapNilCheck(args), true
 	case "ssa:deferstack":
 		d := s.new1()
-		s.f.defers = true
-		s.op3(code.LeaF, d, loc{s.f.frameMember(0, 1), 0}, noLoc)
+		s.f.Defers = true
+		s.op3(code.LeaF, d, ir.At(s.f.FrameMember(0, 1), 0), ir.NoLoc)
 		return d, true
 	default:
 		return s.unsafeBuiltin(name, args)
 	}
-	return noLoc, false
+	return ir.NoLoc, false
 }
 
-func (s *sel) unsafeBuiltin(name string, args []arg) (loc, bool) {
+func (s *sel) unsafeBuiltin(name string, args []arg) (ir.Loc, bool) {
 	switch name {
 	case "Add":
 		d := s.new1()
@@ -75,12 +76,12 @@ func (s *sel) unsafeBuiltin(name string, args []arg) (loc, bool) {
 		if name == "Slice" {
 			slots = 3
 		}
-		d := s.f.newLoc(slots)
+		d := s.f.NewLoc(slots)
 		s.copy(d, p, 1)
-		s.last().fresh = true
-		s.copy(d.plus(1), n, 1)
+		s.last().Fresh = true
+		s.copy(d.Plus(1), n, 1)
 		if slots == 3 {
-			s.copy(d.plus(2), n, 1)
+			s.copy(d.Plus(2), n, 1)
 		}
 		return d, true
 	case "Sizeof": // of a type parameter's instance; others are constants
@@ -109,7 +110,7 @@ func fieldOffset(v ssa.Value) int64 {
 }
 
 // checkUnsafe panics as gc does when a slice or string from pointer p cannot be n long.
-func (s *sel) checkUnsafe(name string, p, n loc, t types.Type) {
+func (s *sel) checkUnsafe(name string, p, n ir.Loc, t types.Type) {
 	size := int64(1)
 	if name == "Slice" {
 		size = sizeof(deref(t))
@@ -122,18 +123,18 @@ func (s *sel) checkUnsafe(name string, p, n loc, t types.Type) {
 	fits := s.newBlock()
 	s.branch(code.JLeU, n, s.word(uint64(1<<47/max(size, 1))), 0, fits, long)
 	s.begin(fits)
-	s.branch(code.JEqI, p, noLoc, 0, some, rest)
+	s.branch(code.JEqI, p, ir.NoLoc, 0, some, rest)
 	s.begin(some)
-	s.branch(code.JEqI, n, noLoc, 0, good, null)
+	s.branch(code.JEqI, n, ir.NoLoc, 0, good, null)
 	s.begin(rest) // not beyond the end of the address space
 	room, bytes := s.new1(), s.new1()
 	s.opI(code.Neg, room, p, 0)
 	s.op3(code.Mul, bytes, n, s.word(uint64(size)))
 	s.branch(code.JLeU, bytes, room, 0, good, long)
-	fail := func(b *block, text string) {
+	fail := func(b *ir.Block, text string) {
 		s.begin(b)
 		in := blank(code.Call)
-		in.imm = int64(s.u.funcIndex(f))
+		in.Imm = int64(s.u.funcIndex(f))
 		s.callWith(in, nil, []arg{{l: s.cached(constKey{kind: 's', str: "runtime error: unsafe." + name + ": " + text}), n: 2}})
 		s.end(blank(code.Trap))
 	}
@@ -142,8 +143,8 @@ func (s *sel) checkUnsafe(name string, p, n loc, t types.Type) {
 	s.begin(good)
 }
 
-func (s *sel) appendTo(args []arg, i *ssa.Call) loc {
-	d := s.f.newLoc(3)
+func (s *sel) appendTo(args []arg, i *ssa.Call) ir.Loc {
+	d := s.f.NewLoc(3)
 	elem := s.u.typeAddr(args[0].t.Underlying().(*types.Slice).Elem())
 	x := s.argVal(args[0])
 	if v, ok := s.appended[i]; ok && i != nil {
@@ -151,23 +152,23 @@ func (s *sel) appendTo(args []arg, i *ssa.Call) loc {
 		return d
 	}
 	if isString(args[1].t) {
-		s.op3(code.AppendStr, d, x, s.argVal(args[1])).wide(3)
+		s.op3(code.AppendStr, d, x, s.argVal(args[1])).Wide(3)
 		return d
 	}
 	s.opX(code.Append, 3, d, x, s.argVal(args[1]), elem)
 	return d
 }
 
-func (s *sel) length(name string, a arg) loc {
+func (s *sel) length(name string, a arg) ir.Loc {
 	op := map[string]code.Op{"len": code.ChanLen, "cap": code.ChanCap}[name]
 	switch t := a.t.Underlying().(type) {
 	case *types.Basic:
-		return s.argVal(a).plus(1)
+		return s.argVal(a).Plus(1)
 	case *types.Slice:
 		if name == "cap" {
-			return s.argVal(a).plus(2)
+			return s.argVal(a).Plus(2)
 		}
-		return s.argVal(a).plus(1)
+		return s.argVal(a).Plus(1)
 	case *types.Array:
 		return s.word(uint64(t.Len()))
 	case *types.Pointer:
@@ -183,21 +184,21 @@ func (s *sel) length(name string, a arg) loc {
 func (s *sel) clearAll(a arg) {
 	switch t := a.t.Underlying().(type) {
 	case *types.Map:
-		s.opX(code.MapClear, 1, s.argVal(a), noLoc, noLoc, s.u.typeAddr(a.t))
+		s.opX(code.MapClear, 1, s.argVal(a), ir.NoLoc, ir.NoLoc, s.u.typeAddr(a.t))
 	case *types.Slice:
 		x, n := s.argVal(a), s.new1()
-		s.op3(code.Mul, n, x.plus(1), s.word(uint64(sizeof(t.Elem()))))
+		s.op3(code.Mul, n, x.Plus(1), s.word(uint64(sizeof(t.Elem()))))
 		s.callNative("runtime.memclr", nil, arg{l: x, n: 1}, arg{l: n, n: 1})
 	}
 }
 
-func (s *sel) makeComplex(args []arg, t types.Type) loc {
+func (s *sel) makeComplex(args []arg, t types.Type) ir.Loc {
 	re, im := s.argVal(args[0]), s.argVal(args[1])
 	if s.u.size(t) == 16 {
-		d := s.f.newLoc(2)
+		d := s.f.NewLoc(2)
 		s.copy(d, re, 1)
-		s.last().fresh = true
-		s.copy(d.plus(1), im, 1)
+		s.last().Fresh = true
+		s.copy(d.Plus(1), im, 1)
 		return d
 	}
 	hi, d := s.new1(), s.new1()
@@ -206,11 +207,11 @@ func (s *sel) makeComplex(args []arg, t types.Type) loc {
 	return d
 }
 
-func (s *sel) complexPart(name string, a arg) loc {
+func (s *sel) complexPart(name string, a arg) ir.Loc {
 	x := s.argVal(a)
 	if s.u.size(a.t) == 16 {
 		if name == "imag" {
-			return x.plus(1)
+			return x.Plus(1)
 		}
 		return x
 	}
@@ -224,11 +225,11 @@ func (s *sel) complexPart(name string, a arg) loc {
 }
 
 // extreme is min or max.
-func (s *sel) extreme(name string, args []arg, t types.Type) loc {
+func (s *sel) extreme(name string, args []arg, t types.Type) ir.Loc {
 	best := s.argVal(args[0])
 	n := s.u.slots(t)
 	for _, a := range args[1:] {
-		y, d := s.argVal(a), s.f.newLoc(n)
+		y, d := s.argVal(a), s.f.NewLoc(n)
 		if isFloat(t) {
 			op := map[string]code.Op{"min": code.MinF64, "max": code.MaxF64}[name]
 			if s.u.size(t) == 4 {
@@ -249,7 +250,7 @@ func (s *sel) extreme(name string, args []arg, t types.Type) loc {
 		case isString(t):
 			c := s.new1()
 			s.op3(code.CmpStr, c, lo, hi)
-			s.branch(code.JLtSI, c, noLoc, 0, take, done)
+			s.branch(code.JLtSI, c, ir.NoLoc, 0, take, done)
 		case signed(t):
 			s.branch(code.JLtS, lo, hi, 0, take, done)
 		default:
@@ -321,7 +322,7 @@ func isHex(t types.Type) bool {
 }
 
 // wrapNilCheck panics when the pointer a value method's wrapper was called with is nil.
-func (s *sel) wrapNilCheck(args []arg) loc {
+func (s *sel) wrapNilCheck(args []arg) ir.Loc {
 	p := s.argVal(args[0])
 	f := s.u.prog.Body("runtime.panicwrap")
 	if f == nil || len(f.Params) != 2 {
@@ -329,10 +330,10 @@ func (s *sel) wrapNilCheck(args []arg) loc {
 		return p
 	}
 	bad, good := s.newBlock(), s.newBlock()
-	s.branch(code.JEqI, p, noLoc, 0, bad, good)
+	s.branch(code.JEqI, p, ir.NoLoc, 0, bad, good)
 	s.begin(bad)
 	in := blank(code.Call)
-	in.imm = int64(s.u.funcIndex(f))
+	in.Imm = int64(s.u.funcIndex(f))
 	s.callWith(in, nil, args[1:])
 	s.put(blank(code.Trap))
 	s.begin(good)
@@ -356,9 +357,9 @@ func (u *unit) builtinFunc(name string, c *ssa.CallCommon) int32 {
 	return u.synthetic(key, "runtime."+name, sh, func(s *sel) {
 		var as []arg
 		for k, t := range ts {
-			a := arg{n: u.slots(t), t: t, l: noLoc}
-			if s.params[k] != noReg {
-				a.l = loc{s.params[k], 0}
+			a := arg{n: u.slots(t), t: t, l: ir.NoLoc}
+			if s.params[k] != ir.NoReg {
+				a.l = ir.At(s.params[k], 0)
 			}
 			as = append(as, a)
 		}

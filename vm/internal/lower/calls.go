@@ -6,13 +6,14 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // arg is an argument: a value of go/ssa, or one that stands in slots already.
 type arg struct {
 	v ssa.Value
-	l loc
+	l ir.Loc
 	n int64 // slots
 	t types.Type
 }
@@ -25,14 +26,14 @@ func (s *sel) args(vs []ssa.Value) []arg {
 	return as
 }
 
-func (s *sel) argVal(a arg) loc {
+func (s *sel) argVal(a arg) ir.Loc {
 	if a.v != nil {
 		return s.val(a.v)
 	}
 	return a.l
 }
 
-func (s *sel) argInto(dst loc, a arg) {
+func (s *sel) argInto(dst ir.Loc, a arg) {
 	if a.v != nil {
 		s.into(dst, a.v)
 		return
@@ -41,7 +42,7 @@ func (s *sel) argInto(dst loc, a arg) {
 }
 
 // window makes a window with the arguments in it.
-func (s *sel) window(res []int64, args []arg) (win int32, rs, as []reg) {
+func (s *sel) window(res []int64, args []arg) (win int32, rs, as []ir.Reg) {
 	for _, a := range args {
 		if a.v != nil {
 			if _, ok := s.resolve(a.v).(*ssa.Const); !ok {
@@ -53,33 +54,33 @@ func (s *sel) window(res []int64, args []arg) (win int32, rs, as []reg) {
 	for i, a := range args {
 		sizes[i] = a.n
 	}
-	win, rs, as = s.f.newWindow(res, sizes)
+	win, rs, as = s.f.NewWindow(res, sizes)
 	for i, a := range args {
-		if as[i] != noReg {
-			s.argInto(loc{as[i], 0}, a)
+		if as[i] != ir.NoReg {
+			s.argInto(ir.At(as[i], 0), a)
 		}
 	}
 	return win, rs, as
 }
 
 // callWith appends a call op and copies the results out of its window.
-func (s *sel) callWith(in inst, res []int64, args []arg) []loc {
+func (s *sel) callWith(in ir.Inst, res []int64, args []arg) []ir.Loc {
 	win, rs, as := s.window(res, args)
-	in.win, in.reads, in.writes = win, as, rs
+	in.Win, in.Reads, in.Writes = win, as, rs
 	s.put(in)
-	out := make([]loc, len(rs))
+	out := make([]ir.Loc, len(rs))
 	for i, r := range rs {
-		out[i] = noLoc
-		if r != noReg {
-			out[i] = s.f.newLoc(res[i])
-			s.copy(out[i], loc{r, 0}, res[i])
+		out[i] = ir.NoLoc
+		if r != ir.NoReg {
+			out[i] = s.f.NewLoc(res[i])
+			s.copy(out[i], ir.At(r, 0), res[i])
 		}
 	}
 	return out
 }
 
 // setResults makes rs the value of call i.
-func (s *sel) setResults(i ssa.Value, rs []loc) {
+func (s *sel) setResults(i ssa.Value, rs []ir.Loc) {
 	if t, ok := i.Type().(*types.Tuple); ok {
 		if t.Len() > 0 {
 			s.tuples[i] = rs
@@ -105,7 +106,7 @@ func (s *sel) call(i *ssa.Call) {
 	fn, ok := c.Value.(*ssa.Function)
 	if !ok {
 		in := blank(code.CallC)
-		in.b = s.val(c.Value)
+		in.B = s.val(c.Value)
 		s.setResults(i, s.callWith(in, res, s.args(c.Args)))
 		return
 	}
@@ -113,18 +114,18 @@ func (s *sel) call(i *ssa.Call) {
 }
 
 // callMethod calls a method of an interface value.
-func (s *sel) callMethod(c *ssa.CallCommon, res []int64) []loc {
+func (s *sel) callMethod(c *ssa.CallCommon, res []int64) []ir.Loc {
 	t := c.Value.Type()
 	s.u.reach.calls(c.Method)
 	x := s.val(c.Value)
 	in := blank(code.CallI)
-	in.b, in.imm = x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))
-	args := append([]arg{{l: x.plus(1), n: 1}}, s.args(c.Args)...)
+	in.B, in.Imm = x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))
+	args := append([]arg{{l: x.Plus(1), n: 1}}, s.args(c.Args)...)
 	return s.callWith(in, res, args)
 }
 
 // callFunction calls fn: by ops of its own, by its Go body, by a native.
-func (s *sel) callFunction(fn *ssa.Function, res []int64, args []arg) []loc {
+func (s *sel) callFunction(fn *ssa.Function, res []int64, args []arg) []ir.Loc {
 	if fn.Synthetic == "package initializer" {
 		return nil // entry calls those in order
 	}
@@ -143,20 +144,20 @@ func (s *sel) callFunction(fn *ssa.Function, res []int64, args []arg) []loc {
 			return s.inline(body, res, args)
 		}
 		in := blank(code.Call)
-		in.imm = int64(u.funcIndex(body))
+		in.Imm = int64(u.funcIndex(body))
 		return s.callWith(in, res, args)
 	case u.cfg.Native == nil || u.cfg.Native(sym):
 		in := blank(code.Native)
-		in.imm = int64(u.native(sym))
+		in.Imm = int64(u.native(sym))
 		return s.callWith(in, res, args)
 	}
 	s.unsupported(sym)
-	out := make([]loc, len(res))
+	out := make([]ir.Loc, len(res))
 	for i, n := range res {
-		out[i] = noLoc
+		out[i] = ir.NoLoc
 		if n > 0 {
-			out[i] = s.f.newLoc(n)
-			s.opI(code.Zero, out[i], noLoc, n).wide(n)
+			out[i] = s.f.NewLoc(n)
+			s.opI(code.Zero, out[i], ir.NoLoc, n).Wide(n)
 		}
 	}
 	return out
@@ -171,15 +172,15 @@ func (s *sel) unsupported(sym string) {
 		return
 	}
 	in := blank(code.Call)
-	in.imm = int64(s.u.funcIndex(f))
+	in.Imm = int64(s.u.funcIndex(f))
 	l := s.cached(constKey{kind: 's', str: sym})
 	s.callWith(in, nil, []arg{{l: l, n: 2}})
 }
 
 // callNative calls a native by symbol.
-func (s *sel) callNative(sym string, res []int64, args ...arg) []loc {
+func (s *sel) callNative(sym string, res []int64, args ...arg) []ir.Loc {
 	in := blank(code.Native)
-	in.imm = int64(s.u.native(sym))
+	in.Imm = int64(s.u.native(sym))
 	return s.callWith(in, res, args)
 }
 
@@ -200,9 +201,9 @@ func (s *sel) ownArgs(sig *types.Signature) []arg {
 	var as []arg
 	add := func(t types.Type) {
 		k := len(as)
-		a := arg{n: s.u.slots(t), t: t, l: noLoc}
-		if s.params[k] != noReg {
-			a.l = loc{s.params[k], 0}
+		a := arg{n: s.u.slots(t), t: t, l: ir.NoLoc}
+		if s.params[k] != ir.NoReg {
+			a.l = ir.At(s.params[k], 0)
 		}
 		as = append(as, a)
 	}
@@ -215,50 +216,50 @@ func (s *sel) ownArgs(sig *types.Signature) []arg {
 	return as
 }
 
-func (s *sel) returnLocs(out []loc, res []int64) {
+func (s *sel) returnLocs(out []ir.Loc, res []int64) {
 	in := blank(code.Ret)
 	for i, l := range out {
-		if l != noLoc && s.res[i] != noReg {
-			s.copy(loc{s.res[i], 0}, l, res[i])
-			in.reads = append(in.reads, s.res[i])
+		if l != ir.NoLoc && s.res[i] != ir.NoReg {
+			s.copy(ir.At(s.res[i], 0), l, res[i])
+			in.Reads = append(in.Reads, s.res[i])
 		}
 	}
 	s.end(in)
 }
 
 // spawn is a go or defer statement; owner is the frame a defer belongs to when it is not the running one.
-func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner loc) {
+func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner ir.Loc) {
 	slots := int64(2)
-	if owner != noLoc {
+	if owner != ir.NoLoc {
 		op, slots = code.DeferF, 3
 	}
-	ref := s.f.newLoc(slots)
+	ref := s.f.NewLoc(slots)
 	var shape shape
 	var args []arg
 	switch v := c.Value.(type) {
 	case *ssa.Builtin:
 		args = s.args(c.Args)
-		s.opI(code.FnS, ref, noLoc, int64(s.u.builtinFunc(v.Name(), c))).wide(2)
+		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.builtinFunc(v.Name(), c))).Wide(2)
 	case *ssa.Function:
 		args = s.args(c.Args)
 		shape = s.u.shapeOf(c.Signature())
-		s.opI(code.FnS, ref, noLoc, int64(s.u.funcIndex(v))).wide(2)
+		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.funcIndex(v))).Wide(2)
 	default:
 		shape = s.u.shapeOf(c.Signature())
 		if !c.IsInvoke() {
 			args = s.args(c.Args)
-			s.opI(code.FnC, ref, s.val(c.Value), 0).wide(2)
+			s.opI(code.FnC, ref, s.val(c.Value), 0).Wide(2)
 			break
 		}
 		t := c.Value.Type()
 		s.u.reach.calls(c.Method)
 		x := s.val(c.Value)
-		s.opI(code.FnI, ref, x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))).wide(2)
-		args = append([]arg{{l: x.plus(1), n: 1}}, s.args(c.Args)...)
+		s.opI(code.FnI, ref, x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))).Wide(2)
+		args = append([]arg{{l: x.Plus(1), n: 1}}, s.args(c.Args)...)
 	}
 	if slots == 3 {
-		s.last().fresh = true
-		s.copy(ref.plus(2), owner, 1)
+		s.last().Fresh = true
+		s.copy(ref.Plus(2), owner, 1)
 	}
 	n := int64(0)
 	for _, a := range args {
@@ -266,7 +267,7 @@ func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner loc) {
 	}
 	win, _, as := s.window(shape.res, args)
 	in := blank(op)
-	in.b, in.imm, in.win, in.reads = ref, n, win, as
+	in.B, in.Imm, in.Win, in.Reads = ref, n, win, as
 	s.put(in)
 }
 
@@ -283,18 +284,18 @@ func (s *sel) makeClosure(i *ssa.MakeClosure) {
 		s.makeConst(d, constKey{kind: 'r', val: s.u.closure(idx)})
 		return
 	}
-	pack := s.f.newPack(sizes...)
+	pack := s.f.NewPack(sizes...)
 	in := blank(code.MkClo)
 	for k, b := range i.Bindings {
-		if pack[k] == noReg {
+		if pack[k] == ir.NoReg {
 			continue
 		}
-		if in.b == noLoc {
-			in.b = loc{pack[k], 0}
+		if in.B == ir.NoLoc {
+			in.B = ir.At(pack[k], 0)
 		}
-		s.into(loc{pack[k], 0}, b)
+		s.into(ir.At(pack[k], 0), b)
 	}
-	in.a, in.imm, in.ext, in.reads = d, sum(sizes), uint64(idx), pack
+	in.A, in.Imm, in.Ext, in.Reads = d, sum(sizes), uint64(idx), pack
 	s.put(in)
 }
 
@@ -302,12 +303,12 @@ func (s *sel) makeClosure(i *ssa.MakeClosure) {
 func (s *sel) selectStmt(i *ssa.Select) {
 	n := len(i.States)
 	in := blank(code.Select)
-	in.a, in.n, in.imm = s.f.newLoc(2), 2, int64(n)
+	in.A, in.N, in.Imm = s.f.NewLoc(2), 2, int64(n)
 	if i.Blocking {
-		in.ext = 1
+		in.Ext = 1
 	}
 	sizes := make([]int64, 3*n)
-	chans, places := make([]loc, n), make([]loc, n)
+	chans, places := make([]ir.Loc, n), make([]ir.Loc, n)
 	recv := map[int]*local{}
 	for k, st := range i.States {
 		sizes[3*k], sizes[3*k+1], sizes[3*k+2] = 1, 1, 1
@@ -323,44 +324,44 @@ func (s *sel) selectStmt(i *ssa.Select) {
 			}
 			continue
 		}
-		l := &local{reg: s.f.newReg(max((x.size+7)/8, 1)), size: x.size, typ: elem}
-		s.f.pinned[l.reg] = true
+		l := &local{reg: s.f.NewReg(max((x.size+7)/8, 1)), size: x.size, typ: elem}
+		s.f.Pinned[l.reg] = true
 		recv[k] = l
 		places[k] = s.frameAddr(l)
 	}
 	if n > 0 {
-		pack := s.f.newPack(sizes...)
+		pack := s.f.NewPack(sizes...)
 		for k, st := range i.States {
-			s.copy(loc{pack[3*k], 0}, chans[k], 1)
+			s.copy(ir.At(pack[3*k], 0), chans[k], 1)
 			dir := uint64(1)
 			if st.Dir == types.SendOnly {
 				dir = 0
 			}
-			s.loadWord(loc{pack[3*k+1], 0}, dir)
-			s.copy(loc{pack[3*k+2], 0}, places[k], 1)
+			s.loadWord(ir.At(pack[3*k+1], 0), dir)
+			s.copy(ir.At(pack[3*k+2], 0), places[k], 1)
 		}
-		in.b, in.reads = loc{pack[0], 0}, pack
+		in.B, in.Reads = ir.At(pack[0], 0), pack
 	}
 	s.put(in)
-	out := []loc{in.a, in.a.plus(1)}
+	out := []ir.Loc{in.A, in.A.Plus(1)}
 	for k, st := range i.States {
 		if st.Dir == types.SendOnly {
 			continue
 		}
 		elem := st.Chan.Type().Underlying().(*types.Chan).Elem()
 		if s.u.slots(elem) == 0 {
-			out = append(out, noLoc)
+			out = append(out, ir.NoLoc)
 			continue
 		}
-		d := s.f.newLoc(s.u.slots(elem))
+		d := s.f.NewLoc(s.u.slots(elem))
 		if signed(elem) && s.u.size(elem) < 8 {
-			s.opI(signExtend(s.u.size(elem)), d, loc{recv[k].reg, 0}, 0)
+			s.opI(signExtend(s.u.size(elem)), d, ir.At(recv[k].reg, 0), 0)
 		} else if s.u.trait(elem).boxed {
 			s.load(d, addr{kind: addrPtr, base: places[k]}, elem)
 		} else if sz := s.u.size(elem); sz%8 != 0 { // the tail of the last slot is not written by the receive
-			s.extract(d, loc{recv[k].reg, 0}, 0, sz, elem)
+			s.extract(d, ir.At(recv[k].reg, 0), 0, sz, elem)
 		} else {
-			s.copy(d, loc{recv[k].reg, 0}, s.u.slots(elem))
+			s.copy(d, ir.At(recv[k].reg, 0), s.u.slots(elem))
 		}
 		out = append(out, d)
 	}

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // convert defines v as x converted to type to.
@@ -19,14 +20,14 @@ func (s *sel) convert(v, x ssa.Value, to types.Type) {
 		if s.u.size(to.Underlying().(*types.Slice).Elem()) == 4 {
 			op = code.StrToRunes
 		}
-		s.opI(op, s.define(v), s.val(x), 0).wide(3)
+		s.opI(op, s.define(v), s.val(x), 0).Wide(3)
 	case isSlice(from) && isArray(to):
 		// Through the pointer, as go/ssa does; kept for instantiated type parameters.
 		p := s.new1()
-		s.opX(code.SliceToArr, 1, p, s.val(x), noLoc, uint64(arrayOf(to).Len()))
+		s.opX(code.SliceToArr, 1, p, s.val(x), ir.NoLoc, uint64(arrayOf(to).Len()))
 		s.load(s.define(v), addr{kind: addrPtr, base: p}, to)
 	case isSlice(from) && isPointer(to):
-		s.opX(code.SliceToArr, 1, s.define(v), s.val(x), noLoc, uint64(arrayOf(deref(to)).Len()))
+		s.opX(code.SliceToArr, 1, s.define(v), s.val(x), ir.NoLoc, uint64(arrayOf(deref(to)).Len()))
 	case isInteger(from) && isInteger(to):
 		s.intToInt(v, x, from, to)
 	case isInteger(from) && isFloat(to):
@@ -39,7 +40,7 @@ func (s *sel) convert(v, x ssa.Value, to types.Type) {
 		if s.u.size(to) == 8 {
 			s.opI(code.C128ToC64, s.define(v), s.val(x), 0)
 		} else {
-			s.opI(code.C64ToC128, s.define(v), s.val(x), 0).wide(2)
+			s.opI(code.C64ToC128, s.define(v), s.val(x), 0).Wide(2)
 		}
 	default: // same representation: pointers and uintptr, channel directions, identical underlying types
 		s.vals[v] = s.val(x)
@@ -58,18 +59,18 @@ func (s *sel) toString(v, x ssa.Value, from types.Type) {
 		if s.u.size(u.Elem()) == 4 {
 			op = code.RunesToStr
 		}
-		s.opI(op, d, s.val(x), 0).wide(2)
+		s.opI(op, d, s.val(x), 0).Wide(2)
 	default:
 		r := s.val(x)
 		if s.u.size(from) == 8 { // beyond 32 bits it is no rune
 			r = s.runeOf(r)
 		}
-		s.opI(code.RuneToStr, d, r, 0).wide(2)
+		s.opI(code.RuneToStr, d, r, 0).Wide(2)
 	}
 }
 
 // runeOf is x if it fits a rune, else -1.
-func (s *sel) runeOf(x loc) loc {
+func (s *sel) runeOf(x ir.Loc) ir.Loc {
 	d := s.new1()
 	bad, done := s.newBlock(), s.newBlock()
 	low := s.new1()
@@ -96,7 +97,7 @@ func (s *sel) intToInt(v, x ssa.Value, from, to types.Type) {
 	}
 }
 
-func (s *sel) intToFloat(d, x loc, from, to types.Type) {
+func (s *sel) intToFloat(d, x ir.Loc, from, to types.Type) {
 	wide := s.u.size(to) == 8
 	if signed(from) || s.u.size(from) < 8 {
 		s.opI(pick(wide, code.S64ToF64, code.S64ToF32), d, x, 0)
@@ -107,7 +108,7 @@ func (s *sel) intToFloat(d, x loc, from, to types.Type) {
 
 // floatToInt follows gc on amd64: types below 32 bits and int32 go through a 32-bit conversion, which yields MinInt32
 // for what does not fit, others through a 64-bit one.
-func (s *sel) floatToInt(d, x loc, from, to types.Type) {
+func (s *sel) floatToInt(d, x ir.Loc, from, to types.Type) {
 	wide, size := s.u.size(from) == 8, s.u.size(to)
 	if size == 8 && !signed(to) {
 		s.opI(pick(wide, code.F64ToU64, code.F32ToU64), d, x, 0)
@@ -127,7 +128,7 @@ func (s *sel) floatToInt(d, x loc, from, to types.Type) {
 }
 
 // clamp32 is x if it fits 32 bits, else MinInt32.
-func (s *sel) clamp32(x loc) loc {
+func (s *sel) clamp32(x ir.Loc) ir.Loc {
 	d := s.new1()
 	bad, done := s.newBlock(), s.newBlock()
 	s.opI(code.SX32, d, x, 0)

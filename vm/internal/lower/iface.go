@@ -8,6 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // typeAddr is the address of the descriptor of t.
@@ -26,25 +27,25 @@ func (u *unit) ifaceWord(iface, t types.Type) (word uint64, isItab bool) {
 }
 
 // makeInterface writes the interface value of x to d.
-func (s *sel) makeInterface(d loc, iface types.Type, x ssa.Value) {
+func (s *sel) makeInterface(d ir.Loc, iface types.Type, x ssa.Value) {
 	t := x.Type()
 	word, isItab := s.u.ifaceWord(iface, t)
 	tr := s.u.trait(t)
 	if c, ok := x.(*ssa.Const); ok && !tr.ptr {
 		if p, ok := s.u.constData(s, c); ok {
-			s.opI(code.LdG128, d, noLoc, int64(s.u.words(word, p)-code.Base)).wide(2)
+			s.opI(code.LdG128, d, ir.NoLoc, int64(s.u.words(word, p)-code.Base)).Wide(2)
 			return
 		}
 	}
 	switch {
 	case tr.slots == 0:
-		s.opI(code.LdG128, d, noLoc, int64(s.u.words(word, s.u.zeros(8))-code.Base)).wide(2)
+		s.opI(code.LdG128, d, ir.NoLoc, int64(s.u.words(word, s.u.zeros(8))-code.Base)).Wide(2)
 	case tr.ptr || tr.boxed:
-		s.opX(code.MkIP, 2, d, s.val(x), noLoc, word)
+		s.opX(code.MkIP, 2, d, s.val(x), ir.NoLoc, word)
 	default:
-		in := s.opX(code.MkIB, 2, d, s.val(x), noLoc, word)
+		in := s.opX(code.MkIB, 2, d, s.val(x), ir.NoLoc, word)
 		if isItab {
-			in.imm = 1
+			in.Imm = 1
 		}
 	}
 }
@@ -71,15 +72,15 @@ func (s *sel) changeInterface(i *ssa.ChangeInterface) {
 	case isEmptyInterface(from) && isEmptyInterface(to), types.Identical(from.Underlying(), to.Underlying()):
 		s.vals[i] = s.val(i.X)
 	case isEmptyInterface(to):
-		s.opI(code.IToE, s.define(i), s.val(i.X), 0).wide(2)
+		s.opI(code.IToE, s.define(i), s.val(i.X), 0).Wide(2)
 	default:
 		e := s.val(i.X)
 		if !isEmptyInterface(from) {
-			w := s.f.newLoc(2)
-			s.opI(code.IToE, w, e, 0).wide(2)
+			w := s.f.NewLoc(2)
+			s.opI(code.IToE, w, e, 0).Wide(2)
 			e = w
 		}
-		s.opX(code.ConvI, 2, s.define(i), e, noLoc, s.u.typeAddr(to))
+		s.opX(code.ConvI, 2, s.define(i), e, ir.NoLoc, s.u.typeAddr(to))
 	}
 }
 
@@ -87,48 +88,48 @@ func (s *sel) changeInterface(i *ssa.ChangeInterface) {
 // those ask for ok and panic themselves.
 func (s *sel) typeAssert(i *ssa.TypeAssert) {
 	in := blank(code.AssertT)
-	in.b = s.val(i.X)
+	in.B = s.val(i.X)
 	if !isEmptyInterface(i.X.Type()) {
-		in.imm |= 2
+		in.Imm |= 2
 	}
 	t := i.AssertedType
 	n := s.u.slots(t)
-	in.ext = s.u.typeAddr(t)
+	in.Ext = s.u.typeAddr(t)
 	fails := s.u.prog.Body("runtime.panicdottypeE")
 	explicit := !i.CommaOk && !isInterface(t) && fails != nil
 	if isInterface(t) {
-		in.op = code.AssertI
+		in.Op = code.AssertI
 	} else if x := s.u.trait(t); x.boxed {
-		in.imm |= 4
+		in.Imm |= 4
 	} else if x.ptr {
-		in.imm |= 1 << 3
+		in.Imm |= 1 << 3
 	} else if x.size == 8 || x.size == 16 {
-		in.imm |= x.size / 8 << 3 // 1 and 2 words
-		in.imm += 1 << 3
+		in.Imm |= x.size / 8 << 3 // 1 and 2 words
+		in.Imm += 1 << 3
 	}
 	if i.CommaOk || explicit {
-		in.imm |= 1
-		in.a, in.n = s.f.newLoc(n+1), int32(n+1)
-		s.tuples[i] = []loc{part(in.a, 0, n), in.a.plus(n)}
+		in.Imm |= 1
+		in.A, in.N = s.f.NewLoc(n+1), int32(n+1)
+		s.tuples[i] = []ir.Loc{part(in.A, 0, n), in.A.Plus(n)}
 	} else {
-		in.n = int32(n)
-		if in.a = s.define(i); n == 0 {
-			in.a = s.new1()
+		in.N = int32(n)
+		if in.A = s.define(i); n == 0 {
+			in.A = s.new1()
 		}
 	}
 	s.put(in)
 	if !explicit {
 		return
 	}
-	s.vals[i] = part(in.a, 0, n)
+	s.vals[i] = part(in.A, 0, n)
 	bad, good := s.newBlock(), s.newBlock()
-	s.branch(code.JT, in.a.plus(n), noLoc, 0, good, bad)
+	s.branch(code.JT, in.A.Plus(n), ir.NoLoc, 0, good, bad)
 	s.begin(bad)
 	have := s.new1()
-	s.opI(code.TypeW, have, in.b, in.imm>>1&1)
+	s.opI(code.TypeW, have, in.B, in.Imm>>1&1)
 	call := blank(code.Call)
-	call.imm = int64(s.u.funcIndex(fails))
-	s.callWith(call, nil, []arg{{l: have, n: 1}, {l: s.word(in.ext), n: 1}, {l: s.word(s.u.typeAddr(i.X.Type())), n: 1}})
+	call.Imm = int64(s.u.funcIndex(fails))
+	s.callWith(call, nil, []arg{{l: have, n: 1}, {l: s.word(in.Ext), n: 1}, {l: s.word(s.u.typeAddr(i.X.Type())), n: 1}})
 	s.end(blank(code.Trap))
 	s.begin(good)
 }

@@ -3,6 +3,7 @@ package lower
 import (
 	"go/token"
 
+	"github.com/tandemvm/tandem/vm/internal/ir"
 	"golang.org/x/tools/go/ssa"
 )
 
@@ -90,13 +91,13 @@ func (u *unit) callCost(i *ssa.Call) int {
 }
 
 // inline selects the body of fn here and returns its results.
-func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
+func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []ir.Loc {
 	in := newScope(fn)
 	in.outer, in.depth = s.scope, s.depth+1
 	call := s.pos
 	if in.in = s.in; fn.Synthetic == "" {
-		s.f.inlined = append(s.f.inlined, inlinedCall{s.u.nameOf(fn), s.f.lines[call]})
-		in.in = int32(len(s.f.inlined))
+		s.f.Inlined = append(s.f.Inlined, ir.InlinedCall{Name: s.u.nameOf(fn), From: s.f.Lines[call]})
+		in.in = int32(len(s.f.Inlined))
 	}
 	defer func() { s.pos = call }()
 	for k, p := range fn.Params {
@@ -115,11 +116,11 @@ func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
 		return s.inlineStraight(in, res)
 	}
 	in.exit = s.newBlock()
-	in.results = make([]loc, len(res))
+	in.results = make([]ir.Loc, len(res))
 	for i, n := range res {
-		in.results[i] = noLoc
+		in.results[i] = ir.NoLoc
 		if n > 0 {
-			in.results[i] = s.f.newLoc(n)
+			in.results[i] = s.f.NewLoc(n)
 		}
 	}
 	s.scope = in
@@ -131,7 +132,7 @@ func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []loc {
 }
 
 // inlineStraight selects a body of one block into the current one.
-func (s *sel) inlineStraight(in *scope, res []int64) (out []loc) {
+func (s *sel) inlineStraight(in *scope, res []int64) (out []ir.Loc) {
 	s.scope = in
 	s.at(in.fn.Pos())
 	s.analyse()
@@ -149,7 +150,7 @@ func (s *sel) inlineStraight(in *scope, res []int64) (out []loc) {
 	}
 	s.scope = in.outer
 	for k := len(out); k < len(res); k++ { // it panics: what follows is unreachable
-		out = append(out, s.f.newLoc(res[k]))
+		out = append(out, s.f.NewLoc(res[k]))
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // instr selects one instruction of the current scope.
@@ -39,21 +40,21 @@ func (s *sel) instr(i ssa.Instruction) {
 	case *ssa.ChangeInterface:
 		s.changeInterface(i)
 	case *ssa.SliceToArrayPointer:
-		s.opX(code.SliceToArr, 1, s.define(i), s.val(i.X), noLoc, uint64(arrayOf(deref(i.Type())).Len()))
+		s.opX(code.SliceToArr, 1, s.define(i), s.val(i.X), ir.NoLoc, uint64(arrayOf(deref(i.Type())).Len()))
 	case *ssa.MakeInterface:
 		s.makeInterface(s.define(i), i.Type(), i.X)
 	case *ssa.MakeClosure:
 		s.makeClosure(i)
 	case *ssa.MakeMap:
-		n := loc{}
+		n := ir.Loc{}
 		if i.Reserve != nil {
 			n = s.val(i.Reserve)
 		} else {
 			n = s.word(0)
 		}
-		s.opX(code.MapNew, 1, s.define(i), n, noLoc, s.u.typeAddr(i.Type()))
+		s.opX(code.MapNew, 1, s.define(i), n, ir.NoLoc, s.u.typeAddr(i.Type()))
 	case *ssa.MakeChan:
-		s.opX(code.ChanNew, 1, s.define(i), s.val(i.Size), noLoc, s.u.typeAddr(i.Type()))
+		s.opX(code.ChanNew, 1, s.define(i), s.val(i.Size), ir.NoLoc, s.u.typeAddr(i.Type()))
 	case *ssa.MakeSlice:
 		elem := i.Type().Underlying().(*types.Slice).Elem()
 		n := s.val(i.Len)
@@ -87,9 +88,9 @@ func (s *sel) instr(i ssa.Instruction) {
 	case *ssa.Call:
 		s.call(i)
 	case *ssa.Go:
-		s.spawn(code.Go, &i.Call, noLoc)
+		s.spawn(code.Go, &i.Call, ir.NoLoc)
 	case *ssa.Defer:
-		owner := noLoc
+		owner := ir.NoLoc
 		if i.DeferStack != nil {
 			owner = s.val(i.DeferStack)
 		}
@@ -101,11 +102,11 @@ func (s *sel) instr(i ssa.Instruction) {
 			return
 		}
 		in := blank(code.Panic)
-		in.a = s.val(i.X)
+		in.A = s.val(i.X)
 		s.end(in)
 	case *ssa.Send:
 		elem := i.Chan.Type().Underlying().(*types.Chan).Elem()
-		s.opX(code.Send, 1, s.val(i.Chan), s.operand(i.X), noLoc, s.u.typeAddr(elem))
+		s.opX(code.Send, 1, s.val(i.Chan), s.operand(i.X), ir.NoLoc, s.u.typeAddr(elem))
 	case *ssa.Store:
 		if isGuard(i.Addr) || inBlankField(i.Addr) {
 			return
@@ -126,21 +127,21 @@ func (s *sel) instr(i ssa.Instruction) {
 }
 
 // operand is val, with a place for values of no slots too, since some ops want one.
-func (s *sel) operand(v ssa.Value) loc {
+func (s *sel) operand(v ssa.Value) ir.Loc {
 	return s.val(v)
 }
 
 func (s *sel) alloc(i *ssa.Alloc) {
 	t := deref(i.Type())
 	if l := s.locals[i]; l != nil {
-		if n := s.f.slots[l.reg]; n == 1 {
-			s.opI(code.LdI, loc{l.reg, 0}, noLoc, 0)
+		if n := s.f.Slots[l.reg]; n == 1 {
+			s.opI(code.LdI, ir.At(l.reg, 0), ir.NoLoc, 0)
 		} else if n > 1 {
-			s.opI(code.Zero, loc{l.reg, 0}, noLoc, int64(n)).wide(int64(n))
+			s.opI(code.Zero, ir.At(l.reg, 0), ir.NoLoc, int64(n)).Wide(int64(n))
 		}
 		return
 	}
-	s.opX(code.New, 1, s.define(i), noLoc, noLoc, s.u.typeAddr(t))
+	s.opX(code.New, 1, s.define(i), ir.NoLoc, ir.NoLoc, s.u.typeAddr(t))
 }
 
 func (s *sel) unOp(i *ssa.UnOp) {
@@ -164,15 +165,15 @@ func (s *sel) unOp(i *ssa.UnOp) {
 		elem := i.X.Type().Underlying().(*types.Chan).Elem()
 		n := s.u.slots(elem)
 		in := blank(code.Recv)
-		in.b, in.ext = s.val(i.X), s.u.typeAddr(elem)
+		in.B, in.Ext = s.val(i.X), s.u.typeAddr(elem)
 		if i.CommaOk {
-			d := s.f.newLoc(n + 1)
-			s.tuples[i] = []loc{part(d, 0, n), d.plus(n)}
-			in.a, in.n, in.imm = d, int32(n+1), 1
+			d := s.f.NewLoc(n + 1)
+			s.tuples[i] = []ir.Loc{part(d, 0, n), d.Plus(n)}
+			in.A, in.N, in.Imm = d, int32(n+1), 1
 		} else {
-			in.n = int32(n)
-			if in.a = s.define(i); n == 0 {
-				in.a = s.new1() // nothing is written there
+			in.N = int32(n)
+			if in.A = s.define(i); n == 0 {
+				in.A = s.new1() // nothing is written there
 			}
 		}
 		s.put(in)
@@ -182,11 +183,11 @@ func (s *sel) unOp(i *ssa.UnOp) {
 }
 
 // part is the n slots of d from slot off on.
-func part(d loc, off, n int64) loc {
+func part(d ir.Loc, off, n int64) ir.Loc {
 	if n == 0 {
-		return noLoc
+		return ir.NoLoc
 	}
-	return d.plus(off)
+	return d.Plus(off)
 }
 
 // loadInstr is *p. What is read from a variable of the frame that is not written again in the block needs no copy.
@@ -197,12 +198,12 @@ func (s *sel) loadInstr(i *ssa.UnOp) {
 	a := s.addrOf(i.X)
 	x := s.u.trait(i.Type())
 	if a.kind == addrLocal && a.wholeSlots(x.size) && !x.boxed && !(x.size < 8 && signed(i.Type()) && aggregate(a.loc.typ)) && s.settled(i) {
-		s.vals[i] = loc{a.loc.reg, int32(a.off / 8)}
+		s.vals[i] = ir.At(a.loc.reg, int32(a.off/8))
 		return
 	}
 	if x.slots == 0 {
-		s.vals[i] = noLoc
-		s.load(noLoc, a, i.Type())
+		s.vals[i] = ir.NoLoc
+		s.load(ir.NoLoc, a, i.Type())
 		return
 	}
 	s.load(s.define(i), a, i.Type())
@@ -321,10 +322,10 @@ func (s *sel) foldIndex(i *ssa.IndexAddr) {
 	a := addr{kind: addrIndex}
 	if _, ok := i.X.Type().Underlying().(*types.Slice); ok {
 		a.base = s.val(i.X)
-		a.idx = s.index(i.Index, func() loc { return a.base.plus(1) })
+		a.idx = s.index(i.Index, func() ir.Loc { return a.base.Plus(1) })
 	} else {
 		arr := arrayOf(deref(i.X.Type()))
-		a.idx = s.index(i.Index, func() loc { return s.word(uint64(arr.Len())) })
+		a.idx = s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
 		s.bound(a.idx, arr.Len())
 		a.kind, a.base = addrScaled, s.pointer(s.addrOf(i.X))
 	}
@@ -332,18 +333,18 @@ func (s *sel) foldIndex(i *ssa.IndexAddr) {
 }
 
 // bound panics unless idx < n.
-func (s *sel) bound(idx loc, n int64) {
+func (s *sel) bound(idx ir.Loc, n int64) {
 	if n > 1<<31-1 {
-		s.op3(code.BoundR, idx, s.word(uint64(n)), noLoc)
+		s.op3(code.BoundR, idx, s.word(uint64(n)), ir.NoLoc)
 		return
 	}
-	s.opI(code.Bound, idx, noLoc, n)
+	s.opI(code.Bound, idx, ir.NoLoc, n)
 }
 
 func (s *sel) indexAddr(i *ssa.IndexAddr) {
 	if sl, ok := i.X.Type().Underlying().(*types.Slice); ok {
 		x := s.val(i.X)
-		idx := s.index(i.Index, func() loc { return x.plus(1) })
+		idx := s.index(i.Index, func() ir.Loc { return x.Plus(1) })
 		s.opX(code.LeaX, 1, s.define(i), x, idx, uint64(sizeof(sl.Elem())))
 		return
 	}
@@ -360,7 +361,7 @@ func (s *sel) indexAddr(i *ssa.IndexAddr) {
 			return
 		}
 	}
-	idx := s.index(i.Index, func() loc { return s.word(uint64(arr.Len())) })
+	idx := s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
 	if a.kind == addrPtr && !nonNil(i.X) {
 		s.check(a.base)
 	}
@@ -377,17 +378,17 @@ func (s *sel) field(i *ssa.Field) {
 }
 
 // partOf defines v as the part of type t at byte off of the value at src.
-func (s *sel) partOf(v ssa.Value, src loc, boxed bool, off int64, t types.Type) {
+func (s *sel) partOf(v ssa.Value, src ir.Loc, boxed bool, off int64, t types.Type) {
 	x := s.u.trait(t)
 	switch {
 	case x.slots == 0:
-		s.vals[v] = noLoc
+		s.vals[v] = ir.NoLoc
 	case boxed && x.boxed:
 		s.vals[v] = s.offset(src, off) // part of an immutable copy
 	case boxed:
 		s.load(s.define(v), addr{kind: addrPtr, base: src, off: off}, t)
 	case off%8 == 0 && x.size%8 == 0:
-		s.vals[v] = src.plus(off / 8)
+		s.vals[v] = src.Plus(off / 8)
 	default:
 		s.extract(s.define(v), src, off, x.size, t)
 	}
@@ -397,7 +398,7 @@ func (s *sel) partOf(v ssa.Value, src loc, boxed bool, off int64, t types.Type) 
 func (s *sel) indexValue(i *ssa.Index) {
 	if isString(i.X.Type()) {
 		x := s.val(i.X)
-		idx := s.index(i.Index, func() loc { return x.plus(1) })
+		idx := s.index(i.Index, func() ir.Loc { return x.Plus(1) })
 		s.op3(code.LdXU8, s.define(i), x, idx)
 		return
 	}
@@ -409,7 +410,7 @@ func (s *sel) indexValue(i *ssa.Index) {
 			return
 		}
 	}
-	idx := s.index(i.Index, func() loc { return s.word(uint64(arr.Len())) })
+	idx := s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
 	s.bound(idx, arr.Len())
 	p := s.val(i.X)
 	if !x.boxed {
@@ -418,42 +419,42 @@ func (s *sel) indexValue(i *ssa.Index) {
 	e := s.new1()
 	s.opX(code.LeaP, 1, e, p, idx, uint64(size))
 	if s.u.slots(arr.Elem()) == 0 {
-		s.vals[i] = noLoc
+		s.vals[i] = ir.NoLoc
 		return
 	}
 	s.load(s.define(i), addr{kind: addrPtr, base: e}, arr.Elem())
 }
 
 // spill copies a value to memory of the frame and returns its address.
-func (s *sel) spill(src loc, slots int64) loc {
+func (s *sel) spill(src ir.Loc, slots int64) ir.Loc {
 	if slots == 0 {
-		return s.frameAddr(&local{reg: s.f.newReg(1)})
+		return s.frameAddr(&local{reg: s.f.NewReg(1)})
 	}
-	r := s.f.newReg(slots)
-	s.f.pinned[r] = true
-	s.copy(loc{r, 0}, src, slots)
+	r := s.f.NewReg(slots)
+	s.f.Pinned[r] = true
+	s.copy(ir.At(r, 0), src, slots)
 	return s.frameAddr(&local{reg: r})
 }
 
 func (s *sel) slice(i *ssa.Slice) {
 	in := blank(code.Slice)
-	in.n = 3
+	in.N = 3
 	var size, length int64 // of an element; of the array
 	switch t := i.X.Type().Underlying().(type) {
 	case *types.Basic:
-		in.op, in.n, in.b, size = code.SliceStr, 2, s.val(i.X), 1
+		in.Op, in.N, in.B, size = code.SliceStr, 2, s.val(i.X), 1
 	case *types.Slice:
-		in.b, size = s.val(i.X), sizeof(t.Elem())
+		in.B, size = s.val(i.X), sizeof(t.Elem())
 	case *types.Pointer:
 		arr := arrayOf(t.Elem())
 		size = sizeof(arr.Elem())
-		in.op, in.b, length = code.SliceArr, s.val(i.X), arr.Len()
+		in.Op, in.B, length = code.SliceArr, s.val(i.X), arr.Len()
 		if i.Low == nil && i.High == nil && i.Max == nil && nonNil(i.X) {
 			d := s.define(i) // the whole array: no check
-			s.copy(d, in.b, 1)
-			s.last().fresh = true
-			s.loadWord(d.plus(1), uint64(length))
-			s.loadWord(d.plus(2), uint64(length))
+			s.copy(d, in.B, 1)
+			s.last().Fresh = true
+			s.loadWord(d.Plus(1), uint64(length))
+			s.loadWord(d.Plus(2), uint64(length))
 			return
 		}
 	}
@@ -463,28 +464,28 @@ func (s *sel) slice(i *ssa.Slice) {
 		}
 	}
 	if length > math.MaxUint32 { // of values of no size: SliceArr has no room for so many
-		s.check(in.b)
-		whole := s.f.newLoc(3)
-		s.copy(whole, in.b, 1)
-		s.loadWord(whole.plus(1), uint64(length))
-		s.loadWord(whole.plus(2), uint64(length))
-		in.op, in.b, length = code.Slice, whole, 0
+		s.check(in.B)
+		whole := s.f.NewLoc(3)
+		s.copy(whole, in.B, 1)
+		s.loadWord(whole.Plus(1), uint64(length))
+		s.loadWord(whole.Plus(2), uint64(length))
+		in.Op, in.B, length = code.Slice, whole, 0
 	}
-	in.ext = uint64(length)<<32 | uint64(uint32(size))
+	in.Ext = uint64(length)<<32 | uint64(uint32(size))
 	for k, v := range []ssa.Value{i.Low, i.High, i.Max} {
 		if v != nil {
-			in.x[k] = s.val(v)
+			in.X[k] = s.val(v)
 		}
 	}
 	s.sliceBounds(i, in)
-	in.a = s.define(i)
+	in.A = s.define(i)
 	s.put(in)
 }
 
 // checkMake panics as make does when its length v is negative (an unsigned one never is) or beyond the constant capacity; go/ssa makes such a slice of a new array.
 func (s *sel) checkMake(v ssa.Value, capacity int64) {
 	n := s.val(v)
-	fail := func(when code.Op, a, b loc, sym string) {
+	fail := func(when code.Op, a, b ir.Loc, sym string) {
 		f := s.u.prog.Body(sym)
 		if f == nil {
 			return // slicing the array will panic in other words
@@ -493,7 +494,7 @@ func (s *sel) checkMake(v ssa.Value, capacity int64) {
 		s.branch(when, a, b, 0, bad, good)
 		s.begin(bad)
 		in := blank(code.Call)
-		in.imm = int64(s.u.funcIndex(f))
+		in.Imm = int64(s.u.funcIndex(f))
 		s.callWith(in, nil, nil)
 		s.end(blank(code.Trap))
 		s.begin(good)
@@ -509,7 +510,7 @@ func (s *sel) checkMake(v ssa.Value, capacity int64) {
 func (s *sel) lookup(i *ssa.Lookup) {
 	if isString(i.X.Type()) {
 		x := s.val(i.X)
-		idx := s.index(i.Index, func() loc { return x.plus(1) })
+		idx := s.index(i.Index, func() ir.Loc { return x.Plus(1) })
 		s.op3(code.LdXU8, s.define(i), x, idx)
 		return
 	}
@@ -517,8 +518,8 @@ func (s *sel) lookup(i *ssa.Lookup) {
 	n := s.u.slots(m.Elem())
 	typ := s.u.typeAddr(i.X.Type())
 	if i.CommaOk {
-		d := s.f.newLoc(n + 1)
-		s.tuples[i] = []loc{part(d, 0, n), d.plus(n)}
+		d := s.f.NewLoc(n + 1)
+		s.tuples[i] = []ir.Loc{part(d, 0, n), d.Plus(n)}
 		s.opX(code.MapGet2, n+1, d, s.val(i.X), s.operand(i.Index), typ)
 		return
 	}
@@ -531,31 +532,31 @@ func (s *sel) lookup(i *ssa.Lookup) {
 
 func (s *sel) rangeOver(i *ssa.Range) {
 	if isString(i.X.Type()) {
-		d := s.f.newLoc(3)
+		d := s.f.NewLoc(3)
 		s.vals[i] = d
-		s.opI(code.LdI, d.plus(2), noLoc, 0).fresh = true
+		s.opI(code.LdI, d.Plus(2), ir.NoLoc, 0).Fresh = true
 		s.copy(d, s.val(i.X), 2)
 		return
 	}
 	d := s.new1()
 	s.vals[i] = d
-	s.opX(code.MapIter, 1, d, s.val(i.X), noLoc, s.u.typeAddr(i.X.Type()))
+	s.opX(code.MapIter, 1, d, s.val(i.X), ir.NoLoc, s.u.typeAddr(i.X.Type()))
 }
 
 func (s *sel) next(i *ssa.Next) {
 	it := s.val(i.Iter)
 	if i.IsString {
-		d := s.f.newLoc(3)
-		s.opI(code.NextStr, d, it, 0).wide(3)
-		s.tuples[i] = []loc{d, d.plus(1), d.plus(2)}
+		d := s.f.NewLoc(3)
+		s.opI(code.NextStr, d, it, 0).Wide(3)
+		s.tuples[i] = []ir.Loc{d, d.Plus(1), d.Plus(2)}
 		return
 	}
 	t := i.Iter.(*ssa.Range).X.Type()
 	m := t.Underlying().(*types.Map)
 	k, v := s.u.slots(m.Key()), s.u.slots(m.Elem())
-	d := s.f.newLoc(1 + k + v)
-	s.opX(code.MapNext, 1+k+v, d, it, noLoc, s.u.typeAddr(t))
-	s.tuples[i] = []loc{d, part(d, 1, k), part(d, 1+k, v)}
+	d := s.f.NewLoc(1 + k + v)
+	s.opX(code.MapNext, 1+k+v, d, it, ir.NoLoc, s.u.typeAddr(t))
+	s.tuples[i] = []ir.Loc{d, part(d, 1, k), part(d, 1+k, v)}
 }
 
 // --- ends of blocks
@@ -563,7 +564,7 @@ func (s *sel) next(i *ssa.Next) {
 func (s *sel) ret(results []ssa.Value) {
 	if s.outer != nil {
 		for k, v := range results {
-			if s.results[k] != noLoc {
+			if s.results[k] != ir.NoLoc {
 				s.into(s.results[k], v)
 			}
 		}
@@ -571,18 +572,18 @@ func (s *sel) ret(results []ssa.Value) {
 		s.begin(s.newBlock())
 		return
 	}
-	if len(s.res) == 1 && s.f.resSlots == 1 {
+	if len(s.res) == 1 && s.f.ResSlots == 1 {
 		in := blank(code.Ret1)
-		in.a = s.val(results[0])
+		in.A = s.val(results[0])
 		s.end(in)
 		return
 	}
 	in := blank(code.Ret)
 	// Results may be read from result slots still to be written, so all are named first.
 	for k, v := range results {
-		if s.res[k] != noReg {
-			s.into(loc{s.res[k], 0}, v)
-			in.reads = append(in.reads, s.res[k])
+		if s.res[k] != ir.NoReg {
+			s.into(ir.At(s.res[k], 0), v)
+			in.Reads = append(in.Reads, s.res[k])
 		}
 	}
 	s.end(in)
@@ -604,7 +605,7 @@ func isGuard(v ssa.Value) bool {
 }
 
 // condition ends the block with a jump to yes or no by the bool v.
-func (s *sel) condition(v ssa.Value, yes, no *block) {
+func (s *sel) condition(v ssa.Value, yes, no *ir.Block) {
 	if s.fused[v] {
 		switch x := v.(type) {
 		case *ssa.UnOp:
@@ -616,5 +617,5 @@ func (s *sel) condition(v ssa.Value, yes, no *block) {
 			return
 		}
 	}
-	s.branch(code.JT, s.val(v), noLoc, 0, yes, no)
+	s.branch(code.JT, s.val(v), ir.NoLoc, 0, yes, no)
 }

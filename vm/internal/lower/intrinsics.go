@@ -4,10 +4,11 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // intrinsic selects ops for a call; false: call the function after all.
-type intrinsic func(s *sel, fn *ssa.Function, args []arg) ([]loc, bool)
+type intrinsic func(s *sel, fn *ssa.Function, args []arg) ([]ir.Loc, bool)
 
 // intrinsics are by symbol and come before any body.
 var intrinsics map[string]intrinsic
@@ -17,25 +18,25 @@ func init() {
 	intrinsics = t
 	unary := func(op code.Op, names ...string) {
 		for _, n := range names {
-			t[n] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
+			t[n] = func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) {
 				d := s.new1()
 				s.opI(op, d, s.argVal(a[0]), 0)
-				return []loc{d}, true
+				return []ir.Loc{d}, true
 			}
 		}
 	}
 	binary := func(op code.Op, names ...string) {
 		for _, n := range names {
-			t[n] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
+			t[n] = func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) {
 				d := s.new1()
 				s.op3(op, d, s.argVal(a[0]), s.argVal(a[1]))
-				return []loc{d}, true
+				return []ir.Loc{d}, true
 			}
 		}
 	}
 	same := func(names ...string) {
 		for _, n := range names {
-			t[n] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) { return []loc{s.argVal(a[0])}, true }
+			t[n] = func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) { return []ir.Loc{s.argVal(a[0])}, true }
 		}
 	}
 	unary(code.SqrtF64, "math.Sqrt", "math.sqrt")
@@ -45,10 +46,10 @@ func init() {
 	unary(code.TruncF64, "math.Trunc", "math.trunc")
 	binary(code.CopysignF64, "math.Copysign")
 	same("math.Float64bits", "math.Float64frombits", "math.Float32bits", "math.Float32frombits")
-	t["math.FMA"] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
+	t["math.FMA"] = func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) {
 		d, x, y, z := s.new1(), s.argVal(a[0]), s.argVal(a[1]), s.argVal(a[2]) // each may append instructions
-		s.op3(code.FmaF64, d, x, y).x[0] = z
-		return []loc{d}, true
+		s.op3(code.FmaF64, d, x, y).X[0] = z
+		return []ir.Loc{d}, true
 	}
 	for _, p := range []string{"math/bits.", "internal/runtime/sys."} {
 		bitOps(t, p)
@@ -59,23 +60,23 @@ func init() {
 	binary(code.RotL32, "math/bits.RotateLeft32")
 	wide(t)
 
-	nothing := func(*sel, *ssa.Function, []arg) ([]loc, bool) { return nil, true }
+	nothing := func(*sel, *ssa.Function, []arg) ([]ir.Loc, bool) { return nil, true }
 	for _, n := range []string{"runtime.KeepAlive", "internal/runtime/sys.Prefetch", "internal/runtime/sys.PrefetchStreamed"} {
 		t[n] = nothing
 	}
-	closure := func(s *sel, _ *ssa.Function, _ []arg) ([]loc, bool) {
+	closure := func(s *sel, _ *ssa.Function, _ []arg) ([]ir.Loc, bool) {
 		if s.outer != nil {
 			return nil, false
 		}
 		d := s.new1()
-		s.copy(d, loc{s.closureReg(), 0}, 1)
-		return []loc{d}, true
+		s.copy(d, ir.At(s.closureReg(), 0), 1)
+		return []ir.Loc{d}, true
 	}
 	t["runtime.getclosureptr"], t["internal/runtime/sys.GetClosurePtr"] = closure, closure
-	index := func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
+	index := func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) {
 		d := s.new1()
-		s.opI(code.Ld64, d, s.argVal(a[0]).plus(1), 0)
-		return []loc{d}, true
+		s.opI(code.Ld64, d, s.argVal(a[0]).Plus(1), 0)
+		return []ir.Loc{d}, true
 	}
 	t["internal/abi.FuncPCABI0"], t["internal/abi.FuncPCABIInternal"] = index, index
 	t["reflect.callSlots"] = callSlots
@@ -85,11 +86,11 @@ func init() {
 
 // bitOps are the counting functions of package prefix p.
 func bitOps(t map[string]intrinsic, p string) {
-	count := func(name string, f func(s *sel, d, x loc)) {
-		t[p+name] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
+	count := func(name string, f func(s *sel, d, x ir.Loc)) {
+		t[p+name] = func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) {
 			d := s.new1()
 			f(s, d, s.argVal(a[0]))
-			return []loc{d}, true
+			return []ir.Loc{d}, true
 		}
 	}
 	for _, w := range []struct {
@@ -97,8 +98,8 @@ func bitOps(t map[string]intrinsic, p string) {
 		bits int64
 	}{{"", 64}, {"8", 8}, {"16", 16}, {"32", 32}, {"64", 64}} {
 		bits := w.bits
-		count("OnesCount"+w.name, func(s *sel, d, x loc) { s.opI(code.Pop64, d, x, 0) })
-		count("LeadingZeros"+w.name, func(s *sel, d, x loc) {
+		count("OnesCount"+w.name, func(s *sel, d, x ir.Loc) { s.opI(code.Pop64, d, x, 0) })
+		count("LeadingZeros"+w.name, func(s *sel, d, x ir.Loc) {
 			if bits == 64 {
 				s.opI(code.Clz64, d, x, 0)
 				return
@@ -107,13 +108,13 @@ func bitOps(t map[string]intrinsic, p string) {
 			s.opI(code.Clz64, n, x, 0)
 			s.opI(code.AddI, d, n, bits-64)
 		})
-		count("Len"+w.name, func(s *sel, d, x loc) {
+		count("Len"+w.name, func(s *sel, d, x ir.Loc) {
 			n, m := s.new1(), s.new1()
 			s.opI(code.Clz64, n, x, 0)
 			s.opI(code.Neg, m, n, 0)
 			s.opI(code.AddI, d, m, 64)
 		})
-		count("TrailingZeros"+w.name, func(s *sel, d, x loc) {
+		count("TrailingZeros"+w.name, func(s *sel, d, x ir.Loc) {
 			if bits < 64 { // a bit above stops the count
 				y := s.new1()
 				s.op3(code.Or, y, x, s.word(1<<bits))
@@ -126,36 +127,36 @@ func bitOps(t map[string]intrinsic, p string) {
 
 // wide are the 128-bit functions of math/bits.
 func wide(t map[string]intrinsic) {
-	pair := func(d loc) []loc { return []loc{d, d.plus(1)} }
+	pair := func(d ir.Loc) []ir.Loc { return []ir.Loc{d, d.Plus(1)} }
 	for _, suffix := range []string{"", "64"} {
-		t["math/bits.Mul"+suffix] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
-			d := s.f.newLoc(2)
-			s.op3(code.Mul128, d, s.argVal(a[0]), s.argVal(a[1])).wide(2)
+		t["math/bits.Mul"+suffix] = func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) {
+			d := s.f.NewLoc(2)
+			s.op3(code.Mul128, d, s.argVal(a[0]), s.argVal(a[1])).Wide(2)
 			return pair(d), true
 		}
 		for name, op := range map[string]code.Op{"Add": code.Add128, "Sub": code.Sub128, "Div": code.Div128} {
-			t["math/bits."+name+suffix] = func(s *sel, _ *ssa.Function, a []arg) ([]loc, bool) {
+			t["math/bits."+name+suffix] = func(s *sel, _ *ssa.Function, a []arg) ([]ir.Loc, bool) {
 				in := blank(op)
-				in.b, in.c, in.x[0] = s.argVal(a[0]), s.argVal(a[1]), s.argVal(a[2])
-				in.a, in.n = s.f.newLoc(2), 2
+				in.B, in.C, in.X[0] = s.argVal(a[0]), s.argVal(a[1]), s.argVal(a[2])
+				in.A, in.N = s.f.NewLoc(2), 2
 				s.put(in)
-				return pair(in.a), true
+				return pair(in.A), true
 			}
 		}
 	}
 }
 
 // callSlots is reflect.callSlots(fn, ctx, args, nargs, res, nres).
-func callSlots(s *sel, _ *ssa.Function, args []arg) ([]loc, bool) {
-	pack := s.f.newPack(1, 1, 1, 1, 1, 1)
+func callSlots(s *sel, _ *ssa.Function, args []arg) ([]ir.Loc, bool) {
+	pack := s.f.NewPack(1, 1, 1, 1, 1, 1)
 	for k, a := range args {
-		s.argInto(loc{pack[k], 0}, a)
+		s.argInto(ir.At(pack[k], 0), a)
 	}
 	in := blank(code.CallR)
-	in.b, in.reads = loc{pack[0], 0}, pack
-	in.win, _, _ = s.f.newWindow(nil, nil)
+	in.B, in.Reads = ir.At(pack[0], 0), pack
+	in.Win, _, _ = s.f.NewWindow(nil, nil)
 	s.put(in)
-	in.op = code.CallRFin
+	in.Op = code.CallRFin
 	s.put(in)
 	return nil, true
 }
@@ -163,17 +164,17 @@ func callSlots(s *sel, _ *ssa.Function, args []arg) ([]loc, bool) {
 // frameStub is the body of a function of any signature: it hands its closure and the address of its first result slot
 // to the guest function sym.
 func frameStub(sym string) intrinsic {
-	return func(s *sel, _ *ssa.Function, _ []arg) ([]loc, bool) {
+	return func(s *sel, _ *ssa.Function, _ []arg) ([]ir.Loc, bool) {
 		f := s.u.prog.Body(sym)
 		if f == nil {
 			return nil, false
 		}
 		frame := s.new1()
-		s.op3(code.LeaF, frame, loc{s.params[0], 0}, noLoc)
-		s.f.pinned[s.params[0]] = true
+		s.op3(code.LeaF, frame, ir.At(s.params[0], 0), ir.NoLoc)
+		s.f.Pinned[s.params[0]] = true
 		in := blank(code.Call)
-		in.imm = int64(s.u.funcIndex(f))
-		s.callWith(in, nil, []arg{{l: loc{s.closureReg(), 0}, n: 1}, {l: frame, n: 1}})
+		in.Imm = int64(s.u.funcIndex(f))
+		s.callWith(in, nil, []arg{{l: ir.At(s.closureReg(), 0), n: 1}, {l: frame, n: 1}})
 		return nil, true
 	}
 }

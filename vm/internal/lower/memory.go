@@ -6,13 +6,14 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // addr is where something stands in memory, or in the frame.
 type addr struct {
 	kind addrKind
-	base loc    // addrPtr: the pointer; addrIndex: the slice or string; addrScaled: the pointer
-	idx  loc    // addrIndex, addrScaled
+	base ir.Loc // addrPtr: the pointer; addrIndex: the slice or string; addrScaled: the pointer
+	idx  ir.Loc // addrIndex, addrScaled
 	off  int64  // addrPtr, addrGlobal, addrLocal: bytes beyond
 	at   uint64 // addrGlobal: provisional address of the variable
 	loc  *local // addrLocal
@@ -30,7 +31,7 @@ const (
 
 // local is a variable that lives in the frame.
 type local struct {
-	reg  reg
+	reg  ir.Reg
 	size int64
 	typ  types.Type
 }
@@ -52,7 +53,7 @@ func aggregate(t types.Type) bool {
 const framed = 1024
 
 // pointer is a register holding the address a.
-func (s *sel) pointer(a addr) loc {
+func (s *sel) pointer(a addr) ir.Loc {
 	switch a.kind {
 	case addrGlobal:
 		return s.ref(a.at + uint64(a.off))
@@ -65,13 +66,13 @@ func (s *sel) pointer(a addr) loc {
 	panic("BUG: lower: an element folded into its accesses is needed as a pointer")
 }
 
-func (s *sel) frameAddr(l *local) loc {
-	s.f.pinned[l.reg] = true
+func (s *sel) frameAddr(l *local) ir.Loc {
+	s.f.Pinned[l.reg] = true
 	return s.cached(constKey{kind: 'l', val: uint64(l.reg)})
 }
 
 // offset is p + off.
-func (s *sel) offset(p loc, off int64) loc {
+func (s *sel) offset(p ir.Loc, off int64) ir.Loc {
 	if off == 0 {
 		return p
 	}
@@ -80,7 +81,7 @@ func (s *sel) offset(p loc, off int64) loc {
 	return d
 }
 
-func (s *sel) addImm(d, p loc, v int64) {
+func (s *sel) addImm(d, p ir.Loc, v int64) {
 	if v == int64(int16(v)) {
 		s.opI(code.AddI, d, p, v)
 	} else {
@@ -89,7 +90,7 @@ func (s *sel) addImm(d, p loc, v int64) {
 }
 
 // reach brings a into a form that load and store ops take: a pointer and an offset of 16 bits.
-func (s *sel) reachable(a addr, size int64) (loc, int64) {
+func (s *sel) reachable(a addr, size int64) (ir.Loc, int64) {
 	switch {
 	case a.kind == addrPtr && a.off+size <= 1<<16 && a.off >= 0:
 		return a.base, a.off
@@ -122,7 +123,7 @@ func signed(t types.Type) bool {
 }
 
 // load writes the value of type t at a to dst.
-func (s *sel) load(dst loc, a addr, t types.Type) {
+func (s *sel) load(dst ir.Loc, a addr, t types.Type) {
 	x := s.u.trait(t)
 	switch {
 	case x.slots == 0:
@@ -132,8 +133,8 @@ func (s *sel) load(dst loc, a addr, t types.Type) {
 		return
 	case x.boxed:
 		src := s.pointer(a)
-		s.opX(code.New, 1, dst, noLoc, noLoc, s.u.typeAddr(t))
-		s.opX(code.CopyM, 1, dst, src, noLoc, uint64(x.size))
+		s.opX(code.New, 1, dst, ir.NoLoc, ir.NoLoc, s.u.typeAddr(t))
+		s.opX(code.CopyM, 1, dst, src, ir.NoLoc, uint64(x.size))
 		return
 	}
 	switch a.kind {
@@ -146,7 +147,7 @@ func (s *sel) load(dst loc, a addr, t types.Type) {
 		}
 	case addrLocal:
 		if a.wholeSlots(x.size) {
-			src := loc{a.loc.reg, int32(a.off / 8)}
+			src := ir.At(a.loc.reg, int32(a.off/8))
 			if x.size < 8 && signed(t) && aggregate(a.loc.typ) {
 				s.extend(dst, src, t)
 				return
@@ -164,14 +165,14 @@ func (s *sel) load(dst loc, a addr, t types.Type) {
 }
 
 // check faults when the pointer is nil.
-func (s *sel) check(p loc) {
+func (s *sel) check(p ir.Loc) {
 	i := blank(code.NilChk)
-	i.a = p
+	i.A = p
 	s.put(i)
 }
 
 // loadBytes reads size bytes at p+off as they stand in memory.
-func (s *sel) loadBytes(dst, p loc, off, size int64) {
+func (s *sel) loadBytes(dst, p ir.Loc, off, size int64) {
 	switch size {
 	case 1:
 		s.opI(code.LdU8, dst, p, off)
@@ -182,16 +183,16 @@ func (s *sel) loadBytes(dst, p loc, off, size int64) {
 	case 8:
 		s.opI(code.Ld64, dst, p, off)
 	case 16:
-		s.opI(code.Ld128, dst, p, off).wide(2)
+		s.opI(code.Ld128, dst, p, off).Wide(2)
 	case 24:
-		s.opI(code.Ld192, dst, p, off).wide(3)
+		s.opI(code.Ld192, dst, p, off).Wide(3)
 	default:
-		i := s.opX(code.LdN, (size+7)/8, dst, p, noLoc, uint64(size))
-		i.imm = off
+		i := s.opX(code.LdN, (size+7)/8, dst, p, ir.NoLoc, uint64(size))
+		i.Imm = off
 	}
 }
 
-func (s *sel) loadElem(dst loc, a addr, size int64, signed bool) {
+func (s *sel) loadElem(dst ir.Loc, a addr, size int64, signed bool) {
 	var op code.Op
 	if a.kind == addrIndex {
 		op = map[int64]code.Op{1: code.LdXU8, 2: code.LdXU16, 4: code.LdXU32, 8: code.LdX64, 16: code.LdX128, 24: code.LdX192}[size]
@@ -201,10 +202,10 @@ func (s *sel) loadElem(dst loc, a addr, size int64, signed bool) {
 	if signed && size < 8 {
 		op++ // the table has the signed form after the unsigned one
 	}
-	s.op3(op, dst, a.base, a.idx).wide((size + 7) / 8)
+	s.op3(op, dst, a.base, a.idx).Wide((size + 7) / 8)
 }
 
-func (s *sel) loadGlobal(dst loc, a addr, size int64, signed bool) bool {
+func (s *sel) loadGlobal(dst ir.Loc, a addr, size int64, signed bool) bool {
 	var op code.Op
 	switch {
 	case size == 1 && !signed:
@@ -222,7 +223,7 @@ func (s *sel) loadGlobal(dst loc, a addr, size int64, signed bool) bool {
 	default:
 		return false
 	}
-	s.opI(op, dst, noLoc, s.globalOffset(a)).wide((size + 7) / 8).ref = true
+	s.opI(op, dst, ir.NoLoc, s.globalOffset(a)).Wide((size + 7) / 8).Ref = true
 	return true
 }
 
@@ -242,11 +243,11 @@ func (s *sel) store(a addr, v ssa.Value) {
 		return
 	}
 	if c, ok := v.(*ssa.Const); ok && c.Value == nil && (x.slots > 3 || x.boxed) && !(a.kind == addrLocal && a.wholeSlots(x.size)) {
-		s.opX(code.ZeroM, 1, s.pointer(a), noLoc, noLoc, uint64(x.size))
+		s.opX(code.ZeroM, 1, s.pointer(a), ir.NoLoc, ir.NoLoc, uint64(x.size))
 		return
 	}
 	if a.kind == addrLocal && !x.boxed && a.wholeSlots(x.size) {
-		dst := loc{a.loc.reg, int32(a.off / 8)}
+		dst := ir.At(a.loc.reg, int32(a.off/8))
 		if x.size < 8 && signed(t) && aggregate(a.loc.typ) {
 			s.opI(zeroExtend(x.size), dst, s.val(v), 0)
 			return
@@ -258,13 +259,13 @@ func (s *sel) store(a addr, v ssa.Value) {
 }
 
 // storeLoc writes the value of type t in slots at src to a.
-func (s *sel) storeLoc(a addr, src loc, t types.Type) {
+func (s *sel) storeLoc(a addr, src ir.Loc, t types.Type) {
 	x := s.u.trait(t)
 	switch {
 	case x.slots == 0:
 		return
 	case x.boxed:
-		s.opX(code.CopyM, 1, s.pointer(a), src, noLoc, uint64(x.size))
+		s.opX(code.CopyM, 1, s.pointer(a), src, ir.NoLoc, uint64(x.size))
 		return
 	}
 	switch a.kind {
@@ -280,12 +281,12 @@ func (s *sel) storeLoc(a addr, src loc, t types.Type) {
 	case addrGlobal:
 		op := map[int64]code.Op{1: code.StG8, 4: code.StG32, 8: code.StG64, 16: code.StG128, 24: code.StG192}[x.size]
 		if op != 0 {
-			s.opI(op, src, noLoc, s.globalOffset(a)).ref = true
+			s.opI(op, src, ir.NoLoc, s.globalOffset(a)).Ref = true
 			return
 		}
 	case addrLocal:
 		if a.wholeSlots(x.size) && !(x.size < 8 && signed(t)) {
-			s.copy(loc{a.loc.reg, int32(a.off / 8)}, src, x.slots)
+			s.copy(ir.At(a.loc.reg, int32(a.off/8)), src, x.slots)
 			return
 		}
 	}
@@ -293,14 +294,14 @@ func (s *sel) storeLoc(a addr, src loc, t types.Type) {
 	s.storeBytes(p, off, src, x.size)
 }
 
-func (s *sel) storeBytes(p loc, off int64, src loc, size int64) {
+func (s *sel) storeBytes(p ir.Loc, off int64, src ir.Loc, size int64) {
 	op := map[int64]code.Op{1: code.St8, 2: code.St16, 4: code.St32, 8: code.St64, 16: code.St128, 24: code.St192}[size]
 	if op != 0 {
 		s.opI(op, p, src, off)
 		return
 	}
-	i := s.opX(code.StN, 1, p, src, noLoc, uint64(size))
-	i.imm = off
+	i := s.opX(code.StN, 1, p, src, ir.NoLoc, uint64(size))
+	i.Imm = off
 }
 
 func zeroExtend(size int64) code.Op {
@@ -312,7 +313,7 @@ func signExtend(size int64) code.Op {
 }
 
 // extend writes the low bytes of src, as many as t has, to dst as a value of integer type t.
-func (s *sel) extend(dst, src loc, t types.Type) {
+func (s *sel) extend(dst, src ir.Loc, t types.Type) {
 	size := s.u.size(t)
 	switch {
 	case size >= 8:
@@ -325,23 +326,23 @@ func (s *sel) extend(dst, src loc, t types.Type) {
 }
 
 // extract writes size bytes from byte off of the value in slots at src to dst, as they would stand in slots of their own.
-func (s *sel) extract(dst, src loc, off, size int64, t types.Type) {
+func (s *sel) extract(dst, src ir.Loc, off, size int64, t types.Type) {
 	slot, shift := off/8, off%8*8
 	n := (size + 7) / 8
 	if shift == 0 && size%8 == 0 {
-		s.copy(dst, src.plus(slot), n)
+		s.copy(dst, src.Plus(slot), n)
 		return
 	}
 	if n > 1 {
-		s.opI(code.Zero, dst, noLoc, n).wide(n)
+		s.opI(code.Zero, dst, ir.NoLoc, n).Wide(n)
 	}
 	for k := int64(0); k < n; k++ {
 		rest := min(size-8*k, 8) // bytes of this slot
-		from, to := src.plus(slot+k), dst.plus(k)
+		from, to := src.Plus(slot+k), dst.Plus(k)
 		if shift > 0 && shift+8*rest > 64 { // two slots share it
 			lo, hi := s.new1(), s.new1()
 			s.opI(code.ShrUI, lo, from, shift)
-			s.opI(code.ShlI, hi, from.plus(1), 64-shift)
+			s.opI(code.ShlI, hi, from.Plus(1), 64-shift)
 			w := s.new1()
 			s.op3(code.Or, w, lo, hi)
 			from = w
@@ -359,7 +360,7 @@ func (s *sel) extract(dst, src loc, off, size int64, t types.Type) {
 }
 
 // lowBytes keeps the low bytes of a slot.
-func (s *sel) lowBytes(dst, src loc, bytes int64, signed bool) {
+func (s *sel) lowBytes(dst, src ir.Loc, bytes int64, signed bool) {
 	switch {
 	case bytes == 8:
 		s.copy(dst, src, 1)

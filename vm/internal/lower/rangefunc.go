@@ -6,6 +6,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // What go/ssa keeps in a loop's state variable: 0 when the next iteration may begin, a positive number when the body left
@@ -23,7 +24,7 @@ const missingPanic = 4
 // noticed behind an iterator that recovers from it. It reports whether i is such a panic.
 func (s *sel) rangeMisuse(i *ssa.Panic) bool {
 	var sym string
-	var state loc
+	var state ir.Loc
 	switch b := i.Block(); b.Comment {
 	case "yield-invalid":
 		sym, state = "runtime.panicrange", s.val(rangeState(b))
@@ -34,7 +35,7 @@ func (s *sel) rangeMisuse(i *ssa.Panic) bool {
 		return false
 	}
 	in := blank(code.Call)
-	in.imm = int64(s.u.funcIndex(s.u.prog.Body(sym)))
+	in.Imm = int64(s.u.funcIndex(s.u.prog.Body(sym)))
 	s.callWith(in, nil, []arg{{l: state, n: 1}})
 	s.end(blank(code.Trap))
 	return true

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/tools/go/ssa"
 
+	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
@@ -168,15 +169,15 @@ type sel_ = sel
 
 // unboxed calls fn with the receiver that the data word points to.
 func (s *sel) unboxed(fn *ssa.Function, t types.Type, recv int64, sh shape) {
-	args := []arg{{l: noLoc, n: recv, t: t}}
+	args := []arg{{l: ir.NoLoc, n: recv, t: t}}
 	if recv > 0 {
-		args[0].l = s.f.newLoc(recv)
-		s.load(args[0].l, addr{kind: addrPtr, base: loc{s.params[0], 0}}, t)
+		args[0].l = s.f.NewLoc(recv)
+		s.load(args[0].l, addr{kind: addrPtr, base: ir.At(s.params[0], 0)}, t)
 	}
 	for k, n := range sh.args[1:] {
-		a := arg{n: n, l: noLoc}
-		if s.params[k+1] != noReg {
-			a.l = loc{s.params[k+1], 0}
+		a := arg{n: n, l: ir.NoLoc}
+		if s.params[k+1] != ir.NoReg {
+			a.l = ir.At(s.params[k+1], 0)
 		}
 		args = append(args, a)
 	}

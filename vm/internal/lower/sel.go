@@ -10,6 +10,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // sel selects instructions for one function, go/ssa instruction by instruction. Inlined bodies are selected in scopes of
@@ -17,34 +18,34 @@ import (
 type sel struct {
 	*scope
 	u   *unit
-	f   *fn
-	cur *block
+	f   *ir.Func
+	cur *ir.Block
 	pos int32
 
 	consts  map[constKey]madeConst // in cur
-	res     []reg                  // result slots
-	params  []reg
-	lineAt  map[linePos]int32
-	closure reg
+	res     []ir.Reg               // result slots
+	params  []ir.Reg
+	lineAt  map[ir.LinePos]int32
+	closure ir.Reg
 }
 
 // scope is one body: the function's own or an inlined one.
 type scope struct {
 	fn     *ssa.Function
 	outer  *scope
-	vals   map[ssa.Value]loc
-	tuples map[ssa.Value][]loc
+	vals   map[ssa.Value]ir.Loc
+	tuples map[ssa.Value][]ir.Loc
 	addrs  map[ssa.Value]addr
 	locals map[*ssa.Alloc]*local
 	fused  map[ssa.Value]bool // selected by their user
 	skip   map[ssa.Instruction]bool
 	// appends of one element: the element
 	appended map[*ssa.Call]ssa.Value
-	heads    map[*ssa.BasicBlock]*block
-	tails    map[*ssa.BasicBlock]*block
+	heads    map[*ssa.BasicBlock]*ir.Block
+	tails    map[*ssa.BasicBlock]*ir.Block
 	// An inlined body: where its results go and where it continues.
-	results []loc
-	exit    *block
+	results []ir.Loc
+	exit    *ir.Block
 	depth   int
 	in      int32                         // linePos.in
 	known   map[*ssa.Parameter]*ssa.Const // parameters that are constants
@@ -55,7 +56,7 @@ type scope struct {
 
 // madeConst is a register that holds a constant, and the length of its block when it was last wanted.
 type madeConst struct {
-	loc  loc
+	loc  ir.Loc
 	last int
 }
 
@@ -72,61 +73,61 @@ type constKey struct {
 func newScope(fn *ssa.Function) *scope {
 	return &scope{
 		fn:       fn,
-		vals:     map[ssa.Value]loc{},
-		tuples:   map[ssa.Value][]loc{},
+		vals:     map[ssa.Value]ir.Loc{},
+		tuples:   map[ssa.Value][]ir.Loc{},
 		addrs:    map[ssa.Value]addr{},
 		locals:   map[*ssa.Alloc]*local{},
 		fused:    map[ssa.Value]bool{},
 		skip:     map[ssa.Instruction]bool{},
 		appended: map[*ssa.Call]ssa.Value{},
-		heads:    map[*ssa.BasicBlock]*block{},
-		tails:    map[*ssa.BasicBlock]*block{},
+		heads:    map[*ssa.BasicBlock]*ir.Block{},
+		tails:    map[*ssa.BasicBlock]*ir.Block{},
 		known:    map[*ssa.Parameter]*ssa.Const{},
 	}
 }
 
 // lower makes the code of x.
 func (u *unit) lower(x *function) {
-	f := newFn(x.name)
-	s := &sel{u: u, f: f, lineAt: map[linePos]int32{}, closure: noReg, scope: newScope(x.fn)}
-	f.resSlots, f.argSlots = int32(sum(x.sig.res)), int32(sum(x.sig.args))
-	f.groups[groupFrame].size = code.FrameHeader + f.resSlots + f.argSlots
+	f := ir.New(x.name)
+	s := &sel{u: u, f: f, lineAt: map[ir.LinePos]int32{}, closure: ir.NoReg, scope: newScope(x.fn)}
+	f.ResSlots, f.ArgSlots = int32(sum(x.sig.res)), int32(sum(x.sig.args))
+	f.Groups[ir.GroupFrame].Size = code.FrameHeader + f.ResSlots + f.ArgSlots
 	at := int64(code.FrameHeader)
-	frame := func(sizes []int64) (rs []reg) {
+	frame := func(sizes []int64) (rs []ir.Reg) {
 		for _, n := range sizes {
 			if n == 0 {
-				rs = append(rs, noReg)
+				rs = append(rs, ir.NoReg)
 				continue
 			}
-			rs = append(rs, f.frameMember(at, n))
+			rs = append(rs, f.FrameMember(at, n))
 			at += n
 		}
 		return rs
 	}
 	s.res = frame(x.sig.res)
 	s.params = frame(x.sig.args)
-	f.entry = f.newBlock()
-	s.begin(f.entry)
+	f.Entry = f.NewBlock()
+	s.begin(f.Entry)
 	if x.gen != nil {
 		x.gen(s)
 	} else {
 		s.function()
 	}
-	f.optimise()
-	if f.defers {
+	f.Optimise()
+	if f.Defers {
 		x.flags |= code.FuncDefers
 	}
-	x.chunk = f.emit()
-	x.lines, x.inlined = f.lines, f.inlined
+	x.chunk = f.Emit()
+	x.lines, x.inlined = f.Lines, f.Inlined
 }
 
 // function selects the body of s.fn as the function itself.
 func (s *sel) function() {
 	for i, p := range s.fn.Params {
-		if s.params[i] != noReg {
-			s.vals[p] = loc{s.params[i], 0}
+		if s.params[i] != ir.NoReg {
+			s.vals[p] = ir.At(s.params[i], 0)
 		} else {
-			s.vals[p] = noLoc
+			s.vals[p] = ir.NoLoc
 		}
 	}
 	if s.fn.Synthetic == "package initializer" {
@@ -134,7 +135,7 @@ func (s *sel) function() {
 	}
 	s.body()
 	if s.fn.Recover != nil {
-		s.f.recover = s.heads[s.fn.Recover]
+		s.f.Recover = s.heads[s.fn.Recover]
 	}
 }
 
@@ -143,7 +144,7 @@ func (s *sel) body() {
 	fn := s.fn
 	s.analyse()
 	for _, b := range fn.Blocks {
-		s.heads[b] = s.f.newBlock()
+		s.heads[b] = s.f.NewBlock()
 	}
 	s.jumpTo(s.heads[fn.Blocks[0]])
 	lost := losesDefers(fn)
@@ -210,7 +211,7 @@ func losesDefers(fn *ssa.Function) bool {
 
 func (s *sel) runDefers() {
 	in := blank(code.RunDefers)
-	in.win, _, _ = s.f.newWindow(nil, nil)
+	in.Win, _, _ = s.f.NewWindow(nil, nil)
 	s.put(in)
 }
 
@@ -237,12 +238,12 @@ func domOrder(fn *ssa.Function) []*ssa.BasicBlock {
 	return order
 }
 
-func (s *sel) begin(b *block) {
+func (s *sel) begin(b *ir.Block) {
 	s.cur = b
 	s.consts = map[constKey]madeConst{}
 }
 
-func (s *sel) newBlock() *block { return s.f.newBlock() }
+func (s *sel) newBlock() *ir.Block { return s.f.NewBlock() }
 
 // at sets the source position of what is selected next.
 func (s *sel) at(p token.Pos) {
@@ -250,7 +251,7 @@ func (s *sel) at(p token.Pos) {
 		return
 	}
 	x := s.u.prog.Fset.Position(p)
-	s.atLine(linePos{x.Filename, int32(x.Line), s.in})
+	s.atLine(ir.LinePos{File: x.Filename, Line: int32(x.Line), In: s.in})
 }
 
 // position is where instruction k stands; a load that has none belongs to what follows it.
@@ -264,83 +265,83 @@ func position(list []ssa.Instruction, k int) token.Pos {
 	return p
 }
 
-func (s *sel) atLine(l linePos) {
+func (s *sel) atLine(l ir.LinePos) {
 	i, ok := s.lineAt[l]
 	if !ok {
-		i = int32(len(s.f.lines))
-		s.f.lines = append(s.f.lines, l)
+		i = int32(len(s.f.Lines))
+		s.f.Lines = append(s.f.Lines, l)
 		s.lineAt[l] = i
 	}
 	s.pos = i
 }
 
 // put appends an instruction.
-func (s *sel) put(i inst) *inst {
-	i.pos = s.pos
-	switch i.op {
+func (s *sel) put(i ir.Inst) *ir.Inst {
+	i.Pos = s.pos
+	switch i.Op {
 	case code.Defer, code.DeferF, code.RunDefers:
-		s.f.defers = true
+		s.f.Defers = true
 	}
-	s.cur.insts = append(s.cur.insts, i)
-	return &s.cur.insts[len(s.cur.insts)-1]
+	s.cur.Insts = append(s.cur.Insts, i)
+	return &s.cur.Insts[len(s.cur.Insts)-1]
 }
 
-func blank(op code.Op) inst {
-	return inst{op: op, a: noLoc, b: noLoc, c: noLoc, x: [3]loc{noLoc, noLoc, noLoc}, win: -1, n: 1}
+func blank(op code.Op) ir.Inst {
+	return ir.Inst{Op: op, A: ir.NoLoc, B: ir.NoLoc, C: ir.NoLoc, X: [3]ir.Loc{ir.NoLoc, ir.NoLoc, ir.NoLoc}, Win: -1, N: 1}
 }
 
 // op3 appends dst = b op c.
-func (s *sel) op3(op code.Op, a, b, c loc) *inst {
+func (s *sel) op3(op code.Op, a, b, c ir.Loc) *ir.Inst {
 	i := blank(op)
-	i.a, i.b, i.c = a, b, c
+	i.A, i.B, i.C = a, b, c
 	return s.put(i)
 }
 
 // opI appends an op with two slots and an immediate, or one slot and a 32-bit immediate.
-func (s *sel) opI(op code.Op, a, b loc, imm int64) *inst {
+func (s *sel) opI(op code.Op, a, b ir.Loc, imm int64) *ir.Inst {
 	i := blank(op)
-	i.a, i.b, i.imm = a, b, imm
+	i.A, i.B, i.Imm = a, b, imm
 	return s.put(i)
 }
 
 // opX appends an op with an ext word.
-func (s *sel) opX(op code.Op, n int64, a, b, c loc, ext uint64) *inst {
+func (s *sel) opX(op code.Op, n int64, a, b, c ir.Loc, ext uint64) *ir.Inst {
 	i := blank(op)
-	i.n, i.a, i.b, i.c, i.ext = int32(n), a, b, c, ext
+	i.N, i.A, i.B, i.C, i.Ext = int32(n), a, b, c, ext
 	return s.put(i)
 }
 
-func (s *sel) new1() loc { return s.f.newLoc(1) }
+func (s *sel) new1() ir.Loc { return s.f.NewLoc(1) }
 
 // copy appends dst = src, n slots.
-func (s *sel) copy(dst, src loc, n int64) {
+func (s *sel) copy(dst, src ir.Loc, n int64) {
 	if n == 0 || dst == src {
 		return
 	}
-	i := blank(opCopy)
-	i.a, i.b, i.n = dst, src, int32(n)
+	i := blank(ir.OpCopy)
+	i.A, i.B, i.N = dst, src, int32(n)
 	s.put(i)
 }
 
-func (s *sel) last() *inst { return &s.cur.insts[len(s.cur.insts)-1] }
+func (s *sel) last() *ir.Inst { return &s.cur.Insts[len(s.cur.Insts)-1] }
 
 // jumpTo ends the block.
-func (s *sel) jumpTo(b *block) {
-	s.put(blank(opJump))
-	link(s.cur, b)
+func (s *sel) jumpTo(b *ir.Block) {
+	s.put(blank(ir.OpJump))
+	ir.Link(s.cur, b)
 }
 
 // branch ends the block: to yes if the comparison holds, else to no.
-func (s *sel) branch(op code.Op, a, b loc, imm int64, yes, no *block) {
-	i := blank(opBranch)
-	i.br, i.a, i.b, i.imm = op, a, b, imm
+func (s *sel) branch(op code.Op, a, b ir.Loc, imm int64, yes, no *ir.Block) {
+	i := blank(ir.OpBranch)
+	i.Br, i.A, i.B, i.Imm = op, a, b, imm
 	s.put(i)
-	link(s.cur, yes)
-	link(s.cur, no)
+	ir.Link(s.cur, yes)
+	ir.Link(s.cur, no)
 }
 
 // end ends the block with an op that has no successor.
-func (s *sel) end(i inst) {
+func (s *sel) end(i ir.Inst) {
 	s.put(i)
 	s.begin(s.newBlock()) // whatever follows is unreachable
 }
@@ -348,13 +349,13 @@ func (s *sel) end(i inst) {
 // --- constants
 
 // word is a register holding v.
-func (s *sel) word(v uint64) loc { return s.cached(constKey{kind: 'i', val: v}) }
+func (s *sel) word(v uint64) ir.Loc { return s.cached(constKey{kind: 'i', val: v}) }
 
 // ref is a register holding an address that may be provisional.
-func (s *sel) ref(v uint64) loc { return s.cached(constKey{kind: 'r', val: v}) }
+func (s *sel) ref(v uint64) ir.Loc { return s.cached(constKey{kind: 'r', val: v}) }
 
-func (s *sel) cached(k constKey) loc {
-	now := len(s.cur.insts)
+func (s *sel) cached(k constKey) ir.Loc {
+	now := len(s.cur.Insts)
 	if c, ok := s.consts[k]; ok && now-c.last < constReach {
 		s.consts[k] = madeConst{c.loc, now}
 		return c.loc
@@ -363,44 +364,44 @@ func (s *sel) cached(k constKey) loc {
 	if k.kind == 's' {
 		n = 2
 	}
-	l := s.f.newLoc(n)
+	l := s.f.NewLoc(n)
 	s.makeConst(l, k)
 	s.consts[k] = madeConst{l, now}
 	return l
 }
 
-func (s *sel) makeConst(dst loc, k constKey) {
+func (s *sel) makeConst(dst ir.Loc, k constKey) {
 	switch k.kind {
 	case 'i':
 		s.loadWord(dst, k.val)
 	case 'r':
-		s.opX(code.LdC, 1, dst, noLoc, noLoc, k.val).ref = true
+		s.opX(code.LdC, 1, dst, ir.NoLoc, ir.NoLoc, k.val).Ref = true
 	case 's':
 		if k.str == "" {
-			s.opI(code.Zero, dst, noLoc, 2).wide(2)
+			s.opI(code.Zero, dst, ir.NoLoc, 2).Wide(2)
 			return
 		}
-		s.opI(code.LdG128, dst, noLoc, int64(s.u.stringHeader(k.str)-code.Base)).wide(2)
+		s.opI(code.LdG128, dst, ir.NoLoc, int64(s.u.stringHeader(k.str)-code.Base)).Wide(2)
 	case 'l':
-		s.op3(code.LeaF, dst, loc{reg(k.val), 0}, noLoc)
+		s.op3(code.LeaF, dst, ir.At(ir.Reg(k.val), 0), ir.NoLoc)
 	case 'f':
-		s.opI(code.Ld64, dst, loc{s.closureReg(), 0}, int64(8+8*k.val))
+		s.opI(code.Ld64, dst, ir.At(s.closureReg(), 0), int64(8+8*k.val))
 	}
 }
 
-func (s *sel) loadWord(dst loc, v uint64) {
+func (s *sel) loadWord(dst ir.Loc, v uint64) {
 	if int64(v) == int64(int32(v)) {
-		s.opI(code.LdI, dst, noLoc, int64(v))
+		s.opI(code.LdI, dst, ir.NoLoc, int64(v))
 		return
 	}
-	s.opX(code.LdC, 1, dst, noLoc, noLoc, v)
+	s.opX(code.LdC, 1, dst, ir.NoLoc, ir.NoLoc, v)
 }
 
 // closureReg is slot 2: the closure being run.
-func (s *sel) closureReg() reg {
-	if s.closure == noReg {
-		s.closure = s.f.frameMember(2, 1)
-		s.f.closure = s.closure
+func (s *sel) closureReg() ir.Reg {
+	if s.closure == ir.NoReg {
+		s.closure = s.f.FrameMember(2, 1)
+		s.f.Closure = s.closure
 	}
 	return s.closure
 }
@@ -455,7 +456,7 @@ func (s *sel) small(v ssa.Value) (int64, bool) {
 }
 
 // constInto writes a constant.
-func (s *sel) constInto(dst loc, c *ssa.Const) {
+func (s *sel) constInto(dst ir.Loc, c *ssa.Const) {
 	if w, ok := s.constWord(c); ok {
 		s.loadWord(dst, w)
 		return
@@ -463,22 +464,22 @@ func (s *sel) constInto(dst loc, c *ssa.Const) {
 	t := s.u.trait(c.Type())
 	switch {
 	case t.boxed:
-		s.opX(code.LdC, 1, dst, noLoc, noLoc, s.u.zeros(t.size))
+		s.opX(code.LdC, 1, dst, ir.NoLoc, ir.NoLoc, s.u.zeros(t.size))
 	case c.Value == nil:
-		s.opI(code.Zero, dst, noLoc, t.slots).wide(t.slots)
+		s.opI(code.Zero, dst, ir.NoLoc, t.slots).Wide(t.slots)
 	case c.Value.Kind() == constant.String:
 		s.makeConst(dst, constKey{kind: 's', str: constant.StringVal(c.Value)})
 	default: // complex128
 		re, _ := constant.Float64Val(constant.Real(c.Value))
 		im, _ := constant.Float64Val(constant.Imag(c.Value))
-		s.opI(code.LdG128, dst, noLoc, int64(s.u.words(math.Float64bits(re), math.Float64bits(im))-code.Base)).wide(2)
+		s.opI(code.LdG128, dst, ir.NoLoc, int64(s.u.words(math.Float64bits(re), math.Float64bits(im))-code.Base)).Wide(2)
 	}
 }
 
 // --- values
 
 // val is where the value v stands, computed at the current place if it is one that needs no instruction in go/ssa.
-func (s *sel) val(v ssa.Value) loc {
+func (s *sel) val(v ssa.Value) ir.Loc {
 	if l, ok := s.vals[v]; ok {
 		return l
 	}
@@ -486,7 +487,7 @@ func (s *sel) val(v ssa.Value) loc {
 	switch v := v.(type) {
 	case *ssa.Const:
 		if s.u.slots(v.Type()) == 0 {
-			return noLoc
+			return ir.NoLoc
 		}
 		if w, ok := s.constWord(v); ok {
 			return s.word(w)
@@ -494,7 +495,7 @@ func (s *sel) val(v ssa.Value) loc {
 		if v.Value != nil && v.Value.Kind() == constant.String {
 			return s.cached(constKey{kind: 's', str: constant.StringVal(v.Value)})
 		}
-		l := s.f.newLoc(s.u.slots(v.Type()))
+		l := s.f.NewLoc(s.u.slots(v.Type()))
 		s.constInto(l, v)
 		return l
 	case *ssa.Global:
@@ -513,7 +514,7 @@ func (s *sel) val(v ssa.Value) loc {
 	panic(fmt.Sprintf("BUG: lower: %s: value %s = %s (%T) is used before it is selected", s.fn, v.Name(), v, v))
 }
 
-func (s *sel) freeVar(v *ssa.FreeVar) loc {
+func (s *sel) freeVar(v *ssa.FreeVar) ir.Loc {
 	at := int64(0)
 	for _, x := range s.fn.FreeVars {
 		if x == v {
@@ -523,18 +524,18 @@ func (s *sel) freeVar(v *ssa.FreeVar) loc {
 	}
 	switch n := s.u.slots(v.Type()); n {
 	case 0:
-		return noLoc
+		return ir.NoLoc
 	case 1:
 		return s.cached(constKey{kind: 'f', val: uint64(at)})
 	default:
-		l := s.f.newLoc(n)
-		s.loadBytes(l, loc{s.closureReg(), 0}, 8+8*at, 8*n)
+		l := s.f.NewLoc(n)
+		s.loadBytes(l, ir.At(s.closureReg(), 0), 8+8*at, 8*n)
 		return l
 	}
 }
 
 // into writes the value of v to dst.
-func (s *sel) into(dst loc, v ssa.Value) {
+func (s *sel) into(dst ir.Loc, v ssa.Value) {
 	n := s.u.slots(v.Type())
 	if n == 0 {
 		return
@@ -555,13 +556,13 @@ func (s *sel) into(dst loc, v ssa.Value) {
 }
 
 // define makes a register for the result of v.
-func (s *sel) define(v ssa.Value) loc {
+func (s *sel) define(v ssa.Value) ir.Loc {
 	n := s.u.slots(v.Type())
 	if n == 0 {
-		s.vals[v] = noLoc
-		return noLoc
+		s.vals[v] = ir.NoLoc
+		return ir.NoLoc
 	}
-	l := s.f.newLoc(n)
+	l := s.f.NewLoc(n)
 	s.vals[v] = l
 	return l
 }
@@ -586,7 +587,7 @@ func (s *sel) joinPhis(b *ssa.BasicBlock) {
 		if !ok {
 			break
 		}
-		if s.vals[p] != noLoc {
+		if s.vals[p] != ir.NoLoc {
 			phis = append(phis, p)
 		}
 	}
@@ -598,54 +599,54 @@ func (s *sel) joinPhis(b *ssa.BasicBlock) {
 		if tail == nil {
 			continue // unreachable
 		}
-		var jump inst
-		if len(tail.succs) == 1 {
+		var jump ir.Inst
+		if len(tail.Succs) == 1 {
 			s.begin(tail)
-			jump = tail.insts[len(tail.insts)-1]
-			tail.insts = tail.insts[:len(tail.insts)-1]
+			jump = tail.Insts[len(tail.Insts)-1]
+			tail.Insts = tail.Insts[:len(tail.Insts)-1]
 		} else {
 			s.splitEdge(tail, s.heads[b])
-			jump = blank(opJump)
+			jump = blank(ir.OpJump)
 		}
-		par := blank(opParallel)
+		par := blank(ir.OpParallel)
 		for _, p := range phis {
 			v, n := s.resolve(p.Edges[e]), int32(s.u.slots(p.Type()))
-			c := pcopy{dst: s.vals[p], src: noLoc, n: n}
+			c := ir.Move{Dst: s.vals[p], Src: ir.NoLoc, N: n}
 			if k, ok := v.(*ssa.Const); ok {
 				if w, ok := s.constWord(k); ok {
-					c.val = w
-					par.copies = append(par.copies, c)
+					c.Val = w
+					par.Copies = append(par.Copies, c)
 					continue
 				}
 				if k.Value == nil && !s.u.trait(k.Type()).boxed {
-					par.copies = append(par.copies, c) // zero
+					par.Copies = append(par.Copies, c) // zero
 					continue
 				}
 			}
-			c.src = s.val(v)
-			if c.src != c.dst {
-				par.copies = append(par.copies, c)
+			c.Src = s.val(v)
+			if c.Src != c.Dst {
+				par.Copies = append(par.Copies, c)
 			}
 		}
 		s.pos = 0
 		s.put(par)
-		s.cur.insts = append(s.cur.insts, jump)
+		s.cur.Insts = append(s.cur.Insts, jump)
 	}
 }
 
 // splitEdge puts a new block between from and to, and makes it the current one.
-func (s *sel) splitEdge(from, to *block) {
+func (s *sel) splitEdge(from, to *ir.Block) {
 	m := s.newBlock()
-	for i, x := range from.succs {
+	for i, x := range from.Succs {
 		if x == to {
-			from.succs[i] = m
+			from.Succs[i] = m
 		}
 	}
-	for i, x := range to.preds {
+	for i, x := range to.Preds {
 		if x == from {
-			to.preds[i] = m
+			to.Preds[i] = m
 		}
 	}
-	m.preds, m.succs = []*block{from}, []*block{to}
+	m.Preds, m.Succs = []*ir.Block{from}, []*ir.Block{to}
 	s.begin(m)
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 	"github.com/tandemvm/tandem/vm/internal/load"
 )
@@ -39,9 +40,9 @@ type function struct {
 	sig     shape
 	name    string
 	flags   code.FuncFlag
-	chunk   *chunk
-	lines   []linePos
-	inlined []inlinedCall
+	chunk   *ir.Chunk
+	lines   []ir.LinePos
+	inlined []ir.InlinedCall
 	file    string
 	line    int32
 }

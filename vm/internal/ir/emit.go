@@ -1,4 +1,4 @@
-package lower
+package ir
 
 import (
 	"fmt"
@@ -6,26 +6,26 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 )
 
-// chunk is the code of one function before it is placed in the image.
-type chunk struct {
-	words   []code.Instr
-	refs    []int32 // words of LdG and StG ops whose offset is provisional
-	exts    []int32 // ext words that are provisional addresses
-	lines   []chunkLine
-	frame   int32
-	recover int32 // word, -1 none
+// Chunk is the code of one function before it is placed in the image.
+type Chunk struct {
+	Words   []code.Instr
+	Refs    []int32 // words of LdG and StG ops whose offset is provisional
+	Exts    []int32 // ext words that are provisional addresses
+	Lines   []chunkLine
+	Frame   int32
+	Recover int32 // word, -1 none
 }
 
 type chunkLine struct {
-	word int32
-	pos  int32
+	Word int32
+	Pos  int32
 }
 
 // emitter encodes placed instructions.
 type emitter struct {
-	f     *fn
+	f     *Func
 	p     *placement
-	out   chunk
+	out   Chunk
 	fixes []fix
 	far   bool // short jumps may not reach: compare and jump over a long one
 	spare int32
@@ -34,56 +34,56 @@ type emitter struct {
 
 type fix struct {
 	word   int32
-	target *block
+	target *Block
 }
 
 // farWords is the size from which a function is encoded with long jumps only.
 const farWords = 30000
 
-// emit encodes f.
-func (f *fn) emit() *chunk {
+// Emit encodes f.
+func (f *Func) Emit() *Chunk {
 	p := f.place()
 	e := &emitter{f: f, p: p, inc: -1}
 	e.encode()
-	if len(e.out.words) > farWords {
+	if len(e.out.Words) > farWords {
 		e = &emitter{f: f, p: p, inc: -1, far: true}
 		e.encode()
 	}
-	e.out.frame = p.size + e.spare
+	e.out.Frame = p.size + e.spare
 	return &e.out
 }
 
 func (e *emitter) encode() {
-	e.out.recover = -1
-	var blocks []*block
+	e.out.Recover = -1
+	var blocks []*Block
 	for _, b := range e.f.blocks {
-		if b == e.f.entry || b == e.f.recover || !e.empty(b) || e.empty(e.target(b)) {
+		if b == e.f.Entry || b == e.f.Recover || !e.empty(b) || e.empty(e.target(b)) {
 			blocks = append(blocks, b) // what jumps to others goes past them
 		}
 	}
 	for bi, b := range blocks {
-		b.pc = int32(len(e.out.words))
-		var next *block
+		b.pc = int32(len(e.out.Words))
+		var next *Block
 		if bi+1 < len(blocks) {
 			next = blocks[bi+1]
 		}
-		for k := range b.insts {
-			e.inst(b, &b.insts[k], next)
+		for k := range b.Insts {
+			e.inst(b, &b.Insts[k], next)
 		}
 	}
 	for _, x := range e.fixes {
 		e.patch(x)
 	}
-	if n := len(e.out.lines); n > 0 && int(e.out.lines[n-1].word) == len(e.out.words) {
-		e.out.lines = e.out.lines[:n-1]
+	if n := len(e.out.Lines); n > 0 && int(e.out.Lines[n-1].Word) == len(e.out.Words) {
+		e.out.Lines = e.out.Lines[:n-1]
 	}
-	if e.f.recover != nil {
-		e.out.recover = e.f.recover.pc
+	if e.f.Recover != nil {
+		e.out.Recover = e.f.Recover.pc
 	}
 }
 
 func (e *emitter) patch(x fix) {
-	w := &e.out.words[x.word]
+	w := &e.out.Words[x.word]
 	off := e.target(x.target).pc - x.word
 	switch code.Table[w.Op].Form {
 	case code.FormJ, code.FormAJ:
@@ -97,27 +97,27 @@ func (e *emitter) patch(x fix) {
 }
 
 // target is where a jump to b ends up: b, or past blocks that only jump on.
-func (e *emitter) target(b *block) *block {
-	for n := 0; n < 8 && e.empty(b) && b.succs[0] != b; n++ {
-		b = b.succs[0]
+func (e *emitter) target(b *Block) *Block {
+	for n := 0; n < 8 && e.empty(b) && b.Succs[0] != b; n++ {
+		b = b.Succs[0]
 	}
 	return b
 }
 
 // empty says whether b does nothing but jump on.
-func (e *emitter) empty(b *block) bool {
-	for k := range b.insts {
-		i := &b.insts[k]
-		switch i.op {
-		case opJump:
+func (e *emitter) empty(b *Block) bool {
+	for k := range b.Insts {
+		i := &b.Insts[k]
+		switch i.Op {
+		case OpJump:
 		case opUse:
-		case opCopy:
-			if e.p.slot(i.a) != e.p.slot(i.b) {
+		case OpCopy:
+			if e.p.slot(i.A) != e.p.slot(i.B) {
 				return false
 			}
-		case opParallel:
-			for _, c := range i.copies {
-				if c.src.r == noReg || e.p.slot(c.dst) != e.p.slot(c.src) {
+		case OpParallel:
+			for _, c := range i.Copies {
+				if c.Src.R == NoReg || e.p.slot(c.Dst) != e.p.slot(c.Src) {
 					return false
 				}
 			}
@@ -125,113 +125,113 @@ func (e *emitter) empty(b *block) bool {
 			return false
 		}
 	}
-	return len(b.succs) == 1
+	return len(b.Succs) == 1
 }
 
-func (e *emitter) word(i code.Instr) { e.out.words = append(e.out.words, i) }
+func (e *emitter) word(i code.Instr) { e.out.Words = append(e.out.Words, i) }
 
 func (e *emitter) line(pos int32) {
 	if pos == 0 {
 		return
 	}
-	if n := len(e.out.lines); n > 0 && e.out.lines[n-1].pos == pos {
+	if n := len(e.out.Lines); n > 0 && e.out.Lines[n-1].Pos == pos {
 		return
-	} else if n > 0 && e.out.lines[n-1].word == int32(len(e.out.words)) {
-		e.out.lines[n-1].pos = pos
+	} else if n > 0 && e.out.Lines[n-1].Word == int32(len(e.out.Words)) {
+		e.out.Lines[n-1].Pos = pos
 		return
 	}
-	e.out.lines = append(e.out.lines, chunkLine{int32(len(e.out.words)), pos})
+	e.out.Lines = append(e.out.Lines, chunkLine{int32(len(e.out.Words)), pos})
 }
 
-func (e *emitter) slot(l loc) uint16 { return uint16(e.p.slot(l)) }
+func (e *emitter) slot(l Loc) uint16 { return uint16(e.p.slot(l)) }
 
-func (e *emitter) inst(b *block, i *inst, next *block) {
-	switch i.op {
+func (e *emitter) inst(b *Block, i *Inst, next *Block) {
+	switch i.Op {
 	case opUse:
 		return
-	case opCopy:
-		if dst, src := e.p.slot(i.a), e.p.slot(i.b); dst != src {
-			e.line(i.pos)
-			e.move(dst, src, i.n)
+	case OpCopy:
+		if dst, src := e.p.slot(i.A), e.p.slot(i.B); dst != src {
+			e.line(i.Pos)
+			e.move(dst, src, i.N)
 		}
 		return
-	case opParallel:
-		e.parallel(i.copies)
+	case OpParallel:
+		e.parallel(i.Copies)
 		return
-	case opJump:
-		e.line(i.pos)
+	case OpJump:
+		e.line(i.Pos)
 		e.turn(b)
-		e.jump(b.succs[0], next)
+		e.jump(b.Succs[0], next)
 		return
-	case opBranch:
-		e.line(i.pos)
+	case OpBranch:
+		e.line(i.Pos)
 		e.branch(b, i, next)
 		return
 	}
-	e.line(i.pos)
+	e.line(i.Pos)
 	e.plain(i)
 }
 
 // plain encodes an instruction that is an op of the table.
-func (e *emitter) plain(i *inst) {
-	w := code.Instr{Op: i.op, A: e.slot(i.a), B: e.slot(i.b), C: e.slot(i.c)}
-	if i.win >= 0 {
-		w.A = uint16(e.p.window(i.win))
+func (e *emitter) plain(i *Inst) {
+	w := code.Instr{Op: i.Op, A: e.slot(i.A), B: e.slot(i.B), C: e.slot(i.C)}
+	if i.Win >= 0 {
+		w.A = uint16(e.p.window(i.Win))
 	}
-	if i.ref && (i.op >= code.LdG64 && i.op <= code.StG192) {
-		e.out.refs = append(e.out.refs, int32(len(e.out.words)))
+	if i.Ref && (i.Op >= code.LdG64 && i.Op <= code.StG192) {
+		e.out.Refs = append(e.out.Refs, int32(len(e.out.Words)))
 	}
-	switch form := code.Table[i.op].Form; form {
+	switch form := code.Table[i.Op].Form; form {
 	case code.FormABI, code.FormABU:
-		w.C = uint16(i.imm)
+		w.C = uint16(i.Imm)
 		if w.Op == code.AddI && w.A == w.B && w.C == 1 {
-			e.inc = int32(len(e.out.words))
+			e.inc = int32(len(e.out.Words))
 		}
 	case code.FormCallB:
-		w.C = uint16(i.imm)
+		w.C = uint16(i.Imm)
 	case code.FormABUX:
-		w.C = uint16(i.imm)
+		w.C = uint16(i.Imm)
 		e.word(w)
 		e.ext(i)
 		return
 	case code.FormAI, code.FormCall:
-		w = w.WithImm32(int32(i.imm))
+		w = w.WithImm32(int32(i.Imm))
 	case code.FormAX, code.FormABX, code.FormABCX:
 		e.word(w)
-		if roles[i.op]&readX != 0 {
-			e.word(code.ExtWord(uint64(e.slot(i.x[0]))))
+		if roles[i.Op]&readX != 0 {
+			e.word(code.ExtWord(uint64(e.slot(i.X[0]))))
 			return
 		}
 		e.ext(i)
 		return
 	case code.FormABUXX:
-		m, shift := code.Reciprocal(i.ext, code.IsSignedDivision(i.op))
+		m, shift := code.Reciprocal(i.Ext, code.IsSignedDivision(i.Op))
 		w.C = shift
 		e.word(w)
-		e.word(code.ExtWord(i.ext))
+		e.word(code.ExtWord(i.Ext))
 		e.word(code.ExtWord(m))
 		return
 	case code.FormSlice:
 		e.word(w)
 		var s [3]uint64
-		for k, x := range i.x {
+		for k, x := range i.X {
 			s[k] = 0xFFFF
-			if x.r != noReg {
+			if x.R != NoReg {
 				s[k] = uint64(e.slot(x))
 			}
 		}
 		e.word(code.ExtWord(s[0] | s[1]<<16 | s[2]<<32))
-		e.word(code.ExtWord(i.ext))
+		e.word(code.ExtWord(i.Ext))
 		return
 	}
 	e.word(w)
 }
 
-func (e *emitter) ext(i *inst) {
-	if i.ref {
-		e.out.exts = append(e.out.exts, int32(len(e.out.words)))
+func (e *emitter) ext(i *Inst) {
+	if i.Ref {
+		e.out.Exts = append(e.out.Exts, int32(len(e.out.Words)))
 	}
-	e.word(code.ExtWord(i.ext))
+	e.word(code.ExtWord(i.Ext))
 }
 
 func (e *emitter) move(dst, src, n int32) {
@@ -257,7 +257,7 @@ func (e *emitter) constant(dst int32, val uint64, ref bool) {
 	}
 	e.word(code.Instr{Op: code.LdC, A: uint16(dst)})
 	if ref {
-		e.out.exts = append(e.out.exts, int32(len(e.out.words)))
+		e.out.Exts = append(e.out.Exts, int32(len(e.out.Words)))
 	}
 	e.word(code.ExtWord(val))
 }
@@ -268,13 +268,13 @@ type slotMove struct{ dst, src, n int32 }
 func (m slotMove) clobbers(o slotMove) bool { return m.dst < o.src+o.n && o.src < m.dst+m.n }
 
 // parallel orders simultaneous copies so that none overwrites the source of a later one; cycles go through spare slots.
-func (e *emitter) parallel(copies []pcopy) {
+func (e *emitter) parallel(copies []Move) {
 	var todo []slotMove
 	for _, c := range copies {
-		if c.src.r == noReg {
+		if c.Src.R == NoReg {
 			continue
 		}
-		if m := (slotMove{e.p.slot(c.dst), e.p.slot(c.src), c.n}); m.dst != m.src {
+		if m := (slotMove{e.p.slot(c.Dst), e.p.slot(c.Src), c.N}); m.dst != m.src {
 			todo = append(todo, m)
 		}
 	}
@@ -303,30 +303,30 @@ func (e *emitter) parallel(copies []pcopy) {
 		aside := e.p.size + e.spare
 		e.spare += m.n
 		if aside+m.n > maxFrameSlots {
-			panic(tooBig(e.f.name + " needs too many slots"))
+			panic(TooBig(e.f.name + " needs too many slots"))
 		}
 		e.move(aside, m.src, m.n)
 		m.src = aside
 	}
 	for _, c := range copies {
-		if c.src.r != noReg {
+		if c.Src.R != NoReg {
 			continue
 		}
-		dst := e.p.slot(c.dst)
-		if c.n > 1 && c.val == 0 {
-			e.word(code.Instr{Op: code.Zero, A: uint16(dst)}.WithImm32(c.n))
+		dst := e.p.slot(c.Dst)
+		if c.N > 1 && c.Val == 0 {
+			e.word(code.Instr{Op: code.Zero, A: uint16(dst)}.WithImm32(c.N))
 			continue
 		}
-		e.constant(dst, c.val, c.ref)
+		e.constant(dst, c.Val, c.ref)
 	}
 }
 
-func (e *emitter) jump(to, next *block) {
+func (e *emitter) jump(to, next *Block) {
 	to = e.target(to)
 	if next != nil && (to == next || e.target(next) == to) {
 		return
 	}
-	e.fixes = append(e.fixes, fix{int32(len(e.out.words)), to})
+	e.fixes = append(e.fixes, fix{int32(len(e.out.Words)), to})
 	e.word(code.Instr{Op: code.Jmp})
 }
 
@@ -377,9 +377,9 @@ func inverse(op code.Op) (inv code.Op, swap bool) {
 	panic(fmt.Sprintf("BUG: lower: %v is no branch", op))
 }
 
-func (e *emitter) branch(b *block, i *inst, next *block) {
-	yes, no := b.succs[0], b.succs[1]
-	op, x, y := i.br, i.a, i.b
+func (e *emitter) branch(b *Block, i *Inst, next *Block) {
+	yes, no := b.Succs[0], b.Succs[1]
+	op, x, y := i.Br, i.A, i.B
 	invert := func() {
 		inv, swap := inverse(op)
 		op = inv
@@ -399,13 +399,13 @@ func (e *emitter) branch(b *block, i *inst, next *block) {
 		if swap {
 			p, q = q, p
 		}
-		e.word(e.compare(inv, p, q, i.imm, 2))
+		e.word(e.compare(inv, p, q, i.Imm, 2))
 		e.jump(yes, nil)
 		e.jump(no, next)
 		return
 	}
-	if w := e.compare(op, x, y, i.imm, 0); !e.countTo(b, w, yes) {
-		e.fixes = append(e.fixes, fix{int32(len(e.out.words)), yes})
+	if w := e.compare(op, x, y, i.Imm, 0); !e.countTo(b, w, yes) {
+		e.fixes = append(e.fixes, fix{int32(len(e.out.Words)), yes})
 		e.word(w)
 	}
 	e.jump(no, next)
@@ -413,19 +413,19 @@ func (e *emitter) branch(b *block, i *inst, next *block) {
 
 // turn ends a block that jumps to another which does nothing but test a counter, as the turns of a for loop end: if the counter has just been
 // incremented it is tested here. The test stays where it is too; it is passed when the loop is entered, and once more when it ends.
-func (e *emitter) turn(b *block) {
-	to := e.target(b.succs[0])
-	if len(to.insts) != 1 || to.insts[0].op != opBranch || e.far {
+func (e *emitter) turn(b *Block) {
+	to := e.target(b.Succs[0])
+	if len(to.Insts) != 1 || to.Insts[0].Op != OpBranch || e.far {
 		return
 	}
-	i := &to.insts[0]
-	e.countTo(b, e.compare(i.br, i.a, i.b, i.imm, 0), to.succs[0])
+	i := &to.Insts[0]
+	e.countTo(b, e.compare(i.Br, i.A, i.B, i.Imm, 0), to.Succs[0])
 }
 
 // countTo makes the increment just encoded in block b one with the compare and jump w to block yes; false if they cannot be.
-func (e *emitter) countTo(b *block, w code.Instr, yes *block) bool {
-	last := int32(len(e.out.words)) - 1
-	if last < b.pc || e.inc != last || e.far || e.out.words[last].A != w.A {
+func (e *emitter) countTo(b *Block, w code.Instr, yes *Block) bool {
+	last := int32(len(e.out.Words)) - 1
+	if last < b.pc || e.inc != last || e.far || e.out.Words[last].A != w.A {
 		return false
 	}
 	switch w.Op {
@@ -439,14 +439,14 @@ func (e *emitter) countTo(b *block, w code.Instr, yes *block) bool {
 	default:
 		return false
 	}
-	e.out.words[last] = w
+	e.out.Words[last] = w
 	e.inc = -1
 	e.fixes = append(e.fixes, fix{last, yes})
 	return true
 }
 
 // compare is the encoded compare and jump, with offset off for the short forms.
-func (e *emitter) compare(op code.Op, x, y loc, imm int64, off int16) code.Instr {
+func (e *emitter) compare(op code.Op, x, y Loc, imm int64, off int16) code.Instr {
 	w := code.Instr{Op: op, A: e.slot(x)}
 	switch code.Table[op].Form {
 	case code.FormABJ:

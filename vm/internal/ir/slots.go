@@ -1,4 +1,4 @@
-package lower
+package ir
 
 import (
 	"container/heap"
@@ -21,7 +21,7 @@ type class struct {
 
 // placement decides where in the frame each register stands.
 type placement struct {
-	f       *fn
+	f       *Func
 	l       *liveness
 	of      []*class // by reg
 	at      []int32  // by reg: slot of its class
@@ -29,12 +29,12 @@ type placement struct {
 	classes []*class
 	frame   []spans // occupation of the frame's slots
 	size    int32
-	copied  map[[2]reg]bool
+	copied  map[[2]Reg]bool
 }
 
 // place assigns slots to all registers.
-func (f *fn) place() *placement {
-	p := &placement{f: f, l: f.live(), of: make([]*class, len(f.slots)), at: make([]int32, len(f.slots))}
+func (f *Func) place() *placement {
+	p := &placement{f: f, l: f.live(), of: make([]*class, len(f.Slots)), at: make([]int32, len(f.Slots))}
 	p.makeClasses()
 	p.coalesce()
 	p.assign()
@@ -42,12 +42,12 @@ func (f *fn) place() *placement {
 }
 
 // slot is the frame slot of l.
-func (p *placement) slot(l loc) int32 {
-	if l.r == noReg {
+func (p *placement) slot(l Loc) int32 {
+	if l.R == NoReg {
 		return 0
 	}
-	c, at := p.find(l.r)
-	return c.base + at + l.off
+	c, at := p.find(l.R)
+	return c.base + at + l.Off
 }
 
 // window is the base slot of a window.
@@ -60,7 +60,7 @@ func (p *placement) window(g int32) int32 {
 	return c.base + d
 }
 
-func (p *placement) find(r reg) (*class, int32) {
+func (p *placement) find(r Reg) (*class, int32) {
 	c, at := p.of[r], p.at[r]
 	if c.merged != nil {
 		for c.merged != nil {
@@ -79,29 +79,29 @@ func (p *placement) newClass(slots int32) *class {
 }
 
 func (p *placement) makeClasses() {
-	for _, g := range p.f.groups {
-		c := p.newClass(g.size)
+	for _, g := range p.f.Groups {
+		c := p.newClass(g.Size)
 		for _, m := range g.members {
 			p.of[m.r], p.at[m.r] = c, m.off
-			for i := int32(0); i < p.f.slots[m.r]; i++ {
+			for i := int32(0); i < p.f.Slots[m.r]; i++ {
 				c.slots[m.off+i] = c.slots[m.off+i].union(p.l.spans[m.r])
 			}
 		}
 		p.groups = append(p.groups, c)
 	}
-	frame := p.groups[groupFrame]
+	frame := p.groups[GroupFrame]
 	frame.fixed, frame.base = true, 0
 	for i := int32(0); i < code.FrameHeader && i < int32(len(frame.slots)); i++ {
 		frame.slots[i] = spans{{0, p.l.end}}
 	}
 	for _, b := range p.f.blocks {
-		for k := range b.insts {
-			i := &b.insts[k]
+		for k := range b.Insts {
+			i := &b.Insts[k]
 			if !i.isCall() {
 				continue
 			}
 			at := (b.first + int32(k)) * posStep
-			c := p.groups[i.win]
+			c := p.groups[i.Win]
 			if c.call < 0 {
 				c.call = at // CallRFin, the second one, shares its CallR's window
 			}
@@ -114,7 +114,7 @@ func (p *placement) makeClasses() {
 			}
 		}
 	}
-	for r, n := range p.f.slots {
+	for r, n := range p.f.Slots {
 		if p.of[r] != nil {
 			continue
 		}
@@ -129,26 +129,26 @@ func (p *placement) makeClasses() {
 // coalesce merges the two sides of copies where they can share their slots, innermost loops first.
 func (p *placement) coalesce() {
 	type move struct {
-		dst, src loc
+		dst, src Loc
 		depth    int
 	}
 	var moves []move
 	for _, b := range p.f.blocks {
-		for k := range b.insts {
-			i := &b.insts[k]
-			switch i.op {
-			case opCopy:
-				moves = append(moves, move{i.a, i.b, b.depth})
-			case opParallel:
-				for _, c := range i.copies {
-					if c.src.r != noReg {
-						moves = append(moves, move{c.dst, c.src, b.depth})
+		for k := range b.Insts {
+			i := &b.Insts[k]
+			switch i.Op {
+			case OpCopy:
+				moves = append(moves, move{i.A, i.B, b.depth})
+			case OpParallel:
+				for _, c := range i.Copies {
+					if c.Src.R != NoReg {
+						moves = append(moves, move{c.Dst, c.Src, b.depth})
 					}
 				}
 			case code.Append, code.Append1, code.AppendStr, code.Slice, code.AddI, code.Add:
-				if i.b.r != noReg && b.depth > 0 {
+				if i.B.R != NoReg && b.depth > 0 {
 					// Not a copy, but good when both stand in one place: a hint.
-					moves = append(moves, move{i.a, i.b, b.depth - 1})
+					moves = append(moves, move{i.A, i.B, b.depth - 1})
 				}
 			}
 		}
@@ -160,13 +160,13 @@ func (p *placement) coalesce() {
 }
 
 // join makes a and b one place when that is possible.
-func (p *placement) join(a, b loc) {
-	x, ax := p.find(a.r)
-	y, ay := p.find(b.r)
+func (p *placement) join(a, b Loc) {
+	x, ax := p.find(a.R)
+	y, ay := p.find(b.R)
 	if x == y {
 		return
 	}
-	d := ay + b.off - (ax + a.off) // slot s of x is slot s+d of y
+	d := ay + b.Off - (ax + a.Off) // slot s of x is slot s+d of y
 	if rank(x) > rank(y) {
 		x, y, d = y, x, -d
 	}
@@ -274,16 +274,16 @@ func (p *placement) assign() {
 		base := p.fit(c, low, maxFrameSlots)
 		p.occupy(c, base)
 	}
-	p.size = max(int32(len(p.frame)), p.f.resSlots+p.f.argSlots+code.FrameHeader)
+	p.size = max(int32(len(p.frame)), p.f.ResSlots+p.f.ArgSlots+code.FrameHeader)
 	if p.size > maxFrameSlots {
-		panic(tooBig(fmt.Sprintf("%s needs a frame of %d slots, the limit is %d", p.f.name, p.size, maxFrameSlots)))
+		panic(TooBig(fmt.Sprintf("%s needs a frame of %d slots, the limit is %d", p.f.name, p.size, maxFrameSlots)))
 	}
 }
 
 const maxFrameSlots = 1<<16 - 1
 
-// tooBig is the panic of a function that does not fit the instruction format.
-type tooBig string
+// TooBig is the panic of a function that does not fit the instruction format.
+type TooBig string
 
 func start(c *class) int32 {
 	at := int32(1 << 30)

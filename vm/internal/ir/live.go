@@ -1,4 +1,4 @@
-package lower
+package ir
 
 import (
 	"math/bits"
@@ -95,14 +95,14 @@ func (s spans) insert(t spans) spans {
 // bitset is a set of registers.
 type bitset []uint64
 
-func (b bitset) has(r reg) bool { return b[r>>6]>>(r&63)&1 != 0 }
-func (b bitset) add(r reg)      { b[r>>6] |= 1 << (r & 63) }
-func (b bitset) del(r reg)      { b[r>>6] &^= 1 << (r & 63) }
+func (b bitset) has(r Reg) bool { return b[r>>6]>>(r&63)&1 != 0 }
+func (b bitset) add(r Reg)      { b[r>>6] |= 1 << (r & 63) }
+func (b bitset) del(r Reg)      { b[r>>6] &^= 1 << (r & 63) }
 
-func (b bitset) each(f func(reg)) {
+func (b bitset) each(f func(Reg)) {
 	for w, x := range b {
 		for x != 0 {
-			f(reg(w<<6 + bits.TrailingZeros64(x)))
+			f(Reg(w<<6 + bits.TrailingZeros64(x)))
 			x &= x - 1
 		}
 	}
@@ -110,7 +110,7 @@ func (b bitset) each(f func(reg)) {
 
 // liveness is where the registers of a function hold values that are needed.
 type liveness struct {
-	f       *fn
+	f       *Func
 	in, out []bitset // by block layout index
 	spans   []spans  // by reg
 	calls   []int32  // positions of calls, ascending
@@ -118,22 +118,22 @@ type liveness struct {
 }
 
 // number gives the instructions their numbers in layout order.
-func (f *fn) number() (count int32) {
+func (f *Func) number() (count int32) {
 	for i, b := range f.blocks {
 		b.id = i
 		b.first = count
-		count += int32(len(b.insts))
+		count += int32(len(b.Insts))
 		b.last = count
 	}
 	return count
 }
 
 // live computes the spans of all registers.
-func (f *fn) live() *liveness {
+func (f *Func) live() *liveness {
 	l := &liveness{f: f, end: f.number() * posStep}
 	l.flow()
-	l.spans = make([]spans, len(f.slots))
-	open := make([]int32, len(f.slots)) // position from which a register is needed downward, -1 none
+	l.spans = make([]spans, len(f.Slots))
+	open := make([]int32, len(f.Slots)) // position from which a register is needed downward, -1 none
 	for i := range open {
 		open[i] = -1
 	}
@@ -141,18 +141,18 @@ func (f *fn) live() *liveness {
 	for bi := len(f.blocks) - 1; bi >= 0; bi-- {
 		b := f.blocks[bi]
 		blockEnd := b.last * posStep
-		l.out[bi].each(func(r reg) { open[r] = blockEnd })
-		for k := len(b.insts) - 1; k >= 0; k-- {
-			i := &b.insts[k]
+		l.out[bi].each(func(r Reg) { open[r] = blockEnd })
+		for k := len(b.Insts) - 1; k >= 0; k-- {
+			i := &b.Insts[k]
 			at := (b.first + int32(k)) * posStep
 			if i.isCall() {
 				l.calls = append(l.calls, at)
 			}
 			write := at + posWrite
-			if i.n > 1 && i.op != opCopy && i.op != opParallel && i.op < opCopy && roles[i.op]&atomicA == 0 {
+			if i.N > 1 && i.Op != OpCopy && i.Op != OpParallel && i.Op < OpCopy && roles[i.Op]&atomicA == 0 {
 				write = at // no slot of the result may be one of an operand
 			}
-			i.eachDef(f.slots, func(r reg, whole bool) {
+			i.eachDef(f.Slots, func(r Reg, whole bool) {
 				to := open[r]
 				if to < 0 {
 					to = at + posWrite + 1
@@ -164,20 +164,20 @@ func (f *fn) live() *liveness {
 					open[r] = to
 				}
 			})
-			i.eachUse(func(r reg) {
+			i.eachUse(func(r Reg) {
 				if open[r] < 0 {
 					open[r] = at + posRead + 1
 				}
 			})
 		}
 		blockStart := b.first * posStep
-		l.in[bi].each(func(r reg) {
+		l.in[bi].each(func(r Reg) {
 			l.push(r, span{blockStart, max(open[r], blockStart)})
 			open[r] = -1
 		})
 		for r, to := range open {
 			if to >= 0 { // partly written only: needed from the block's start
-				l.push(reg(r), span{blockStart, to})
+				l.push(Reg(r), span{blockStart, to})
 				open[r] = -1
 			}
 		}
@@ -185,10 +185,10 @@ func (f *fn) live() *liveness {
 	for i, j := 0, len(l.calls)-1; i < j; i, j = i+1, j-1 {
 		l.calls[i], l.calls[j] = l.calls[j], l.calls[i]
 	}
-	all := func(r reg) { l.spans[r] = spans{{0, l.end}} }
+	all := func(r Reg) { l.spans[r] = spans{{0, l.end}} }
 	for r := range l.spans {
-		if f.pinned[r] {
-			all(reg(r))
+		if f.Pinned[r] {
+			all(Reg(r))
 			continue
 		}
 		s := l.spans[r]
@@ -196,14 +196,14 @@ func (f *fn) live() *liveness {
 			s[i], s[j] = s[j], s[i]
 		}
 	}
-	if f.recover != nil {
-		l.in[f.recover.id].each(all) // a panic may come from anywhere
+	if f.Recover != nil {
+		l.in[f.Recover.id].each(all) // a panic may come from anywhere
 	}
 	return l
 }
 
 // push adds s, which is not after any span of r pushed so far.
-func (l *liveness) push(r reg, s span) {
+func (l *liveness) push(r Reg, s span) {
 	list := l.spans[r]
 	if n := len(list); n > 0 && s.to >= list[n-1].from {
 		list[n-1].from = min(list[n-1].from, s.from)
@@ -216,7 +216,7 @@ func (l *liveness) push(r reg, s span) {
 // flow computes what is live into and out of each block.
 func (l *liveness) flow() {
 	f := l.f
-	words := (len(f.slots) + 63) / 64
+	words := (len(f.Slots) + 63) / 64
 	n := len(f.blocks)
 	store := make(bitset, words*n*4)
 	cut := func() bitset { b := store[:words:words]; store = store[words:]; return b }
@@ -225,14 +225,14 @@ func (l *liveness) flow() {
 	for bi, b := range f.blocks {
 		l.in[bi], l.out[bi], gen[bi], kill[bi] = cut(), cut(), cut(), cut()
 		g, k := gen[bi], kill[bi]
-		for ii := range b.insts {
-			i := &b.insts[ii]
-			i.eachUse(func(r reg) {
+		for ii := range b.Insts {
+			i := &b.Insts[ii]
+			i.eachUse(func(r Reg) {
 				if !k.has(r) {
 					g.add(r)
 				}
 			})
-			i.eachDef(f.slots, func(r reg, whole bool) {
+			i.eachDef(f.Slots, func(r Reg, whole bool) {
 				if whole {
 					k.add(r)
 				} else if !k.has(r) {
@@ -245,7 +245,7 @@ func (l *liveness) flow() {
 		changed = false
 		for bi := n - 1; bi >= 0; bi-- {
 			in, out := l.in[bi], l.out[bi]
-			for _, s := range f.blocks[bi].succs {
+			for _, s := range f.blocks[bi].Succs {
 				for w, x := range l.in[s.id] {
 					out[w] |= x
 				}
@@ -262,57 +262,57 @@ func (l *liveness) flow() {
 }
 
 // dropDead removes pure instructions whose results nothing reads.
-func (f *fn) dropDead() {
-	count := make([]int32, len(f.slots))
-	for r := range f.pinned {
-		if f.pinned[r] {
+func (f *Func) dropDead() {
+	count := make([]int32, len(f.Slots))
+	for r := range f.Pinned {
+		if f.Pinned[r] {
 			count[r]++
 		}
 	}
 	for _, b := range f.blocks {
-		for k := range b.insts {
-			b.insts[k].eachUse(func(r reg) { count[r]++ })
+		for k := range b.Insts {
+			b.Insts[k].eachUse(func(r Reg) { count[r]++ })
 		}
 	}
 	for changed := true; changed; {
 		changed = false
 		for _, b := range f.blocks {
-			for k := len(b.insts) - 1; k >= 0; k-- {
-				i := &b.insts[k]
-				if i.op == opParallel {
-					kept := i.copies[:0]
-					for _, c := range i.copies {
-						if count[c.dst.r] > 0 {
+			for k := len(b.Insts) - 1; k >= 0; k-- {
+				i := &b.Insts[k]
+				if i.Op == OpParallel {
+					kept := i.Copies[:0]
+					for _, c := range i.Copies {
+						if count[c.Dst.R] > 0 {
 							kept = append(kept, c)
 							continue
 						}
-						if c.src.r != noReg {
-							count[c.src.r]--
+						if c.Src.R != NoReg {
+							count[c.Src.R]--
 						}
 						changed = true
 					}
-					i.copies = kept
+					i.Copies = kept
 					continue
 				}
 				if i.dead || !i.isPure() {
 					continue
 				}
 				used := false
-				i.eachDef(f.slots, func(r reg, _ bool) { used = used || count[r] > 0 })
+				i.eachDef(f.Slots, func(r Reg, _ bool) { used = used || count[r] > 0 })
 				if !used {
 					i.dead, changed = true, true
-					i.eachUse(func(r reg) { count[r]-- })
+					i.eachUse(func(r Reg) { count[r]-- })
 				}
 			}
 		}
 	}
 	for _, b := range f.blocks {
-		kept := b.insts[:0]
-		for _, i := range b.insts {
-			if !i.dead && !(i.op == opParallel && len(i.copies) == 0) {
+		kept := b.Insts[:0]
+		for _, i := range b.Insts {
+			if !i.dead && !(i.Op == OpParallel && len(i.Copies) == 0) {
 				kept = append(kept, i)
 			}
 		}
-		b.insts = kept
+		b.Insts = kept
 	}
 }

@@ -1,21 +1,22 @@
-package lower
+package ir
 
 // loop is a natural loop; loops nest.
 type loop struct {
-	head   *block
+	head   *Block
 	outer  *loop
-	blocks []*block // those of inner loops included
+	blocks []*Block // those of inner loops included
 	depth  int
 }
 
-func link(from, to *block) {
-	from.succs = append(from.succs, to)
-	to.preds = append(to.preds, from)
+// Link makes to a successor of from.
+func Link(from, to *Block) {
+	from.Succs = append(from.Succs, to)
+	to.Preds = append(to.Preds, from)
 }
 
 // lay finds the loops and orders the blocks: reachable ones only, loops contiguous, the test of a loop at its
 // bottom, so that an iteration takes one jump.
-func (f *fn) lay() {
+func (f *Func) lay() {
 	order := f.postorder()
 	idom := dominators(order)
 	f.findLoops(order, idom)
@@ -24,15 +25,15 @@ func (f *fn) lay() {
 }
 
 // postorder numbers the blocks reachable from the entry and the recover block and returns them in postorder.
-func (f *fn) postorder() []*block {
+func (f *Func) postorder() []*Block {
 	for _, b := range f.blocks {
 		b.id = -1
 	}
-	var order []*block
-	var visit func(b *block)
-	visit = func(b *block) {
+	var order []*Block
+	var visit func(b *Block)
+	visit = func(b *Block) {
 		b.id = 0
-		for _, s := range b.succs {
+		for _, s := range b.Succs {
 			if s.id < 0 {
 				visit(s)
 			}
@@ -40,35 +41,35 @@ func (f *fn) postorder() []*block {
 		b.id = len(order)
 		order = append(order, b)
 	}
-	if f.recover != nil {
-		visit(f.recover)
+	if f.Recover != nil {
+		visit(f.Recover)
 	}
-	if f.entry.id < 0 {
-		visit(f.entry)
+	if f.Entry.id < 0 {
+		visit(f.Entry)
 	}
-	reached := map[*block]bool{}
+	reached := map[*Block]bool{}
 	for _, b := range order {
 		reached[b] = true
 	}
 	for _, b := range order {
-		kept := b.preds[:0]
-		for _, p := range b.preds {
+		kept := b.Preds[:0]
+		for _, p := range b.Preds {
 			if reached[p] {
 				kept = append(kept, p)
 			}
 		}
-		b.preds = kept
+		b.Preds = kept
 	}
 	return order
 }
 
 // dominators is the immediate dominator of each block by its postorder number (Cooper, Harvey, Kennedy: A Simple,
 // Fast Dominance Algorithm); a root's is itself.
-func dominators(order []*block) []int {
+func dominators(order []*Block) []int {
 	idom := make([]int, len(order))
 	for i := range idom {
 		idom[i] = -1
-		if len(order[i].preds) == 0 {
+		if len(order[i].Preds) == 0 {
 			idom[i] = i
 		}
 	}
@@ -81,7 +82,7 @@ func dominators(order []*block) []int {
 				continue
 			}
 			d := -1
-			for _, p := range order[i].preds {
+			for _, p := range order[i].Preds {
 				switch {
 				case idom[p.id] < 0:
 				case d < 0:
@@ -124,15 +125,15 @@ func dominates(idom []int, a, b int) bool {
 }
 
 // findLoops sets loop and depth of the blocks.
-func (f *fn) findLoops(order []*block, idom []int) {
+func (f *Func) findLoops(order []*Block, idom []int) {
 	for _, b := range order {
 		b.loop, b.depth = nil, 0
 	}
 	// Postorder: heads of inner loops come before those of outer ones.
 	for _, h := range order {
 		var l *loop
-		var work []*block
-		for _, p := range h.preds {
+		var work []*Block
+		for _, p := range h.Preds {
 			if !dominates(idom, h.id, p.id) {
 				continue
 			}
@@ -144,7 +145,7 @@ func (f *fn) findLoops(order []*block, idom []int) {
 		if l == nil {
 			continue
 		}
-		seen := map[*block]bool{h: true}
+		seen := map[*Block]bool{h: true}
 		l.blocks = append(l.blocks, h)
 		for len(work) > 0 {
 			b := work[len(work)-1]
@@ -154,7 +155,7 @@ func (f *fn) findLoops(order []*block, idom []int) {
 			}
 			seen[b] = true
 			l.blocks = append(l.blocks, b)
-			work = append(work, b.preds...)
+			work = append(work, b.Preds...)
 		}
 		for _, b := range l.blocks {
 			in := b.loop
@@ -181,7 +182,7 @@ func (f *fn) findLoops(order []*block, idom []int) {
 }
 
 // inLoop says whether b is in l or in a loop within it.
-func inLoop(b *block, l *loop) bool {
+func inLoop(b *Block, l *loop) bool {
 	for x := b.loop; x != nil; x = x.outer {
 		if x == l {
 			return true
@@ -191,27 +192,27 @@ func inLoop(b *block, l *loop) bool {
 }
 
 // sequence is a reverse postorder in which what leaves a loop comes after the loop.
-func (f *fn) sequence() []*block {
-	seen := map[*block]bool{}
-	var rev []*block
-	var visit func(b *block)
-	visit = func(b *block) {
+func (f *Func) sequence() []*Block {
+	seen := map[*Block]bool{}
+	var rev []*Block
+	var visit func(b *Block)
+	visit = func(b *Block) {
 		seen[b] = true
-		first := func(s *block) bool { return b.loop != nil && !inLoop(s, b.loop) }
+		first := func(s *Block) bool { return b.loop != nil && !inLoop(s, b.loop) }
 		for _, leaving := range []bool{true, false} {
-			for i := len(b.succs) - 1; i >= 0; i-- {
-				if s := b.succs[i]; first(s) == leaving && !seen[s] {
+			for i := len(b.Succs) - 1; i >= 0; i-- {
+				if s := b.Succs[i]; first(s) == leaving && !seen[s] {
 					visit(s)
 				}
 			}
 		}
 		rev = append(rev, b)
 	}
-	if f.recover != nil {
-		visit(f.recover)
+	if f.Recover != nil {
+		visit(f.Recover)
 	}
-	if !seen[f.entry] {
-		visit(f.entry)
+	if !seen[f.Entry] {
+		visit(f.Entry)
 	}
 	for i, j := 0, len(rev)-1; i < j; i, j = i+1, j-1 {
 		rev[i], rev[j] = rev[j], rev[i]
@@ -220,16 +221,16 @@ func (f *fn) sequence() []*block {
 }
 
 // rotate moves the head of a loop behind its last block when the head decides whether to go on.
-func (f *fn) rotate() {
-	var heads []*block
+func (f *Func) rotate() {
+	var heads []*Block
 	for _, b := range f.blocks {
-		if b.loop != nil && b.loop.head == b && b != f.entry {
+		if b.loop != nil && b.loop.head == b && b != f.Entry {
 			heads = append(heads, b)
 		}
 	}
 	for i := len(heads) - 1; i >= 0; i-- { // inner loops first
 		h := heads[i]
-		if len(h.succs) != 2 || inLoop(h.succs[0], h.loop) == inLoop(h.succs[1], h.loop) {
+		if len(h.Succs) != 2 || inLoop(h.Succs[0], h.loop) == inLoop(h.Succs[1], h.loop) {
 			continue
 		}
 		at, last := -1, -1
@@ -241,7 +242,7 @@ func (f *fn) rotate() {
 				last = k
 			}
 		}
-		if last <= at || len(f.blocks[last].succs) != 1 || f.blocks[last].succs[0] != h {
+		if last <= at || len(f.blocks[last].Succs) != 1 || f.blocks[last].Succs[0] != h {
 			continue
 		}
 		copy(f.blocks[at:], f.blocks[at+1:last+1])
