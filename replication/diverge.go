@@ -119,10 +119,13 @@ func (r *Replica) firstDifference(ctx context.Context, peer string, p changes.Pa
 // sight is what a peer and this one said of themselves at one moment.
 type sight struct{ theirHeads, theirDigest, ourHeads, ourDigest changes.Hash }
 
-// suspect compares a beat with what this replica has. Equal heads mean equal deltas and so equal digests; a beat is put together while
-// turns come in, so it takes two in a row that say the same, with nothing new here between them.
+// suspect compares a beat with what this replica has. Equal heads mean equal deltas and so equal digests. Both sides say heads and digest
+// of one moment: a beat with the heads before a turn and the digest after it, given twice by the network, was an alarm. A peer that
+// catches up may have the heads before what lies under them, so it takes two beats in a row that say the same, with nothing new here between them.
 func (r *Replica) suspect(from string, s *said, old said) {
-	s.sight = sight{s.heads, s.digest, headsHash(r.engine.heads()), r.Digest()}
+	r.mu.Lock()
+	s.sight = sight{s.heads, s.digest, headsHash(r.tips), r.table.digest.Root()}
+	r.mu.Unlock()
 	x := s.sight
 	if x.theirHeads != x.ourHeads || x.theirDigest == x.ourDigest || x != old.sight || old.alarmed {
 		s.alarmed = old.alarmed && x.theirHeads == x.ourHeads && x.theirDigest != x.ourDigest

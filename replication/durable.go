@@ -155,7 +155,7 @@ func (r *Replica) acknowledge(h *Head) {
 	}
 	r.mu.Lock()
 	d := r.durabilityOf(h.Run)
-	ok := d.promise.Allows(h.Epoch.Number, h.Owner) && d.said.Less(h.ack())
+	ok := d.promise.Allows(h.Epoch.Number, h.Owner) && (d.said.Less(h.ack()) || h.ack().After(d.said) && r.wins(h))
 	if ok {
 		d.said = h.ack()
 		r.heard(h.Run, r.self, d.said)
@@ -169,6 +169,12 @@ func (r *Replica) acknowledge(h *Head) {
 	r.notify()
 	m := ackMessage{Acks: []ackWire{say}}
 	r.publish(append([]byte{messageVersion, messageAck}, encodeRecord(m)...), publishTimeout)
+}
+
+// wins says whether h is of the run's winning lineage. Called with mu held.
+func (r *Replica) wins(h *Head) bool {
+	rt := r.table.runs[h.Run]
+	return rt != nil && rt.winner != nil && rt.winner.id == h.lineage()
 }
 
 // ackMessage is gossip: what a member holds, said when it is new. Beats say it again.

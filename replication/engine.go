@@ -44,7 +44,7 @@ type engine struct {
 	ds       *crdt.Datastore
 	log      *slog.Logger
 	sign     func(d *delta) error
-	apply    func(records []record)
+	apply    func(records []record, heads []blockHash) // heads: of the DAG, with these records
 	failed   func(error)
 
 	started chan struct{}
@@ -75,7 +75,9 @@ func (e *engine) start(l *slog.Logger) (err error) {
 	e.halted = make(chan struct{})
 	e.started = make(chan struct{})
 	defer close(e.started) // crdt.New calls Next before it returns
-	e.ds, err = crdt.New(e.w, ds.NewKey(eraNamespace), e, e, o)
+	if e.ds, err = crdt.New(e.w, ds.NewKey(eraNamespace), e, e, o); err == nil {
+		e.apply(nil, e.tips())
+	}
 	return err
 }
 
@@ -89,10 +91,15 @@ func (e *engine) close() {
 	}
 }
 
-// heads are the tips of the DAG, sorted.
+// heads are the tips of the DAG, sorted, at this moment: perhaps ahead of the disk and of what is applied.
 func (e *engine) heads() []blockHash {
 	e.swap.RLock()
 	defer e.swap.RUnlock()
+	return e.tips()
+}
+
+// tips is heads for whoever has the engine to itself.
+func (e *engine) tips() []blockHash {
 	var out []blockHash
 	for _, c := range e.ds.InternalStats(context.Background()).Heads {
 		if h, ok := hashOf(c); ok {
@@ -137,7 +144,7 @@ func (e *engine) commit(build func() (records []record, made []block.Block, note
 		return nil, err
 	}
 	e.f.applied(c.d)
-	e.apply(c.records)
+	e.apply(c.records, e.tips())
 	return c.d, nil
 }
 
@@ -277,7 +284,7 @@ func (e *engine) finish(ctx context.Context) {
 	for _, d := range done {
 		e.f.applied(d)
 	}
-	e.apply(recordsOf(entries))
+	e.apply(recordsOf(entries), e.heads())
 }
 
 func (e *engine) Get(_ context.Context, c cid.Cid) (ipld.Node, error) {

@@ -111,11 +111,10 @@ type said struct {
 
 func (r *Replica) sendBeat() {
 	b := beat{Standby: r.cfg.Standby}
-	heads := r.engine.heads()
-	for _, h := range heads[:min(len(heads), beatHeadsMax)] {
+	r.mu.Lock()
+	for _, h := range r.tips[:min(len(r.tips), beatHeadsMax)] {
 		b.Heads = append(b.Heads, h[:])
 	}
-	r.mu.Lock()
 	root := r.table.digest.Root()
 	b.Digest = root[:]
 	for id, o := range r.owned {

@@ -110,6 +110,7 @@ type Replica struct {
 	mu       sync.Mutex
 	flushed  *sync.Cond // a flush or an ownership ended
 	table    *table
+	tips     []blockHash // heads of the DAG that the table is of
 	owned    map[changes.RunID]*ownedRun
 	past     map[changes.RunID]pastOwnership // the last one of each run
 	released map[changes.RunID]bool
@@ -304,7 +305,7 @@ func (r *Replica) load() error {
 				h = rt.winner.head
 			}
 			r.warm[h.Run] = h
-			if d := r.durabilityOf(h.Run); h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && d.said.Less(h.ack()) {
+			if d := r.durabilityOf(h.Run); h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && h.ack().After(d.said) {
 				d.said = h.ack()
 				r.heard(h.Run, r.self, d.said)
 			}
@@ -452,9 +453,10 @@ func (r *Replica) readValue(key string) ([]byte, error) {
 	return r.store.Get(low)
 }
 
-// apply takes the records of deltas that were applied whole. It runs with the store's window held.
-func (r *Replica) apply(records []record) {
+// apply takes the records of deltas that were applied whole, and the DAG's heads with them. It runs with the store's window held.
+func (r *Replica) apply(records []record, heads []blockHash) {
 	r.mu.Lock()
+	r.tips = heads
 	e := r.table.apply(records)
 	var events []Event
 	for id := range e.advanced {

@@ -167,11 +167,10 @@ type Status struct {
 
 // Status reports on this replica and every peer heard of.
 func (r *Replica) Status() Status {
-	heads := r.engine.heads()
 	connected := r.t.Peers()
-	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.Digest(), Heads: len(heads)}
 	r.mu.Lock()
-	s.Failed = r.failure
+	heads := r.tips
+	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.digest.Root(), Heads: len(heads), Failed: r.failure}
 	r.mu.Unlock()
 	r.feed.mu.Lock()
 	s.Deltas, s.Bytes, s.Pending = r.feed.deltas, r.feed.bytes, len(r.feed.waiting)+len(r.feed.queued)

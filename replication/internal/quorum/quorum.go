@@ -68,6 +68,10 @@ func (a Ack) Less(b Ack) bool {
 	return cmp.Or(cmp.Compare(a.Epoch.Number, b.Epoch.Number), cmp.Compare(a.Turn, b.Turn)) < 0
 }
 
+// After says whether a may take the place of old: it is not the same, and ranks as high. Two epochs may have one number, opened on two sides
+// of a split, and their heads one turn; which of them wins is not seen here, so the later word counts.
+func (a Ack) After(old Ack) bool { return a != old && !a.Less(old) }
+
 // Tally is what the members have said about a run. The zero value is empty. Not safe for concurrent use.
 type Tally struct {
 	acks map[string]Ack
@@ -75,7 +79,7 @@ type Tally struct {
 
 // Heard takes a member's word. What is older than its last is ignored; it says whether something is new.
 func (t *Tally) Heard(member string, a Ack) bool {
-	if old, ok := t.acks[member]; ok && !old.Less(a) {
+	if old, ok := t.acks[member]; ok && !a.After(old) {
 		return false
 	}
 	if t.acks == nil {

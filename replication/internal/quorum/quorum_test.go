@@ -19,7 +19,7 @@ func TestDurableAgainstCounting(t *testing.T) {
 			n := names[rnd.IntN(5)]
 			a := Ack{Epoch{uint64(1 + rnd.IntN(2)), [16]byte{byte(rnd.IntN(2))}}, uint64(1 + rnd.IntN(9)), 0}
 			a.Lines = a.Turn * 2
-			if old, ok := last[n]; !ok || a.Epoch.Number > old.Epoch.Number || a.Epoch.Number == old.Epoch.Number && a.Turn > old.Turn {
+			if old, ok := last[n]; !ok || a.Epoch.Number > old.Epoch.Number || a.Epoch.Number == old.Epoch.Number && a.Turn >= old.Turn {
 				last[n] = a
 			}
 			tally.Heard(n, a)
@@ -42,6 +42,25 @@ func TestDurableAgainstCounting(t *testing.T) {
 		if got, lines := tally.Durable(e, need, voters); got != want || lines != 2*want {
 			t.Fatalf("turn %d with %d lines, want %d: %v of %v", got, lines, want, last, voters)
 		}
+	}
+}
+
+// TestEpochsOfOneNumber: of two epochs with one number at one turn the later word of a member counts, and a lower one never.
+func TestEpochsOfOneNumber(t *testing.T) {
+	a, b := Ack{Epoch{3, [16]byte{1}}, 4, 3}, Ack{Epoch{3, [16]byte{2}}, 4, 3}
+	var tally Tally
+	for _, x := range []Ack{a, b, {Epoch{3, [16]byte{1}}, 3, 2}, b} {
+		tally.Heard("p", x)
+		tally.Heard("q", b)
+	}
+	if tally.Of("p") != b {
+		t.Errorf("the last word is %v", tally.Of("p"))
+	}
+	if turn, lines := tally.Durable(b.Epoch, 2, []string{"p", "q"}); turn != 4 || lines != 3 {
+		t.Errorf("turn %d, %d lines", turn, lines)
+	}
+	if tally.Heard("p", b) || !a.After(b) || a.After(a) {
+		t.Error("the same word twice is news, or another is none")
 	}
 }
 
