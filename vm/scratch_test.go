@@ -140,3 +140,44 @@ func main() {
 		t.Errorf("with enough memory: exit status %d, %v", exit, failed)
 	}
 }
+
+// TestDevNullStays: nothing is renamed over os.DevNull, which has a file system of its own, and nothing takes it away; a program run by gc as root could do both.
+func TestDevNullStays(t *testing.T) {
+	m := configured(t, source(t, `package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Println(os.WriteFile("/tmp/kept", []byte("kept"), 0o600))
+	fmt.Println(os.Rename("/tmp/kept", os.DevNull))
+	fmt.Println(os.Link("/tmp/kept", os.DevNull))
+	fmt.Println(os.Rename(os.DevNull, "/tmp/null"))
+	fmt.Println(os.Link(os.DevNull, "/tmp/null"))
+	fmt.Println(os.Rename(os.DevNull, os.DevNull))
+	fmt.Println(os.Remove(os.DevNull))
+	fmt.Println(os.RemoveAll(os.DevNull))
+	b, err := os.ReadFile("/tmp/kept")
+	fmt.Println(string(b), err)
+	b, err = os.ReadFile(os.DevNull)
+	fmt.Println(string(b), err)
+}
+`), Config{})
+	const want = `<nil>
+rename /tmp/kept /dev/null: invalid cross-device link
+link /tmp/kept /dev/null: invalid cross-device link
+rename /dev/null /tmp/null: invalid cross-device link
+link /dev/null /tmp/null: invalid cross-device link
+rename /dev/null /dev/null: device or resource busy
+remove /dev/null: device or resource busy
+unlinkat /dev/null: device or resource busy
+kept <nil>
+ <nil>
+`
+	out, _, exit, failed := runTurns(t, m, 1<<30)
+	if out != want || exit != 0 || failed != nil {
+		t.Errorf("exit status %d, %v\n%s\nwant\n%s", exit, failed, out, want)
+	}
+}

@@ -94,7 +94,7 @@ type File struct{ *file }
 
 type file struct {
 	name       string
-	fd         int    // 0, 1, 2 for the standard streams, -1 for a file, pipeFd, nullFd
+	fd         int    // 0, 1, 2 for the standard streams, -1 for a file, pipeFd
 	host       string // what the host calls its file
 	node       *inode // the scratch file, else nil
 	offset     int64
@@ -106,9 +106,6 @@ type file struct {
 	writes     bool // a scratch file, or the end of a pipe, that may be written to
 	noRead     bool // a scratch file that may not be read
 }
-
-// nullFd is the fd of DevNull, which is in every run: it is empty and takes everything.
-const nullFd = -3
 
 func NewFile(fd uintptr, name string) *File {
 	if fd > 2 {
@@ -148,9 +145,6 @@ func OpenFile(name string, flag int, perm FileMode) (*File, error) {
 func openFile(name string, flag int, perm FileMode) (*File, error) {
 	scratch.Lock()
 	defer scratch.Unlock()
-	if name == DevNull {
-		return &File{&file{name: name, fd: nullFd}}, nil
-	}
 	p := locate(name, flag&(O_CREATE|O_EXCL) != O_CREATE|O_EXCL)
 	if p.host == "" {
 		return openNode(p, name, flag, perm)
@@ -195,8 +189,6 @@ func (f *File) read(b []byte) (n int, err error) {
 	}
 	errno := 0
 	switch f.fd {
-	case nullFd:
-		return 0, atEnd(0, len(b), nil)
 	case -1:
 		n, errno = hostReadAt(f.host, b, f.offset)
 		f.offset += int64(n)
@@ -235,11 +227,7 @@ func (f *File) write(b []byte) (n int, err error) {
 	if f.node != nil {
 		return f.writeScratch(b)
 	}
-	switch f.fd {
-	case nullFd:
-		return len(b), nil
-	case 1, 2:
-	default:
+	if f.fd != 1 && f.fd != 2 {
 		return 0, syscall.EBADF
 	}
 	n, errno := hostWrite(f.fd, b)
@@ -268,8 +256,11 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (f *File) seek(offset int64, whence int) (int64, error) {
-	if f.fd != -1 {
+	switch {
+	case f.fd != -1:
 		return 0, syscall.ESPIPE
+	case f.isNull():
+		return seekNull(whence)
 	}
 	size := int64(0)
 	if whence == io.SeekEnd {
@@ -421,7 +412,13 @@ func (f *File) Fd() uintptr {
 	return uintptr(f.fd)
 }
 
-func (f *File) Sync() error                           { return f.checkValid("sync") }
+func (f *File) Sync() error {
+	if err := f.checkValid("sync"); err != nil || !f.isNull() {
+		return err
+	}
+	return f.wrapErr("sync", syscall.EINVAL)
+}
+
 func (f *File) SyscallConn() (syscall.RawConn, error) { return nil, ErrInvalid }
 func (f *File) setDeadline(t time.Time) error         { return ErrNoDeadline }
 func (f *File) setReadDeadline(t time.Time) error     { return ErrNoDeadline }

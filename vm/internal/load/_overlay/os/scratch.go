@@ -28,10 +28,11 @@ const (
 var scratch struct {
 	sync.Mutex
 	root    *inode // stands for /, which has nothing but tmp; nil until the first use
+	null    *inode // DevNull; nil until the first use
 	workDir string // absolute, "" for the host's
 }
 
-// inode is a file, directory or symbolic link. All of it is guarded by scratch.
+// inode is a file, directory, symbolic link or DevNull. All of it is guarded by scratch.
 type inode struct {
 	mode    FileMode
 	modNs   int64
@@ -105,7 +106,7 @@ func (n *inode) setSize(size int64) error {
 	switch {
 	case n.mode.IsDir():
 		return syscall.EISDIR
-	case size < 0:
+	case size < 0 || n.isNull():
 		return syscall.EINVAL
 	case size > scratchBytesMax:
 		return syscall.EFBIG
@@ -130,7 +131,7 @@ func nodeInfo(n *inode, name string) *fileStat {
 type place struct {
 	host string // what the host calls it when it is the host's, else:
 	err  error  // why nothing can be there
-	dir  *inode // the directory that has it, or would
+	dir  *inode // the directory that has it, or would; nil for DevNull, which is of another file system
 	base string // its name in dir
 	node *inode // nil when nothing is there
 	dirs bool   // the name ends in a slash: only a directory will do
@@ -151,7 +152,7 @@ func (p *place) fixed() error {
 		return syscall.EINVAL
 	case p.base == "..":
 		return syscall.ENOTEMPTY
-	case p.dir == scratch.root:
+	case p.dir == scratch.root || p.dir == nil:
 		return syscall.EBUSY
 	}
 	return nil
@@ -179,7 +180,7 @@ func locate(name string, follow bool) place {
 	}
 	clean := filepathlite.Clean(name)
 	if !inScratch(clean) {
-		return place{host: name}
+		return outside(name)
 	}
 	if !inScratch(name) {
 		name = clean
@@ -214,7 +215,7 @@ func walk(name string, follow bool) place {
 		case first == "..":
 			node = dir.parent
 		case dir == root && first != scratchDir[1:]:
-			return place{host: filepathlite.Clean("/" + first + after)}
+			return outside(filepathlite.Clean("/" + first + after))
 		case len(first) > nameBytesMax:
 			return place{err: syscall.ENAMETOOLONG}
 		default:
