@@ -13,7 +13,7 @@ import (
 	"github.com/tandemvm/tandem/vm"
 )
 
-var testPackages = flag.String("testpackages", "container/ring,text/tabwriter,cmd/compile/internal/rangefunc", "packages of GOROOT whose tests TestAsGoTest runs")
+var testPackages = flag.String("testpackages", "container/ring,text/tabwriter,embed/internal/embedtest,cmd/compile/internal/rangefunc", "packages of GOROOT whose tests TestAsGoTest runs")
 
 // TestAsGoTest runs the tests of packages of the standard library with `go test` and with `peer test`: all that is printed, but for
 // durations, and the status are the same. Others:

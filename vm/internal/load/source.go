@@ -123,7 +123,7 @@ func (s *source) parse(l *loader, texts []text) {
 	for _, t := range texts {
 		mode := parser.SkipObjectResolution
 		if s.std {
-			if bytes.Contains(t.bytes, []byte("//go:linkname ")) || t.overlay {
+			if bytes.Contains(t.bytes, []byte("//go:linkname ")) || bytes.Contains(t.bytes, []byte("//go:embed")) || t.overlay {
 				mode |= parser.ParseComments
 			}
 		} else {
@@ -145,9 +145,7 @@ func (s *source) parse(l *loader, texts []text) {
 		}
 		s.files = append(s.files, x)
 	}
-	if !s.std {
-		s.embed(l)
-	}
+	s.embed(l)
 }
 
 func (s *source) syntaxErrors(l *loader, err error) {
