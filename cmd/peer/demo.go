@@ -60,7 +60,7 @@ healed. At the end all peers must have the same digests, the counts of a plain s
 	f.BoolVar(&o.Keep, "keep", false, "leave the three peers up and say how to look at them")
 	f.Uint64Var(&o.Seed, "seed", 0, "moves the moments of kill and cut (default: random, printed)")
 	f.StringVar(&o.Dir, "store", "", "new directory for the three stores (default: a temporary one)")
-	f.IntVar(&o.Lines, "lines", 0, "lines that primes prints (default 400)")
+	f.IntVar(&o.Lines, "lines", 0, "lines that primes prints (default 600)")
 	f.DurationVar(&o.Limit, "limit", 60*time.Second, "time within which all must be done")
 	return cmd
 }

@@ -140,11 +140,12 @@ func (p *performance) check(kinds ...string) {
 	p.gone()
 }
 
+// demoLines keeps primes going until its owner was killed, also after a restart of that owner before.
 func demoLines() string {
 	if testing.Short() {
-		return "150"
+		return "200"
 	}
-	return "300"
+	return "600"
 }
 
 // TestDemo is the main job of the README.

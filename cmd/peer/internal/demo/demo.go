@@ -32,7 +32,7 @@ type Config struct {
 
 const (
 	peersCount   = 3
-	linesDefault = 400
+	linesDefault = 600
 	limitDefault = 60 * time.Second
 )
 
