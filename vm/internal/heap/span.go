@@ -148,6 +148,9 @@ func (h *Heap) reserveSpans() error {
 		return err
 	}
 	at := pageAddr(page)
+	if at < code.Base+mem.PageBytes || at-code.Base+mem.PageBytes > h.m.Size() {
+		return ErrFault // the end of the heap is damaged
+	}
 	h.m.Zero(at, mem.PageBytes)
 	r := h.rootW()
 	for i := at + mem.PageBytes - spanBytes; i > at; i -= spanBytes {
