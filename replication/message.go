@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -46,34 +45,32 @@ func decodeMessage(b []byte) (*messageWire, error) {
 	return m, nil
 }
 
-// messagePlace is where a message stands; bodies are not kept in memory.
-type messagePlace struct {
-	actor  actorID
-	number uint64
-	key    string
+// inbox is what is here of the messages of one sender to a run. Deltas come in any order that causes permit, and compaction moves
+// records to later ones; so a message waits here until all that its sender sent before are here.
+type inbox struct {
+	next  uint64            // number of the next message to file
+	early map[uint64]string // keys of those that wait, by number
 }
 
-// addMessage files a message, once; those that come together are put in order by settleMessages.
+// addMessage files a message, once and in its sender's order.
 func (r *runTable) addMessage(k recordKey, rec string, e *effect) {
-	if r.filed[rec] {
+	if r.inboxes == nil {
+		r.inboxes = map[actorID]*inbox{}
+	}
+	in := r.inboxes[k.lineage.actor]
+	if in == nil {
+		in = &inbox{next: 1, early: map[uint64]string{}}
+		r.inboxes[k.lineage.actor] = in
+	}
+	if k.number < in.next {
 		return
 	}
-	if r.filed == nil {
-		r.filed = map[string]bool{}
-	}
-	r.filed[rec] = true
-	if _, ok := e.messaged[r.id]; !ok {
-		e.messaged[r.id] = len(r.messages)
-	}
-	r.messages = append(r.messages, messagePlace{k.lineage.actor, k.number, rec})
-}
-
-// settleMessages orders new messages by sender, and those of one as they were sent.
-func (t *table) settleMessages(e *effect) {
-	for id, from := range e.messaged {
-		slices.SortFunc(t.runs[id].messages[from:], func(a, b messagePlace) int {
-			return cmp.Or(slices.Compare(a.actor[:], b.actor[:]), cmp.Compare(a.number, b.number))
-		})
+	in.early[k.number] = rec
+	for key, ok := in.early[in.next]; ok; key, ok = in.early[in.next] {
+		r.messages = append(r.messages, key)
+		delete(in.early, in.next)
+		in.next++
+		e.messaged[r.id] = true
 	}
 }
 
@@ -97,24 +94,24 @@ func (r *Replica) Send(ctx context.Context, run changes.RunID, id string, body [
 		m.Inline, m.Blob, made = nil, &ref, blocks
 	}
 	r.mu.Lock()
-	r.sent++
-	key := recordKey{kind: messageRecord, run: run, lineage: lineageID{actor: r.feed.actor}, number: r.sent}
+	r.sent[run]++
+	key := recordKey{kind: messageRecord, run: run, lineage: lineageID{actor: r.feed.actor}, number: r.sent[run]}
 	r.mu.Unlock()
 	return r.commitRecords(ctx, []record{{key.String(), encodeRecord(m)}}, made)
 }
 
-// Messages gives the messages to a run that are here, from the skip-th on. The list only grows while the replica is open; its order differs
-// from peer to peer and from opening to opening.
+// Messages gives the messages to a run that are here, from the skip-th on, those that one opening of a peer sent in the order it sent them. The list
+// only grows while the replica is open; its order otherwise differs from peer to peer and from opening to opening.
 func (r *Replica) Messages(run changes.RunID, skip int) ([]Message, error) {
 	r.mu.Lock()
-	var places []messagePlace
+	var keys []string
 	if rt := r.table.runs[run]; rt != nil && skip < len(rt.messages) {
-		places = slices.Clone(rt.messages[skip:])
+		keys = slices.Clone(rt.messages[skip:])
 	}
 	r.mu.Unlock()
 	var out []Message
-	for _, p := range places {
-		value, err := r.table.value(p.key)
+	for _, key := range keys {
+		value, err := r.table.value(key)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -142,5 +143,41 @@ func TestMetaTravels(t *testing.T) {
 	a.Release(p.run)
 	if err := a.SetMeta(ctx, p.run, p.epoch, nil); !errors.Is(err, ErrNotOwner) {
 		t.Errorf("of a run that is not owned: %v", err)
+	}
+}
+
+// TestMessagesWaitForEarlierOnes: whatever the order in which records of messages are seen, and however often, each is filed once and a
+// sender's are filed in the order they were sent.
+func TestMessagesWaitForEarlierOnes(t *testing.T) {
+	const senders, each = 3, 20
+	rng := rand.New(rand.NewPCG(seedOf(t), 0))
+	var all []recordKey
+	for s := range senders {
+		for n := range each {
+			k := recordKey{kind: messageRecord, lineage: lineageID{actor: actorID{byte(s)}}, number: uint64(n + 1)}
+			all = append(all, k, k)
+		}
+	}
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	r, filed := &runTable{}, map[string]recordKey{}
+	for _, k := range all {
+		e := newEffect()
+		before := len(r.messages)
+		filed[k.String()] = k
+		r.addMessage(k, k.String(), e)
+		if e.messaged[r.id] != (len(r.messages) > before) {
+			t.Fatalf("%d messages after %d, told: %t", len(r.messages), before, e.messaged[r.id])
+		}
+	}
+	last := map[actorID]uint64{}
+	for _, key := range r.messages {
+		k := filed[key]
+		if a := k.lineage.actor; k.number != last[a]+1 {
+			t.Fatalf("message %d of %x after its %d", k.number, a[0], last[a])
+		}
+		last[k.lineage.actor] = k.number
+	}
+	if len(r.messages) != senders*each {
+		t.Errorf("%d messages filed, want %d", len(r.messages), senders*each)
 	}
 }

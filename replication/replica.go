@@ -118,7 +118,7 @@ type Replica struct {
 	warm     map[changes.RunID]*Head // newest head whose state is completely here
 	hlc      changes.Clock
 	extra    *extra
-	sent     uint64 // messages sent by this actor
+	sent     map[changes.RunID]uint64 // messages sent by this actor, by the run they went to
 	failure  error
 	closing  bool
 	leaving  bool          // by Leave: it does not come back by itself
@@ -220,7 +220,7 @@ func open(cfg Config, o store.Options) (_ *Replica, err error) {
 }
 
 func newReplica(cfg Config, s *store.Store) *Replica {
-	r := &Replica{cfg: cfg, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: newMetrics(cfg.Metrics),
+	r := &Replica{cfg: cfg, sent: map[changes.RunID]uint64{}, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: newMetrics(cfg.Metrics),
 		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(), packer: newPacker(),
 		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
 		durable: map[changes.RunID]*durability{},

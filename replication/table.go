@@ -25,9 +25,9 @@ type table struct {
 type runTable struct {
 	id       changes.RunID
 	lineages map[lineageID]*lineage
-	messages []messagePlace  // as they came; those that came together by sender and number
-	filed    map[string]bool // their keys
-	winner   *lineage        // the one whose head ranks highest; nil while no head is here
+	messages []string // keys, as they were filed
+	inboxes  map[actorID]*inbox
+	winner   *lineage // the one whose head ranks highest; nil while no head is here
 }
 
 // lineage is what one writer wrote in one epoch of a run.
@@ -50,12 +50,12 @@ type effect struct {
 	paths    map[string]changes.Path // leaf paths whose cells in winning epochs changed
 	switched map[changes.RunID]bool  // runs that count from another epoch now
 	advanced map[changes.RunID]bool  // runs with a new winning head
-	messaged map[changes.RunID]int   // runs with new messages: how many they had before
+	messaged map[changes.RunID]bool  // runs with new messages
 	members  []string
 }
 
 func newEffect() *effect {
-	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}, messaged: map[changes.RunID]int{}}
+	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}, messaged: map[changes.RunID]bool{}}
 }
 
 func newTable(b *block.Store, m *metrics, value func(string) ([]byte, error)) *table {
@@ -157,7 +157,6 @@ func (t *table) apply(records []record) *effect {
 		}
 	}
 	t.settle(e, changed, heads)
-	t.settleMessages(e)
 	return e
 }
 
