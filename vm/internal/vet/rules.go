@@ -117,13 +117,16 @@ func (c *checker) aliases(f *ssa.Function) {
 		}
 		held := map[ssa.Value]bool{}
 		c.hold(load, held)
+		var first ssa.Instruction // in the source, whatever the order of held
 		for v := range held {
 			for _, use := range *v.Referrers() {
-				if c.endsBetween(load, use) {
-					c.report(use, "read "+p.name+" again after it, or copy what is needed before (slices.Clone, maps.Clone)", "%s was read before a turn may have ended, and is used after: the variable may hold something else by then", p.name)
-					return
+				if (first == nil || place(use) < place(first)) && c.endsBetween(load, use) {
+					first = use
 				}
 			}
+		}
+		if first != nil {
+			c.report(first, "read "+p.name+" again after it, or copy what is needed before (slices.Clone, maps.Clone)", "%s was read before a turn may have ended, and is used after: the variable may hold something else by then", p.name)
 		}
 	})
 }
