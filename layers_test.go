@@ -33,8 +33,10 @@ vm/internal/layout:   vm/internal/code
 vm/internal/inputs:
 vm/internal/cache:
 vm/internal/load:     changes vm/internal/inputs +tools
+vm/internal/flow:     vm/internal/layout +tools
+vm/internal/link:     vm/internal/code vm/internal/flow vm/internal/layout vm/internal/load +tools
 vm/internal/ir:       vm/internal/code
-vm/internal/lower:    vm/internal/code vm/internal/ir vm/internal/layout vm/internal/load +tools
+vm/internal/lower:    vm/internal/code vm/internal/flow vm/internal/ir vm/internal/layout vm/internal/link vm/internal/load +tools
 vm/internal/vet:      changes vm/internal/load +tools
 vm/internal/check:    vm/internal/code
 vm/internal/loop:     vm/internal/code vm/internal/mem +unsafe

@@ -163,6 +163,24 @@ func (f *Func) FrameMember(slot, slots int64) Reg {
 // NewPack makes a group of consecutive registers of the given sizes in slots; sizes of 0 give NoReg.
 func (f *Func) NewPack(sizes ...int64) []Reg {
 	g := group{}
+	regs := f.extend(&g, sizes)
+	if g.Size > 0 {
+		f.Groups = append(f.Groups, g)
+	}
+	return regs
+}
+
+// NewWindow makes an outgoing window for a callee with the given result and argument sizes in slots.
+func (f *Func) NewWindow(res, args []int64) (win int32, rs, as []Reg) {
+	g := group{Size: code.FrameHeader, window: true}
+	rs = f.extend(&g, res)
+	as = f.extend(&g, args)
+	f.Groups = append(f.Groups, g)
+	return int32(len(f.Groups) - 1), rs, as
+}
+
+// extend puts registers of the given sizes at the end of g.
+func (f *Func) extend(g *group, sizes []int64) []Reg {
 	regs := make([]Reg, len(sizes))
 	for i, n := range sizes {
 		if n == 0 {
@@ -173,32 +191,7 @@ func (f *Func) NewPack(sizes ...int64) []Reg {
 		g.members = append(g.members, member{regs[i], g.Size})
 		g.Size += int32(n)
 	}
-	if g.Size > 0 {
-		f.Groups = append(f.Groups, g)
-	}
 	return regs
-}
-
-// NewWindow makes an outgoing window for a callee with the given result and argument sizes in slots.
-func (f *Func) NewWindow(res, args []int64) (win int32, rs, as []Reg) {
-	g := group{Size: code.FrameHeader, window: true}
-	add := func(sizes []int64) []Reg {
-		regs := make([]Reg, len(sizes))
-		for i, n := range sizes {
-			if n == 0 {
-				regs[i] = NoReg
-				continue
-			}
-			regs[i] = f.NewReg(n)
-			g.members = append(g.members, member{regs[i], g.Size})
-			g.Size += int32(n)
-		}
-		return regs
-	}
-	rs = add(res)
-	as = add(args)
-	f.Groups = append(f.Groups, g)
-	return int32(len(f.Groups) - 1), rs, as
 }
 
 // role says what an op does with its operands.

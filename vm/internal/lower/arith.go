@@ -8,24 +8,26 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
+	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // binOp selects arithmetic and comparisons that yield a bool.
 func (s *sel) binOp(i *ssa.BinOp) {
 	t := i.X.Type()
 	switch {
-	case isCompare(i.Op):
+	case flow.IsCompare(i.Op):
 		s.compare(s.define(i), i)
 	case i.Op == token.SHL || i.Op == token.SHR:
 		s.shift(i)
-	case isString(t):
+	case layout.IsString(t):
 		s.concat(i)
-	case isComplex(t):
+	case layout.IsComplex(t):
 		s.complexOp(i)
-	case isFloat(t):
+	case layout.IsFloat(t):
 		ops := map[token.Token]code.Op{token.ADD: code.AddF64, token.SUB: code.SubF64, token.MUL: code.MulF64, token.QUO: code.DivF64}
-		if s.u.size(t) == 4 {
+		if s.u.Size(t) == 4 {
 			ops = map[token.Token]code.Op{token.ADD: code.AddF32, token.SUB: code.SubF32, token.MUL: code.MulF32, token.QUO: code.DivF32}
 		}
 		s.op3(ops[i.Op], s.define(i), s.val(i.X), s.val(i.Y))
@@ -51,7 +53,7 @@ var narrowOps = map[token.Token][2]code.Op{
 }
 
 func (s *sel) intOp(d ir.Loc, op token.Token, t types.Type, x, y ssa.Value) {
-	size, sign := s.u.size(t), signed(t)
+	size, sign := s.u.Size(t), signed(t)
 	commutes := op == token.ADD || op == token.MUL || op == token.AND || op == token.OR || op == token.XOR
 	if _, ok := s.small(x); ok && commutes {
 		x, y = y, x
@@ -136,7 +138,7 @@ func (s *sel) divide(d ir.Loc, op token.Token, t types.Type, x, y ssa.Value) {
 		s.op3(pick(sign, code.RemS, code.RemU), d, s.val(x), s.val(y))
 		return
 	}
-	to := s.narrowing(d, sign && s.u.size(t) < 8) // MinInt / -1
+	to := s.narrowing(d, sign && s.u.Size(t) < 8) // MinInt / -1
 	s.op3(pick(sign, code.DivS, code.DivU), to, s.val(x), s.val(y))
 	s.wrap(d, to, t)
 }
@@ -147,7 +149,7 @@ func (s *sel) divisor(v ssa.Value, sign bool) (uint64, bool) {
 	if !ok {
 		return 0, false
 	}
-	k, ok := s.constWord(c)
+	k, ok := s.u.ConstWord(c)
 	return k, ok && k >= 2 && (!sign || int64(k) > 0)
 }
 
@@ -160,11 +162,11 @@ func log2(k int64) (n int) {
 
 func (s *sel) shift(i *ssa.BinOp) {
 	t := i.Type()
-	size, sign := s.u.size(t), signed(t)
+	size, sign := s.u.Size(t), signed(t)
 	d, x := s.define(i), s.val(i.X)
 	left := i.Op == token.SHL
 	if c, ok := i.Y.(*ssa.Const); ok {
-		n, _ := s.constWord(c)
+		n, _ := s.u.ConstWord(c)
 		if signed(i.Y.Type()) && int64(n) < 0 {
 			in := blank(code.ShChk)
 			in.A = s.word(n)
@@ -192,7 +194,7 @@ func (s *sel) shift(i *ssa.BinOp) {
 }
 
 func (s *sel) shiftConst(d, x ir.Loc, t types.Type, left bool, n uint64) {
-	size, sign := s.u.size(t), signed(t)
+	size, sign := s.u.Size(t), signed(t)
 	switch {
 	case left && n >= 64, !left && !sign && n >= 64:
 		s.loadWord(d, 0)
@@ -211,16 +213,16 @@ func (s *sel) negate(i *ssa.UnOp) {
 	t := i.X.Type()
 	d, x := s.define(i), s.val(i.X)
 	switch {
-	case isComplex(t) && s.u.size(t) == 16:
+	case layout.IsComplex(t) && s.u.Size(t) == 16:
 		s.opI(code.NegF64, d, x, 0).Fresh = true
 		s.opI(code.NegF64, d.Plus(1), x.Plus(1), 0)
-	case isComplex(t):
+	case layout.IsComplex(t):
 		// The two sign bits of the packed float32s.
 		s.op3(code.Xor, d, x, s.word(1<<63|1<<31))
-	case isFloat(t):
-		s.opI(pick(s.u.size(t) == 4, code.NegF32, code.NegF64), d, x, 0)
+	case layout.IsFloat(t):
+		s.opI(pick(s.u.Size(t) == 4, code.NegF32, code.NegF64), d, x, 0)
 	default:
-		to := s.narrowing(d, s.u.size(t) < 8)
+		to := s.narrowing(d, s.u.Size(t) < 8)
 		s.opI(code.Neg, to, x, 0)
 		s.wrap(d, to, t)
 	}
@@ -230,7 +232,7 @@ func (s *sel) complexOp(i *ssa.BinOp) {
 	op := map[token.Token]code.Op{token.ADD: code.AddC, token.SUB: code.SubC, token.MUL: code.MulC, token.QUO: code.DivC}[i.Op]
 	d := s.define(i)
 	x, y := s.wideComplex(i.X), s.wideComplex(i.Y)
-	if s.u.size(i.Type()) == 16 {
+	if s.u.Size(i.Type()) == 16 {
 		s.op3(op, d, x, y).Wide(2)
 		return
 	}
@@ -242,7 +244,7 @@ func (s *sel) complexOp(i *ssa.BinOp) {
 // wideComplex is the value of v as a complex128.
 func (s *sel) wideComplex(v ssa.Value) ir.Loc {
 	x := s.val(v)
-	if s.u.size(v.Type()) == 16 {
+	if s.u.Size(v.Type()) == 16 {
 		return x
 	}
 	w := s.f.NewLoc(2)
@@ -365,28 +367,28 @@ func (s *sel) comparison(i *ssa.BinOp) (c comparison) {
 	switch t.Underlying().(type) {
 	case *types.Interface:
 		c.op = code.EqIface
-		if isEmptyInterface(t) {
+		if layout.IsEmptyInterface(t) {
 			c.op = code.EqEface
 		}
 		c.x, c.y, c.not = s.val(x), s.val(y), op == token.NEQ
 		return c
 	case *types.Struct, *types.Array:
-		if s.u.slots(t) == 0 {
+		if s.u.Slots(t) == 0 {
 			c.op, c.jump, c.x, c.y, c.not = code.EqI, code.JEq, s.word(0), s.word(0), op == token.NEQ
 			return c
 		}
-		c.op, c.typ, c.not = code.EqVal, s.u.typeAddr(t), op == token.NEQ
+		c.op, c.typ, c.not = code.EqVal, s.u.TypeAddr(t), op == token.NEQ
 		c.x, c.y = s.val(x), s.val(y)
 		return c
 	}
 	switch {
-	case isString(t):
+	case layout.IsString(t):
 		return s.stringComparison(op, x, y)
-	case isComplex(t):
-		c.op, c.typ, c.not = code.EqVal, s.u.typeAddr(t), op == token.NEQ
+	case layout.IsComplex(t):
+		c.op, c.typ, c.not = code.EqVal, s.u.TypeAddr(t), op == token.NEQ
 		c.x, c.y = s.val(x), s.val(y)
 		return c
-	case isFloat(t):
+	case layout.IsFloat(t):
 		return s.floatComparison(op, x, y)
 	}
 	return s.wordComparison(op, x, y)
@@ -444,7 +446,7 @@ func (s *sel) wordComparison(op token.Token, x, y ssa.Value) (c comparison) {
 
 func (s *sel) floatComparison(op token.Token, x, y ssa.Value) (c comparison) {
 	c.x, c.y = s.val(x), s.val(y)
-	narrow := s.u.size(x.Type()) == 4
+	narrow := s.u.Size(x.Type()) == 4
 	switch op {
 	case token.GTR:
 		c.x, c.y, op = c.y, c.x, token.LSS
@@ -506,7 +508,7 @@ func isEmptyString(v ssa.Value) bool {
 func (s *sel) nilComparison(op token.Token, x, y ssa.Value) (c comparison, ok bool) {
 	isNil := func(v ssa.Value) bool {
 		k, ok := v.(*ssa.Const)
-		return ok && k.Value == nil && s.u.slots(v.Type()) > 0 && !aggregate(v.Type())
+		return ok && k.Value == nil && s.u.Slots(v.Type()) > 0 && !aggregate(v.Type())
 	}
 	if isNil(x) {
 		x, y = y, x
@@ -524,9 +526,4 @@ func (s *sel) nilComparison(op token.Token, x, y ssa.Value) (c comparison, ok bo
 		panic(fmt.Sprintf("BUG: lower: comparison with nil by %s", op))
 	}
 	return c, true
-}
-
-func isEmptyInterface(t types.Type) bool {
-	i, ok := t.Underlying().(*types.Interface)
-	return ok && i.NumMethods() == 0
 }

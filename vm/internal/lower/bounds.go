@@ -1,13 +1,10 @@
 package lower
 
 import (
-	"go/constant"
-	"go/token"
-	"go/types"
-
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
@@ -17,7 +14,7 @@ import (
 // index is the value of index v; a panic tells its bound, n.
 func (s *sel) index(v ssa.Value, n func() ir.Loc) ir.Loc {
 	l := s.val(v)
-	if mayBeHuge(v) {
+	if flow.MayBeHuge(v) {
 		s.notHuge(l, "runtime.panicIndexU", n)
 	}
 	return l
@@ -43,7 +40,7 @@ func (s *sel) sliceBounds(i *ssa.Slice, in ir.Inst) {
 		names = [3]string{"3C", "3B", "3" + whole}
 	}
 	for k, v := range []ssa.Value{i.Low, i.High, i.Max} {
-		if v == nil || !mayBeHuge(v) {
+		if v == nil || !flow.MayBeHuge(v) {
 			continue
 		}
 		next := []func() ir.Loc{} // the operands after v, then the limit
@@ -62,7 +59,7 @@ func (s *sel) sliceBounds(i *ssa.Slice, in ir.Inst) {
 // notHuge calls guest function sym with l and next[0] when l is beyond the greatest int, unless next is not in order: the op
 // complains about that first.
 func (s *sel) notHuge(l ir.Loc, sym string, next ...func() ir.Loc) {
-	f := s.u.prog.Body(sym)
+	f := s.u.Prog.Body(sym)
 	if f == nil {
 		return
 	}
@@ -75,36 +72,8 @@ func (s *sel) notHuge(l ir.Loc, sym string, next ...func() ir.Loc) {
 		s.begin(ordered)
 	}
 	in := blank(code.Call)
-	in.Imm = int64(s.u.funcIndex(f))
+	in.Imm = int64(s.u.FuncIndex(f))
 	s.callWith(in, nil, []arg{{l: l, n: 1}, {l: next[0](), n: 1}})
 	s.end(blank(code.Trap))
 	s.begin(good)
-}
-
-// mayBeHuge says whether v can be beyond the greatest int as an unsigned number, as far as the instruction that makes it tells.
-func mayBeHuge(v ssa.Value) bool {
-	b, ok := v.Type().Underlying().(*types.Basic)
-	if !ok || b.Info()&types.IsUnsigned == 0 || types.SizesFor("gc", "amd64").Sizeof(b) < 8 {
-		return false
-	}
-	switch x := v.(type) {
-	case *ssa.Const:
-		return constant.Sign(constant.ToInt(x.Value)) < 0 || constant.BitLen(x.Value) > 63
-	case *ssa.Convert:
-		from, ok := x.X.Type().Underlying().(*types.Basic)
-		return !ok || from.Info()&types.IsUnsigned == 0 || mayBeHuge(x.X)
-	case *ssa.ChangeType:
-		return mayBeHuge(x.X)
-	case *ssa.BinOp:
-		switch x.Op {
-		case token.AND:
-			return mayBeHuge(x.X) && mayBeHuge(x.Y)
-		case token.REM:
-			return mayBeHuge(x.Y)
-		case token.SHR, token.QUO:
-			c, ok := x.Y.(*ssa.Const)
-			return mayBeHuge(x.X) && !(ok && constant.Sign(c.Value) > 0 && (x.Op == token.SHR || constant.BitLen(c.Value) > 1))
-		}
-	}
-	return true
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
+	"github.com/tandemvm/tandem/vm/internal/link"
 )
 
 // builtin selects a call of a builtin with result type t; ok says that there is a result. i is the call in go/ssa, nil
@@ -30,10 +31,10 @@ func (s *sel) builtin(name string, args []arg, t types.Type, i *ssa.Call) (l ir.
 	case "copy":
 		d := s.new1()
 		elem := args[0].t.Underlying().(*types.Slice).Elem()
-		s.opX(code.Copy, 1, d, s.argVal(args[0]), s.argVal(args[1]), uint64(sizeof(elem)))
+		s.opX(code.Copy, 1, d, s.argVal(args[0]), s.argVal(args[1]), uint64(layout.Size(elem)))
 		return d, true
 	case "delete":
-		s.opX(code.MapDel, 1, s.argVal(args[0]), s.argVal(args[1]), ir.NoLoc, s.u.typeAddr(args[0].t))
+		s.opX(code.MapDel, 1, s.argVal(args[0]), s.argVal(args[1]), ir.NoLoc, s.u.TypeAddr(args[0].t))
 	case "imag", "real":
 		return s.complexPart(name, args[0]), true
 	case "max", "min":
@@ -85,7 +86,7 @@ func (s *sel) unsafeBuiltin(name string, args []arg) (ir.Loc, bool) {
 		}
 		return d, true
 	case "Sizeof": // of a type parameter's instance; others are constants
-		return s.word(uint64(sizeof(args[0].t))), true
+		return s.word(uint64(layout.Size(args[0].t))), true
 	case "Alignof":
 		return s.word(uint64(layout.Align(args[0].t))), true
 	case "Offsetof":
@@ -100,10 +101,10 @@ func (s *sel) unsafeBuiltin(name string, args []arg) (ir.Loc, bool) {
 func fieldOffset(v ssa.Value) int64 {
 	switch x := v.(type) {
 	case *ssa.Field:
-		return offsets(structOf(x.X.Type()))[x.Field]
+		return layout.Offsets(layout.StructOf(x.X.Type()))[x.Field]
 	case *ssa.UnOp:
 		if f, ok := x.X.(*ssa.FieldAddr); ok {
-			return offsets(structOf(deref(f.X.Type())))[f.Field]
+			return layout.Offsets(layout.StructOf(layout.Pointee(f.X.Type())))[f.Field]
 		}
 	}
 	panic(fmt.Sprintf("BUG: lower: unsafe.Offsetof of %v", v))
@@ -113,10 +114,10 @@ func fieldOffset(v ssa.Value) int64 {
 func (s *sel) checkUnsafe(name string, p, n ir.Loc, t types.Type) {
 	size := int64(1)
 	if name == "Slice" {
-		size = sizeof(deref(t))
+		size = layout.Size(layout.Pointee(t))
 	}
-	f := s.u.prog.Body("runtime.panicText")
-	if f == nil || s.u.shapeOf(f.Signature).args[0] != 2 {
+	f := s.u.Prog.Body("runtime.panicText")
+	if f == nil || s.u.ShapeOf(f.Signature).Args[0] != 2 {
 		return
 	}
 	long, null, some, rest, good := s.newBlock(), s.newBlock(), s.newBlock(), s.newBlock(), s.newBlock()
@@ -134,7 +135,7 @@ func (s *sel) checkUnsafe(name string, p, n ir.Loc, t types.Type) {
 	fail := func(b *ir.Block, text string) {
 		s.begin(b)
 		in := blank(code.Call)
-		in.Imm = int64(s.u.funcIndex(f))
+		in.Imm = int64(s.u.FuncIndex(f))
 		s.callWith(in, nil, []arg{{l: s.cached(constKey{kind: 's', str: "runtime error: unsafe." + name + ": " + text}), n: 2}})
 		s.end(blank(code.Trap))
 	}
@@ -145,13 +146,13 @@ func (s *sel) checkUnsafe(name string, p, n ir.Loc, t types.Type) {
 
 func (s *sel) appendTo(args []arg, i *ssa.Call) ir.Loc {
 	d := s.f.NewLoc(3)
-	elem := s.u.typeAddr(args[0].t.Underlying().(*types.Slice).Elem())
+	elem := s.u.TypeAddr(args[0].t.Underlying().(*types.Slice).Elem())
 	x := s.argVal(args[0])
 	if v, ok := s.appended[i]; ok && i != nil {
 		s.opX(code.Append1, 3, d, x, s.val(v), elem)
 		return d
 	}
-	if isString(args[1].t) {
+	if layout.IsString(args[1].t) {
 		s.op3(code.AppendStr, d, x, s.argVal(args[1])).Wide(3)
 		return d
 	}
@@ -172,7 +173,7 @@ func (s *sel) length(name string, a arg) ir.Loc {
 	case *types.Array:
 		return s.word(uint64(t.Len()))
 	case *types.Pointer:
-		return s.word(uint64(arrayOf(t.Elem()).Len()))
+		return s.word(uint64(layout.ArrayOf(t.Elem()).Len()))
 	case *types.Map:
 		op = code.MapLen
 	}
@@ -184,17 +185,17 @@ func (s *sel) length(name string, a arg) ir.Loc {
 func (s *sel) clearAll(a arg) {
 	switch t := a.t.Underlying().(type) {
 	case *types.Map:
-		s.opX(code.MapClear, 1, s.argVal(a), ir.NoLoc, ir.NoLoc, s.u.typeAddr(a.t))
+		s.opX(code.MapClear, 1, s.argVal(a), ir.NoLoc, ir.NoLoc, s.u.TypeAddr(a.t))
 	case *types.Slice:
 		x, n := s.argVal(a), s.new1()
-		s.op3(code.Mul, n, x.Plus(1), s.word(uint64(sizeof(t.Elem()))))
+		s.op3(code.Mul, n, x.Plus(1), s.word(uint64(layout.Size(t.Elem()))))
 		s.callNative("runtime.memclr", nil, arg{l: x, n: 1}, arg{l: n, n: 1})
 	}
 }
 
 func (s *sel) makeComplex(args []arg, t types.Type) ir.Loc {
 	re, im := s.argVal(args[0]), s.argVal(args[1])
-	if s.u.size(t) == 16 {
+	if s.u.Size(t) == 16 {
 		d := s.f.NewLoc(2)
 		s.copy(d, re, 1)
 		s.last().Fresh = true
@@ -209,7 +210,7 @@ func (s *sel) makeComplex(args []arg, t types.Type) ir.Loc {
 
 func (s *sel) complexPart(name string, a arg) ir.Loc {
 	x := s.argVal(a)
-	if s.u.size(a.t) == 16 {
+	if s.u.Size(a.t) == 16 {
 		if name == "imag" {
 			return x.Plus(1)
 		}
@@ -227,12 +228,12 @@ func (s *sel) complexPart(name string, a arg) ir.Loc {
 // extreme is min or max.
 func (s *sel) extreme(name string, args []arg, t types.Type) ir.Loc {
 	best := s.argVal(args[0])
-	n := s.u.slots(t)
+	n := s.u.Slots(t)
 	for _, a := range args[1:] {
 		y, d := s.argVal(a), s.f.NewLoc(n)
-		if isFloat(t) {
+		if layout.IsFloat(t) {
 			op := map[string]code.Op{"min": code.MinF64, "max": code.MaxF64}[name]
-			if s.u.size(t) == 4 {
+			if s.u.Size(t) == 4 {
 				op += code.MinF32 - code.MinF64
 			}
 			s.op3(op, d, best, y)
@@ -247,7 +248,7 @@ func (s *sel) extreme(name string, args []arg, t types.Type) ir.Loc {
 			lo, hi = best, y
 		}
 		switch {
-		case isString(t):
+		case layout.IsString(t):
 			c := s.new1()
 			s.op3(code.CmpStr, c, lo, hi)
 			s.branch(code.JLtSI, c, ir.NoLoc, 0, take, done)
@@ -296,12 +297,12 @@ func (s *sel) printValue(a arg) {
 			sym = "runtime.printint"
 		case info&types.IsFloat != 0:
 			sym = "runtime.printfloat"
-			if s.u.size(a.t) == 4 {
+			if s.u.Size(a.t) == 4 {
 				sym = "runtime.printfloat32"
 			}
 		case info&types.IsComplex != 0:
 			sym = "runtime.printcomplex"
-			if s.u.size(a.t) == 8 {
+			if s.u.Size(a.t) == 8 {
 				sym = "runtime.printcomplex64"
 			}
 		case info&types.IsString != 0:
@@ -324,7 +325,7 @@ func isHex(t types.Type) bool {
 // wrapNilCheck panics when the pointer a value method's wrapper was called with is nil.
 func (s *sel) wrapNilCheck(args []arg) ir.Loc {
 	p := s.argVal(args[0])
-	f := s.u.prog.Body("runtime.panicwrap")
+	f := s.u.Prog.Body("runtime.panicwrap")
 	if f == nil || len(f.Params) != 2 {
 		s.check(p)
 		return p
@@ -333,7 +334,7 @@ func (s *sel) wrapNilCheck(args []arg) ir.Loc {
 	s.branch(code.JEqI, p, ir.NoLoc, 0, bad, good)
 	s.begin(bad)
 	in := blank(code.Call)
-	in.Imm = int64(s.u.funcIndex(f))
+	in.Imm = int64(s.u.FuncIndex(f))
 	s.callWith(in, nil, args[1:])
 	s.put(blank(code.Trap))
 	s.begin(good)
@@ -342,12 +343,12 @@ func (s *sel) wrapNilCheck(args []arg) ir.Loc {
 
 // builtinFunc is a function that calls a builtin, for go and defer statements.
 func (u *unit) builtinFunc(name string, c *ssa.CallCommon) int32 {
-	var sh shape
+	var sh link.Shape
 	var ts []types.Type
 	key := "builtin:" + name
 	for _, a := range c.Args {
 		ts = append(ts, a.Type())
-		sh.args = append(sh.args, u.slots(a.Type()))
+		sh.Args = append(sh.Args, u.Slots(a.Type()))
 		key += "|" + types.TypeString(a.Type(), nil)
 	}
 	result := types.Type(types.NewTuple())
@@ -357,7 +358,7 @@ func (u *unit) builtinFunc(name string, c *ssa.CallCommon) int32 {
 	return u.synthetic(key, "runtime."+name, sh, func(s *sel) {
 		var as []arg
 		for k, t := range ts {
-			a := arg{n: u.slots(t), t: t, l: ir.NoLoc}
+			a := arg{n: u.Slots(t), t: t, l: ir.NoLoc}
 			if s.params[k] != ir.NoReg {
 				a.l = ir.At(s.params[k], 0)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
+	"github.com/tandemvm/tandem/vm/internal/link"
 )
 
 // arg is an argument: a value of go/ssa, or one that stands in slots already.
@@ -21,7 +22,7 @@ type arg struct {
 func (s *sel) args(vs []ssa.Value) []arg {
 	as := make([]arg, len(vs))
 	for i, v := range vs {
-		as[i] = arg{v: v, n: s.u.slots(v.Type()), t: v.Type()}
+		as[i] = arg{v: v, n: s.u.Slots(v.Type()), t: v.Type()}
 	}
 	return as
 }
@@ -98,7 +99,7 @@ func (s *sel) call(i *ssa.Call) {
 		}
 		return
 	}
-	res := s.u.shapeOf(c.Signature()).res
+	res := s.u.ShapeOf(c.Signature()).Res
 	if c.IsInvoke() {
 		s.setResults(i, s.callMethod(c, res))
 		return
@@ -116,7 +117,7 @@ func (s *sel) call(i *ssa.Call) {
 // callMethod calls a method of an interface value.
 func (s *sel) callMethod(c *ssa.CallCommon, res []int64) []ir.Loc {
 	t := c.Value.Type()
-	s.u.reach.calls(c.Method)
+	s.u.Reach.Calls(c.Method)
 	x := s.val(c.Value)
 	in := blank(code.CallI)
 	in.B, in.Imm = x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))
@@ -130,25 +131,25 @@ func (s *sel) callFunction(fn *ssa.Function, res []int64, args []arg) []ir.Loc {
 		return nil // entry calls those in order
 	}
 	u := s.u
-	sym := u.prog.Symbol(fn)
+	sym := u.Prog.Symbol(fn)
 	if x, ok := intrinsics[sym]; ok {
 		if out, ok := x(s, fn, args); ok {
 			return out
 		}
 	}
-	u.reach.function(u, sym)
-	body := u.body(fn)
+	u.Reach.Function(sym)
+	body := u.Body(fn)
 	switch {
 	case body != nil:
 		if s.inlinable(body) {
 			return s.inline(body, res, args)
 		}
 		in := blank(code.Call)
-		in.Imm = int64(u.funcIndex(body))
+		in.Imm = int64(u.FuncIndex(body))
 		return s.callWith(in, res, args)
 	case u.cfg.Native == nil || u.cfg.Native(sym):
 		in := blank(code.Native)
-		in.Imm = int64(u.native(sym))
+		in.Imm = int64(u.Native(sym))
 		return s.callWith(in, res, args)
 	}
 	s.unsupported(sym)
@@ -165,14 +166,14 @@ func (s *sel) callFunction(fn *ssa.Function, res []int64, args []arg) []ir.Loc {
 
 // unsupported panics, naming a symbol that nobody implements.
 func (s *sel) unsupported(sym string) {
-	f := s.u.prog.Body("runtime.unsupported")
+	f := s.u.Prog.Body("runtime.unsupported")
 	if f == nil {
 		in := blank(code.Trap)
 		s.put(in)
 		return
 	}
 	in := blank(code.Call)
-	in.Imm = int64(s.u.funcIndex(f))
+	in.Imm = int64(s.u.FuncIndex(f))
 	l := s.cached(constKey{kind: 's', str: sym})
 	s.callWith(in, nil, []arg{{l: l, n: 2}})
 }
@@ -180,18 +181,18 @@ func (s *sel) unsupported(sym string) {
 // callNative calls a native by symbol.
 func (s *sel) callNative(sym string, res []int64, args ...arg) []ir.Loc {
 	in := blank(code.Native)
-	in.Imm = int64(s.u.native(sym))
+	in.Imm = int64(s.u.Native(sym))
 	return s.callWith(in, res, args)
 }
 
 // bodyless is the body of a function that has none in Go: it calls the intrinsic or native with its own parameters.
 func (s *sel) bodyless(fn *ssa.Function) {
-	if isStub(s.u.prog.Symbol(fn)) {
-		intrinsics[s.u.prog.Symbol(fn)](s, fn, nil)
+	if link.IsStub(s.u.Prog.Symbol(fn)) {
+		intrinsics[s.u.Prog.Symbol(fn)](s, fn, nil)
 		s.end(blank(code.Ret))
 		return
 	}
-	res := s.u.shapeOf(fn.Signature).res
+	res := s.u.ShapeOf(fn.Signature).Res
 	out := s.callFunction(fn, res, s.ownArgs(fn.Signature))
 	s.returnLocs(out, res)
 }
@@ -201,7 +202,7 @@ func (s *sel) ownArgs(sig *types.Signature) []arg {
 	var as []arg
 	add := func(t types.Type) {
 		k := len(as)
-		a := arg{n: s.u.slots(t), t: t, l: ir.NoLoc}
+		a := arg{n: s.u.Slots(t), t: t, l: ir.NoLoc}
 		if s.params[k] != ir.NoReg {
 			a.l = ir.At(s.params[k], 0)
 		}
@@ -234,7 +235,7 @@ func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner ir.Loc) {
 		op, slots = code.DeferF, 3
 	}
 	ref := s.f.NewLoc(slots)
-	var shape shape
+	var shape link.Shape
 	var args []arg
 	switch v := c.Value.(type) {
 	case *ssa.Builtin:
@@ -242,17 +243,17 @@ func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner ir.Loc) {
 		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.builtinFunc(v.Name(), c))).Wide(2)
 	case *ssa.Function:
 		args = s.args(c.Args)
-		shape = s.u.shapeOf(c.Signature())
-		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.funcIndex(v))).Wide(2)
+		shape = s.u.ShapeOf(c.Signature())
+		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.FuncIndex(v))).Wide(2)
 	default:
-		shape = s.u.shapeOf(c.Signature())
+		shape = s.u.ShapeOf(c.Signature())
 		if !c.IsInvoke() {
 			args = s.args(c.Args)
 			s.opI(code.FnC, ref, s.val(c.Value), 0).Wide(2)
 			break
 		}
 		t := c.Value.Type()
-		s.u.reach.calls(c.Method)
+		s.u.Reach.Calls(c.Method)
 		x := s.val(c.Value)
 		s.opI(code.FnI, ref, x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))).Wide(2)
 		args = append([]arg{{l: x.Plus(1), n: 1}}, s.args(c.Args)...)
@@ -265,7 +266,7 @@ func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner ir.Loc) {
 	for _, a := range args {
 		n += a.n
 	}
-	win, _, as := s.window(shape.res, args)
+	win, _, as := s.window(shape.Res, args)
 	in := blank(op)
 	in.B, in.Imm, in.Win, in.Reads = ref, n, win, as
 	s.put(in)
@@ -273,15 +274,15 @@ func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner ir.Loc) {
 
 func (s *sel) makeClosure(i *ssa.MakeClosure) {
 	fn := i.Fn.(*ssa.Function)
-	idx := s.u.funcIndex(fn)
+	idx := s.u.FuncIndex(fn)
 	var sizes []int64
 	for _, b := range i.Bindings {
-		sizes = append(sizes, s.u.slots(b.Type()))
+		sizes = append(sizes, s.u.Slots(b.Type()))
 		s.val(b)
 	}
 	d := s.define(i)
 	if sum(sizes) == 0 {
-		s.makeConst(d, constKey{kind: 'r', val: s.u.closure(idx)})
+		s.makeConst(d, constKey{kind: 'r', val: s.u.Closure(idx)})
 		return
 	}
 	pack := s.f.NewPack(sizes...)
@@ -314,17 +315,17 @@ func (s *sel) selectStmt(i *ssa.Select) {
 		sizes[3*k], sizes[3*k+1], sizes[3*k+2] = 1, 1, 1
 		chans[k] = s.val(st.Chan)
 		elem := st.Chan.Type().Underlying().(*types.Chan).Elem()
-		x := s.u.trait(elem)
+		x := s.u.Trait(elem)
 		if st.Dir == types.SendOnly {
 			v := s.val(st.Send)
-			if x.boxed {
+			if x.Boxed {
 				places[k] = v
 			} else {
-				places[k] = s.spill(v, x.slots)
+				places[k] = s.spill(v, x.Slots)
 			}
 			continue
 		}
-		l := &local{reg: s.f.NewReg(max((x.size+7)/8, 1)), size: x.size, typ: elem}
+		l := &local{reg: s.f.NewReg(max((x.Size+7)/8, 1)), size: x.Size, typ: elem}
 		s.f.Pinned[l.reg] = true
 		recv[k] = l
 		places[k] = s.frameAddr(l)
@@ -349,19 +350,19 @@ func (s *sel) selectStmt(i *ssa.Select) {
 			continue
 		}
 		elem := st.Chan.Type().Underlying().(*types.Chan).Elem()
-		if s.u.slots(elem) == 0 {
+		if s.u.Slots(elem) == 0 {
 			out = append(out, ir.NoLoc)
 			continue
 		}
-		d := s.f.NewLoc(s.u.slots(elem))
-		if signed(elem) && s.u.size(elem) < 8 {
-			s.opI(signExtend(s.u.size(elem)), d, ir.At(recv[k].reg, 0), 0)
-		} else if s.u.trait(elem).boxed {
+		d := s.f.NewLoc(s.u.Slots(elem))
+		if signed(elem) && s.u.Size(elem) < 8 {
+			s.opI(signExtend(s.u.Size(elem)), d, ir.At(recv[k].reg, 0), 0)
+		} else if s.u.Trait(elem).Boxed {
 			s.load(d, addr{kind: addrPtr, base: places[k]}, elem)
-		} else if sz := s.u.size(elem); sz%8 != 0 { // the tail of the last slot is not written by the receive
+		} else if sz := s.u.Size(elem); sz%8 != 0 { // the tail of the last slot is not written by the receive
 			s.extract(d, ir.At(recv[k].reg, 0), 0, sz, elem)
 		} else {
-			s.copy(d, ir.At(recv[k].reg, 0), s.u.slots(elem))
+			s.copy(d, ir.At(recv[k].reg, 0), s.u.Slots(elem))
 		}
 		out = append(out, d)
 	}

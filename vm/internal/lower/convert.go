@@ -7,37 +7,38 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/ir"
+	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // convert defines v as x converted to type to.
 func (s *sel) convert(v, x ssa.Value, to types.Type) {
 	from := x.Type()
 	switch {
-	case isString(to) && !isString(from):
+	case layout.IsString(to) && !layout.IsString(from):
 		s.toString(v, x, from)
-	case isString(from) && isSlice(to):
+	case layout.IsString(from) && isSlice(to):
 		op := code.StrToBytes
-		if s.u.size(to.Underlying().(*types.Slice).Elem()) == 4 {
+		if s.u.Size(to.Underlying().(*types.Slice).Elem()) == 4 {
 			op = code.StrToRunes
 		}
 		s.opI(op, s.define(v), s.val(x), 0).Wide(3)
 	case isSlice(from) && isArray(to):
 		// Through the pointer, as go/ssa does; kept for instantiated type parameters.
 		p := s.new1()
-		s.opX(code.SliceToArr, 1, p, s.val(x), ir.NoLoc, uint64(arrayOf(to).Len()))
+		s.opX(code.SliceToArr, 1, p, s.val(x), ir.NoLoc, uint64(layout.ArrayOf(to).Len()))
 		s.load(s.define(v), addr{kind: addrPtr, base: p}, to)
 	case isSlice(from) && isPointer(to):
-		s.opX(code.SliceToArr, 1, s.define(v), s.val(x), ir.NoLoc, uint64(arrayOf(deref(to)).Len()))
-	case isInteger(from) && isInteger(to):
+		s.opX(code.SliceToArr, 1, s.define(v), s.val(x), ir.NoLoc, uint64(layout.ArrayOf(layout.Pointee(to)).Len()))
+	case layout.IsInteger(from) && layout.IsInteger(to):
 		s.intToInt(v, x, from, to)
-	case isInteger(from) && isFloat(to):
+	case layout.IsInteger(from) && layout.IsFloat(to):
 		s.intToFloat(s.define(v), s.val(x), from, to)
-	case isFloat(from) && isInteger(to):
+	case layout.IsFloat(from) && layout.IsInteger(to):
 		s.floatToInt(s.define(v), s.val(x), from, to)
-	case isFloat(from) && isFloat(to) && s.u.size(from) != s.u.size(to):
-		s.opI(pick(s.u.size(to) == 4, code.F64ToF32, code.F32ToF64), s.define(v), s.val(x), 0)
-	case isComplex(from) && s.u.size(from) != s.u.size(to):
-		if s.u.size(to) == 8 {
+	case layout.IsFloat(from) && layout.IsFloat(to) && s.u.Size(from) != s.u.Size(to):
+		s.opI(pick(s.u.Size(to) == 4, code.F64ToF32, code.F32ToF64), s.define(v), s.val(x), 0)
+	case layout.IsComplex(from) && s.u.Size(from) != s.u.Size(to):
+		if s.u.Size(to) == 8 {
 			s.opI(code.C128ToC64, s.define(v), s.val(x), 0)
 		} else {
 			s.opI(code.C64ToC128, s.define(v), s.val(x), 0).Wide(2)
@@ -56,13 +57,13 @@ func (s *sel) toString(v, x ssa.Value, from types.Type) {
 	switch u := from.Underlying().(type) {
 	case *types.Slice:
 		op := code.BytesToStr
-		if s.u.size(u.Elem()) == 4 {
+		if s.u.Size(u.Elem()) == 4 {
 			op = code.RunesToStr
 		}
 		s.opI(op, d, s.val(x), 0).Wide(2)
 	default:
 		r := s.val(x)
-		if s.u.size(from) == 8 { // beyond 32 bits it is no rune
+		if s.u.Size(from) == 8 { // beyond 32 bits it is no rune
 			r = s.runeOf(r)
 		}
 		s.opI(code.RuneToStr, d, r, 0).Wide(2)
@@ -86,7 +87,7 @@ func (s *sel) runeOf(x ir.Loc) ir.Loc {
 
 // intToInt is free where the slot already holds the result.
 func (s *sel) intToInt(v, x ssa.Value, from, to types.Type) {
-	a, b := s.u.size(from), s.u.size(to)
+	a, b := s.u.Size(from), s.u.Size(to)
 	switch {
 	case b == 8,
 		b > a && (signed(to) || !signed(from)),
@@ -98,8 +99,8 @@ func (s *sel) intToInt(v, x ssa.Value, from, to types.Type) {
 }
 
 func (s *sel) intToFloat(d, x ir.Loc, from, to types.Type) {
-	wide := s.u.size(to) == 8
-	if signed(from) || s.u.size(from) < 8 {
+	wide := s.u.Size(to) == 8
+	if signed(from) || s.u.Size(from) < 8 {
 		s.opI(pick(wide, code.S64ToF64, code.S64ToF32), d, x, 0)
 		return
 	}
@@ -109,7 +110,7 @@ func (s *sel) intToFloat(d, x ir.Loc, from, to types.Type) {
 // floatToInt follows gc on amd64: types below 32 bits and int32 go through a 32-bit conversion, which yields MinInt32
 // for what does not fit, others through a 64-bit one.
 func (s *sel) floatToInt(d, x ir.Loc, from, to types.Type) {
-	wide, size := s.u.size(from) == 8, s.u.size(to)
+	wide, size := s.u.Size(from) == 8, s.u.Size(to)
 	if size == 8 && !signed(to) {
 		s.opI(pick(wide, code.F64ToU64, code.F32ToU64), d, x, 0)
 		return

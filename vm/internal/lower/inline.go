@@ -3,8 +3,10 @@ package lower
 import (
 	"go/token"
 
-	"github.com/tandemvm/tandem/vm/internal/ir"
 	"golang.org/x/tools/go/ssa"
+
+	"github.com/tandemvm/tandem/vm/internal/flow"
+	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
 // Small functions that call nothing but other such functions are selected in place of their calls. Only leaves are: a traceback
@@ -75,7 +77,7 @@ func (u *unit) callCost(i *ssa.Call) int {
 	if !ok {
 		return costly
 	}
-	sym := u.prog.Symbol(fn)
+	sym := u.Prog.Symbol(fn)
 	if intrinsics[sym] != nil {
 		switch sym {
 		case "runtime.getclosureptr", "internal/runtime/sys.GetClosurePtr", "reflect.callSlots":
@@ -83,7 +85,7 @@ func (u *unit) callCost(i *ssa.Call) int {
 		}
 		return 0
 	}
-	body := u.body(fn)
+	body := u.Body(fn)
 	if body == nil {
 		return costly
 	}
@@ -96,7 +98,7 @@ func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []ir.Loc {
 	in.outer, in.depth = s.scope, s.depth+1
 	call := s.pos
 	if in.in = s.in; fn.Synthetic == "" {
-		s.f.Inlined = append(s.f.Inlined, ir.InlinedCall{Name: s.u.nameOf(fn), From: s.f.Lines[call]})
+		s.f.Inlined = append(s.f.Inlined, ir.InlinedCall{Name: s.u.NameOf(fn), From: s.f.Lines[call]})
 		in.in = int32(len(s.f.Inlined))
 	}
 	defer func() { s.pos = call }()
@@ -139,7 +141,7 @@ func (s *sel) inlineStraight(in *scope, res []int64) (out []ir.Loc) {
 	s.enter(in.fn.Blocks[0])
 	for k, i := range in.fn.Blocks[0].Instrs {
 		s.here = k
-		s.at(position(in.fn.Blocks[0].Instrs, k))
+		s.at(flow.Position(in.fn.Blocks[0].Instrs, k))
 		if r, ok := i.(*ssa.Return); ok {
 			for _, v := range r.Results {
 				out = append(out, s.val(v))

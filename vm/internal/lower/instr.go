@@ -9,7 +9,9 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
+	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // instr selects one instruction of the current scope.
@@ -40,7 +42,7 @@ func (s *sel) instr(i ssa.Instruction) {
 	case *ssa.ChangeInterface:
 		s.changeInterface(i)
 	case *ssa.SliceToArrayPointer:
-		s.opX(code.SliceToArr, 1, s.define(i), s.val(i.X), ir.NoLoc, uint64(arrayOf(deref(i.Type())).Len()))
+		s.opX(code.SliceToArr, 1, s.define(i), s.val(i.X), ir.NoLoc, uint64(layout.ArrayOf(layout.Pointee(i.Type())).Len()))
 	case *ssa.MakeInterface:
 		s.makeInterface(s.define(i), i.Type(), i.X)
 	case *ssa.MakeClosure:
@@ -52,9 +54,9 @@ func (s *sel) instr(i ssa.Instruction) {
 		} else {
 			n = s.word(0)
 		}
-		s.opX(code.MapNew, 1, s.define(i), n, ir.NoLoc, s.u.typeAddr(i.Type()))
+		s.opX(code.MapNew, 1, s.define(i), n, ir.NoLoc, s.u.TypeAddr(i.Type()))
 	case *ssa.MakeChan:
-		s.opX(code.ChanNew, 1, s.define(i), s.val(i.Size), ir.NoLoc, s.u.typeAddr(i.Type()))
+		s.opX(code.ChanNew, 1, s.define(i), s.val(i.Size), ir.NoLoc, s.u.TypeAddr(i.Type()))
 	case *ssa.MakeSlice:
 		elem := i.Type().Underlying().(*types.Slice).Elem()
 		n := s.val(i.Len)
@@ -62,7 +64,7 @@ func (s *sel) instr(i ssa.Instruction) {
 		if i.Cap != i.Len {
 			c = s.val(i.Cap)
 		}
-		s.opX(code.MakeSlice, 3, s.define(i), n, c, s.u.typeAddr(elem))
+		s.opX(code.MakeSlice, 3, s.define(i), n, c, s.u.TypeAddr(elem))
 	case *ssa.Slice:
 		s.slice(i)
 	case *ssa.FieldAddr:
@@ -106,15 +108,14 @@ func (s *sel) instr(i ssa.Instruction) {
 		s.end(in)
 	case *ssa.Send:
 		elem := i.Chan.Type().Underlying().(*types.Chan).Elem()
-		s.opX(code.Send, 1, s.val(i.Chan), s.operand(i.X), ir.NoLoc, s.u.typeAddr(elem))
+		s.opX(code.Send, 1, s.val(i.Chan), s.val(i.X), ir.NoLoc, s.u.TypeAddr(elem))
 	case *ssa.Store:
-		if isGuard(i.Addr) || inBlankField(i.Addr) {
+		if flow.IsGuard(i.Addr) || flow.InBlankField(i.Addr) {
 			return
 		}
 		s.store(s.addrOf(i.Addr), i.Val)
 	case *ssa.MapUpdate:
-		in := s.opX(code.MapSet, 1, s.val(i.Map), s.operand(i.Key), s.operand(i.Value), s.u.typeAddr(i.Map.Type()))
-		_ = in
+		s.opX(code.MapSet, 1, s.val(i.Map), s.val(i.Key), s.val(i.Value), s.u.TypeAddr(i.Map.Type()))
 	case *ssa.Return:
 		s.ret(i.Results)
 	case *ssa.Jump:
@@ -126,13 +127,8 @@ func (s *sel) instr(i ssa.Instruction) {
 	}
 }
 
-// operand is val, with a place for values of no slots too, since some ops want one.
-func (s *sel) operand(v ssa.Value) ir.Loc {
-	return s.val(v)
-}
-
 func (s *sel) alloc(i *ssa.Alloc) {
-	t := deref(i.Type())
+	t := layout.Pointee(i.Type())
 	if l := s.locals[i]; l != nil {
 		if n := s.f.Slots[l.reg]; n == 1 {
 			s.opI(code.LdI, ir.At(l.reg, 0), ir.NoLoc, 0)
@@ -141,7 +137,7 @@ func (s *sel) alloc(i *ssa.Alloc) {
 		}
 		return
 	}
-	s.opX(code.New, 1, s.define(i), ir.NoLoc, ir.NoLoc, s.u.typeAddr(t))
+	s.opX(code.New, 1, s.define(i), ir.NoLoc, ir.NoLoc, s.u.TypeAddr(t))
 }
 
 func (s *sel) unOp(i *ssa.UnOp) {
@@ -154,7 +150,7 @@ func (s *sel) unOp(i *ssa.UnOp) {
 		s.negate(i)
 	case token.XOR:
 		d := s.define(i)
-		if size := s.u.size(i.Type()); !signed(i.Type()) && size < 8 {
+		if size := s.u.Size(i.Type()); !signed(i.Type()) && size < 8 {
 			w := s.new1()
 			s.opI(code.Com, w, s.val(i.X), 0)
 			s.opI(zeroExtend(size), d, w, 0)
@@ -163,9 +159,9 @@ func (s *sel) unOp(i *ssa.UnOp) {
 		s.opI(code.Com, d, s.val(i.X), 0)
 	case token.ARROW:
 		elem := i.X.Type().Underlying().(*types.Chan).Elem()
-		n := s.u.slots(elem)
+		n := s.u.Slots(elem)
 		in := blank(code.Recv)
-		in.B, in.Ext = s.val(i.X), s.u.typeAddr(elem)
+		in.B, in.Ext = s.val(i.X), s.u.TypeAddr(elem)
 		if i.CommaOk {
 			d := s.f.NewLoc(n + 1)
 			s.tuples[i] = []ir.Loc{part(d, 0, n), d.Plus(n)}
@@ -192,16 +188,16 @@ func part(d ir.Loc, off, n int64) ir.Loc {
 
 // loadInstr is *p. What is read from a variable of the frame that is not written again in the block needs no copy.
 func (s *sel) loadInstr(i *ssa.UnOp) {
-	if isGuard(i.X) {
+	if flow.IsGuard(i.X) {
 		return
 	}
 	a := s.addrOf(i.X)
-	x := s.u.trait(i.Type())
-	if a.kind == addrLocal && a.wholeSlots(x.size) && !x.boxed && !(x.size < 8 && signed(i.Type()) && aggregate(a.loc.typ)) && s.settled(i) {
+	x := s.u.Trait(i.Type())
+	if a.kind == addrLocal && a.wholeSlots(x.Size) && !x.Boxed && !(x.Size < 8 && signed(i.Type()) && aggregate(a.loc.typ)) && s.settled(i) {
 		s.vals[i] = ir.At(a.loc.reg, int32(a.off/8))
 		return
 	}
-	if x.slots == 0 {
+	if x.Slots == 0 {
 		s.vals[i] = ir.NoLoc
 		s.load(ir.NoLoc, a, i.Type())
 		return
@@ -226,7 +222,7 @@ func (s *sel) settled(i *ssa.UnOp) bool {
 			return false
 		}
 	}
-	return s.writes[rootAlloc(i.X)] <= s.here
+	return s.writes[flow.RootAlloc(i.X)] <= s.here
 }
 
 // enter makes b the block being selected.
@@ -235,7 +231,7 @@ func (s *sel) enter(b *ssa.BasicBlock) {
 	for k, i := range b.Instrs {
 		switch i := i.(type) {
 		case *ssa.Store:
-			if a := rootAlloc(i.Addr); a != nil {
+			if a := flow.RootAlloc(i.Addr); a != nil {
 				s.writes[a] = k + 1
 			}
 		case *ssa.Alloc:
@@ -244,78 +240,17 @@ func (s *sel) enter(b *ssa.BasicBlock) {
 	}
 }
 
-// inBlankField says whether the address v is in a field named _: composite literals name such places, and gc leaves them zero.
-func inBlankField(v ssa.Value) bool {
-	for {
-		switch x := v.(type) {
-		case *ssa.FieldAddr:
-			if deref(x.X.Type()).Underlying().(*types.Struct).Field(x.Field).Name() == "_" {
-				return true
-			}
-			v = x.X
-		case *ssa.IndexAddr:
-			v = x.X
-		default:
-			return false
-		}
-	}
-}
-
-// rootAlloc is the variable that the address v is in, nil if none is known.
-func rootAlloc(v ssa.Value) *ssa.Alloc {
-	for {
-		switch x := v.(type) {
-		case *ssa.Alloc:
-			return x
-		case *ssa.FieldAddr:
-			v = x.X
-		case *ssa.IndexAddr:
-			v = x.X
-		default:
-			return nil
-		}
-	}
-}
-
 // --- addresses
 
 func (s *sel) fieldAddr(i *ssa.FieldAddr) {
-	st := structOf(deref(i.X.Type()))
+	st := layout.StructOf(layout.Pointee(i.X.Type()))
 	a := s.addrOf(i.X)
-	a.off += offsets(st)[i.Field]
+	a.off += layout.Offsets(st)[i.Field]
 	s.addrs[i] = a
-	if a.kind != addrPtr || nonNil(i.X) || s.accessedHere(i, i.Block()) {
+	if a.kind != addrPtr || flow.NonNil(i.X) || flow.AccessedIn(i, i.Block()) {
 		return
 	}
 	s.check(a.base)
-}
-
-// accessedHere says whether address v is only read and written, in block b: then the access itself finds nil.
-func (s *sel) accessedHere(v ssa.Value, b *ssa.BasicBlock) bool {
-	some := false
-	for _, r := range *v.Referrers() {
-		switch r := r.(type) {
-		case *ssa.Store:
-			if r.Val == v || r.Block() != b {
-				return false
-			}
-			some = true
-		case *ssa.UnOp:
-			if r.Block() != b {
-				return false
-			}
-			some = true
-		case *ssa.FieldAddr:
-			if r.Block() != b || !s.accessedHere(r, b) {
-				return false
-			}
-			some = true
-		case *ssa.DebugRef:
-		default:
-			return false
-		}
-	}
-	return some
 }
 
 func (s *sel) foldIndex(i *ssa.IndexAddr) {
@@ -324,7 +259,7 @@ func (s *sel) foldIndex(i *ssa.IndexAddr) {
 		a.base = s.val(i.X)
 		a.idx = s.index(i.Index, func() ir.Loc { return a.base.Plus(1) })
 	} else {
-		arr := arrayOf(deref(i.X.Type()))
+		arr := layout.ArrayOf(layout.Pointee(i.X.Type()))
 		a.idx = s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
 		s.bound(a.idx, arr.Len())
 		a.kind, a.base = addrScaled, s.pointer(s.addrOf(i.X))
@@ -345,24 +280,24 @@ func (s *sel) indexAddr(i *ssa.IndexAddr) {
 	if sl, ok := i.X.Type().Underlying().(*types.Slice); ok {
 		x := s.val(i.X)
 		idx := s.index(i.Index, func() ir.Loc { return x.Plus(1) })
-		s.opX(code.LeaX, 1, s.define(i), x, idx, uint64(sizeof(sl.Elem())))
+		s.opX(code.LeaX, 1, s.define(i), x, idx, uint64(layout.Size(sl.Elem())))
 		return
 	}
-	arr := arrayOf(deref(i.X.Type()))
-	size := sizeof(arr.Elem())
+	arr := layout.ArrayOf(layout.Pointee(i.X.Type()))
+	size := layout.Size(arr.Elem())
 	a := s.addrOf(i.X)
 	if c, ok := i.Index.(*ssa.Const); ok {
-		if k, ok := s.constWord(c); ok && k < uint64(arr.Len()) {
+		if k, ok := s.u.ConstWord(c); ok && k < uint64(arr.Len()) {
 			a.off += int64(k) * size
 			s.addrs[i] = a
-			if a.kind == addrPtr && !nonNil(i.X) && !s.accessedHere(i, i.Block()) {
+			if a.kind == addrPtr && !flow.NonNil(i.X) && !flow.AccessedIn(i, i.Block()) {
 				s.check(a.base)
 			}
 			return
 		}
 	}
 	idx := s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
-	if a.kind == addrPtr && !nonNil(i.X) {
+	if a.kind == addrPtr && !flow.NonNil(i.X) {
 		s.check(a.base)
 	}
 	s.bound(idx, arr.Len())
@@ -372,53 +307,53 @@ func (s *sel) indexAddr(i *ssa.IndexAddr) {
 // --- parts of values
 
 func (s *sel) field(i *ssa.Field) {
-	st := structOf(i.X.Type())
-	off, t := offsets(st)[i.Field], st.Field(i.Field).Type()
-	s.partOf(i, s.val(i.X), s.u.trait(i.X.Type()).boxed, off, t)
+	st := layout.StructOf(i.X.Type())
+	off, t := layout.Offsets(st)[i.Field], st.Field(i.Field).Type()
+	s.partOf(i, s.val(i.X), s.u.Trait(i.X.Type()).Boxed, off, t)
 }
 
 // partOf defines v as the part of type t at byte off of the value at src.
 func (s *sel) partOf(v ssa.Value, src ir.Loc, boxed bool, off int64, t types.Type) {
-	x := s.u.trait(t)
+	x := s.u.Trait(t)
 	switch {
-	case x.slots == 0:
+	case x.Slots == 0:
 		s.vals[v] = ir.NoLoc
-	case boxed && x.boxed:
+	case boxed && x.Boxed:
 		s.vals[v] = s.offset(src, off) // part of an immutable copy
 	case boxed:
 		s.load(s.define(v), addr{kind: addrPtr, base: src, off: off}, t)
-	case off%8 == 0 && x.size%8 == 0:
+	case off%8 == 0 && x.Size%8 == 0:
 		s.vals[v] = src.Plus(off / 8)
 	default:
-		s.extract(s.define(v), src, off, x.size, t)
+		s.extract(s.define(v), src, off, x.Size, t)
 	}
 }
 
 // indexValue is an element of an array value or a byte of a string.
 func (s *sel) indexValue(i *ssa.Index) {
-	if isString(i.X.Type()) {
+	if layout.IsString(i.X.Type()) {
 		x := s.val(i.X)
 		idx := s.index(i.Index, func() ir.Loc { return x.Plus(1) })
 		s.op3(code.LdXU8, s.define(i), x, idx)
 		return
 	}
-	arr := arrayOf(i.X.Type())
-	size, x := sizeof(arr.Elem()), s.u.trait(i.X.Type())
+	arr := layout.ArrayOf(i.X.Type())
+	size, x := layout.Size(arr.Elem()), s.u.Trait(i.X.Type())
 	if c, ok := i.Index.(*ssa.Const); ok {
-		if k, ok := s.constWord(c); ok && k < uint64(arr.Len()) {
-			s.partOf(i, s.val(i.X), x.boxed, int64(k)*size, arr.Elem())
+		if k, ok := s.u.ConstWord(c); ok && k < uint64(arr.Len()) {
+			s.partOf(i, s.val(i.X), x.Boxed, int64(k)*size, arr.Elem())
 			return
 		}
 	}
 	idx := s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
 	s.bound(idx, arr.Len())
 	p := s.val(i.X)
-	if !x.boxed {
-		p = s.spill(p, x.slots)
+	if !x.Boxed {
+		p = s.spill(p, x.Slots)
 	}
 	e := s.new1()
 	s.opX(code.LeaP, 1, e, p, idx, uint64(size))
-	if s.u.slots(arr.Elem()) == 0 {
+	if s.u.Slots(arr.Elem()) == 0 {
 		s.vals[i] = ir.NoLoc
 		return
 	}
@@ -444,12 +379,12 @@ func (s *sel) slice(i *ssa.Slice) {
 	case *types.Basic:
 		in.Op, in.N, in.B, size = code.SliceStr, 2, s.val(i.X), 1
 	case *types.Slice:
-		in.B, size = s.val(i.X), sizeof(t.Elem())
+		in.B, size = s.val(i.X), layout.Size(t.Elem())
 	case *types.Pointer:
-		arr := arrayOf(t.Elem())
-		size = sizeof(arr.Elem())
+		arr := layout.ArrayOf(t.Elem())
+		size = layout.Size(arr.Elem())
 		in.Op, in.B, length = code.SliceArr, s.val(i.X), arr.Len()
-		if i.Low == nil && i.High == nil && i.Max == nil && nonNil(i.X) {
+		if i.Low == nil && i.High == nil && i.Max == nil && flow.NonNil(i.X) {
 			d := s.define(i) // the whole array: no check
 			s.copy(d, in.B, 1)
 			s.last().Fresh = true
@@ -486,7 +421,7 @@ func (s *sel) slice(i *ssa.Slice) {
 func (s *sel) checkMake(v ssa.Value, capacity int64) {
 	n := s.val(v)
 	fail := func(when code.Op, a, b ir.Loc, sym string) {
-		f := s.u.prog.Body(sym)
+		f := s.u.Prog.Body(sym)
 		if f == nil {
 			return // slicing the array will panic in other words
 		}
@@ -494,7 +429,7 @@ func (s *sel) checkMake(v ssa.Value, capacity int64) {
 		s.branch(when, a, b, 0, bad, good)
 		s.begin(bad)
 		in := blank(code.Call)
-		in.Imm = int64(s.u.funcIndex(f))
+		in.Imm = int64(s.u.FuncIndex(f))
 		s.callWith(in, nil, nil)
 		s.end(blank(code.Trap))
 		s.begin(good)
@@ -508,30 +443,30 @@ func (s *sel) checkMake(v ssa.Value, capacity int64) {
 // --- maps
 
 func (s *sel) lookup(i *ssa.Lookup) {
-	if isString(i.X.Type()) {
+	if layout.IsString(i.X.Type()) {
 		x := s.val(i.X)
 		idx := s.index(i.Index, func() ir.Loc { return x.Plus(1) })
 		s.op3(code.LdXU8, s.define(i), x, idx)
 		return
 	}
 	m := i.X.Type().Underlying().(*types.Map)
-	n := s.u.slots(m.Elem())
-	typ := s.u.typeAddr(i.X.Type())
+	n := s.u.Slots(m.Elem())
+	typ := s.u.TypeAddr(i.X.Type())
 	if i.CommaOk {
 		d := s.f.NewLoc(n + 1)
 		s.tuples[i] = []ir.Loc{part(d, 0, n), d.Plus(n)}
-		s.opX(code.MapGet2, n+1, d, s.val(i.X), s.operand(i.Index), typ)
+		s.opX(code.MapGet2, n+1, d, s.val(i.X), s.val(i.Index), typ)
 		return
 	}
 	d := s.define(i)
 	if n == 0 {
 		d = s.new1()
 	}
-	s.opX(code.MapGet, n, d, s.val(i.X), s.operand(i.Index), typ)
+	s.opX(code.MapGet, n, d, s.val(i.X), s.val(i.Index), typ)
 }
 
 func (s *sel) rangeOver(i *ssa.Range) {
-	if isString(i.X.Type()) {
+	if layout.IsString(i.X.Type()) {
 		d := s.f.NewLoc(3)
 		s.vals[i] = d
 		s.opI(code.LdI, d.Plus(2), ir.NoLoc, 0).Fresh = true
@@ -540,7 +475,7 @@ func (s *sel) rangeOver(i *ssa.Range) {
 	}
 	d := s.new1()
 	s.vals[i] = d
-	s.opX(code.MapIter, 1, d, s.val(i.X), ir.NoLoc, s.u.typeAddr(i.X.Type()))
+	s.opX(code.MapIter, 1, d, s.val(i.X), ir.NoLoc, s.u.TypeAddr(i.X.Type()))
 }
 
 func (s *sel) next(i *ssa.Next) {
@@ -553,9 +488,9 @@ func (s *sel) next(i *ssa.Next) {
 	}
 	t := i.Iter.(*ssa.Range).X.Type()
 	m := t.Underlying().(*types.Map)
-	k, v := s.u.slots(m.Key()), s.u.slots(m.Elem())
+	k, v := s.u.Slots(m.Key()), s.u.Slots(m.Elem())
 	d := s.f.NewLoc(1 + k + v)
-	s.opX(code.MapNext, 1+k+v, d, it, ir.NoLoc, s.u.typeAddr(t))
+	s.opX(code.MapNext, 1+k+v, d, it, ir.NoLoc, s.u.TypeAddr(t))
 	s.tuples[i] = []ir.Loc{d, part(d, 1, k), part(d, 1+k, v)}
 }
 
@@ -591,17 +526,11 @@ func (s *sel) ret(results []ssa.Value) {
 
 func (s *sel) ifInstr(i *ssa.If) {
 	yes, no := s.heads[i.Block().Succs[0]], s.heads[i.Block().Succs[1]]
-	if u, ok := i.Cond.(*ssa.UnOp); ok && isGuard(u.X) {
+	if u, ok := i.Cond.(*ssa.UnOp); ok && flow.IsGuard(u.X) {
 		s.jumpTo(no) // each initialiser is called once
 		return
 	}
 	s.condition(i.Cond, yes, no)
-}
-
-// isGuard says whether v is go/ssa's flag of a package that has been initialised.
-func isGuard(v ssa.Value) bool {
-	g, ok := v.(*ssa.Global)
-	return ok && g.Name() == "init$guard"
 }
 
 // condition ends the block with a jump to yes or no by the bool v.

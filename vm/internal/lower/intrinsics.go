@@ -165,7 +165,7 @@ func callSlots(s *sel, _ *ssa.Function, args []arg) ([]ir.Loc, bool) {
 // to the guest function sym.
 func frameStub(sym string) intrinsic {
 	return func(s *sel, _ *ssa.Function, _ []arg) ([]ir.Loc, bool) {
-		f := s.u.prog.Body(sym)
+		f := s.u.Prog.Body(sym)
 		if f == nil {
 			return nil, false
 		}
@@ -173,16 +173,8 @@ func frameStub(sym string) intrinsic {
 		s.op3(code.LeaF, frame, ir.At(s.params[0], 0), ir.NoLoc)
 		s.f.Pinned[s.params[0]] = true
 		in := blank(code.Call)
-		in.Imm = int64(s.u.funcIndex(f))
+		in.Imm = int64(s.u.FuncIndex(f))
 		s.callWith(in, nil, []arg{{l: ir.At(s.closureReg(), 0), n: 1}, {l: frame, n: 1}})
 		return nil, true
 	}
-}
-
-// stubSlots is the room for results and arguments in the frame of a function of any signature.
-const stubSlots = 512
-
-// isStub says whether symbol is such a function.
-func isStub(symbol string) bool {
-	return symbol == "reflect.makeFuncStub" || symbol == "reflect.methodValueCall"
 }

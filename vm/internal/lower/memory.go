@@ -7,6 +7,7 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/ir"
+	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // addr is where something stands in memory, or in the frame.
@@ -107,7 +108,7 @@ func (s *sel) addrOf(v ssa.Value) addr {
 	}
 	switch v := v.(type) {
 	case *ssa.Global:
-		return addr{kind: addrGlobal, at: s.u.global(v)}
+		return addr{kind: addrGlobal, at: s.u.Global(v)}
 	case *ssa.Alloc:
 		if l := s.locals[v]; l != nil {
 			return addr{kind: addrLocal, loc: l}
@@ -124,44 +125,44 @@ func signed(t types.Type) bool {
 
 // load writes the value of type t at a to dst.
 func (s *sel) load(dst ir.Loc, a addr, t types.Type) {
-	x := s.u.trait(t)
+	x := s.u.Trait(t)
 	switch {
-	case x.slots == 0:
+	case x.Slots == 0:
 		if a.kind == addrPtr {
 			s.check(a.base)
 		}
 		return
-	case x.boxed:
+	case x.Boxed:
 		src := s.pointer(a)
-		s.opX(code.New, 1, dst, ir.NoLoc, ir.NoLoc, s.u.typeAddr(t))
-		s.opX(code.CopyM, 1, dst, src, ir.NoLoc, uint64(x.size))
+		s.opX(code.New, 1, dst, ir.NoLoc, ir.NoLoc, s.u.TypeAddr(t))
+		s.opX(code.CopyM, 1, dst, src, ir.NoLoc, uint64(x.Size))
 		return
 	}
 	switch a.kind {
 	case addrIndex, addrScaled:
-		s.loadElem(dst, a, x.size, signed(t))
+		s.loadElem(dst, a, x.Size, signed(t))
 		return
 	case addrGlobal:
-		if s.loadGlobal(dst, a, x.size, signed(t)) {
+		if s.loadGlobal(dst, a, x.Size, signed(t)) {
 			return
 		}
 	case addrLocal:
-		if a.wholeSlots(x.size) {
+		if a.wholeSlots(x.Size) {
 			src := ir.At(a.loc.reg, int32(a.off/8))
-			if x.size < 8 && signed(t) && aggregate(a.loc.typ) {
+			if x.Size < 8 && signed(t) && aggregate(a.loc.typ) {
 				s.extend(dst, src, t)
 				return
 			}
-			s.copy(dst, src, x.slots)
+			s.copy(dst, src, x.Slots)
 			return
 		}
 	}
-	p, off := s.reachable(a, x.size)
-	if x.size <= 4 && signed(t) {
-		s.opI(map[int64]code.Op{1: code.LdS8, 2: code.LdS16, 4: code.LdS32}[x.size], dst, p, off)
+	p, off := s.reachable(a, x.Size)
+	if x.Size <= 4 && signed(t) {
+		s.opI(map[int64]code.Op{1: code.LdS8, 2: code.LdS16, 4: code.LdS32}[x.Size], dst, p, off)
 		return
 	}
-	s.loadBytes(dst, p, off, x.size)
+	s.loadBytes(dst, p, off, x.Size)
 }
 
 // check faults when the pointer is nil.
@@ -235,21 +236,21 @@ func (s *sel) globalOffset(a addr) int64 {
 // store writes v to a.
 func (s *sel) store(a addr, v ssa.Value) {
 	t := v.Type()
-	x := s.u.trait(t)
-	if x.slots == 0 {
+	x := s.u.Trait(t)
+	if x.Slots == 0 {
 		if a.kind == addrPtr {
 			s.check(a.base)
 		}
 		return
 	}
-	if c, ok := v.(*ssa.Const); ok && c.Value == nil && (x.slots > 3 || x.boxed) && !(a.kind == addrLocal && a.wholeSlots(x.size)) {
-		s.opX(code.ZeroM, 1, s.pointer(a), ir.NoLoc, ir.NoLoc, uint64(x.size))
+	if c, ok := v.(*ssa.Const); ok && c.Value == nil && (x.Slots > 3 || x.Boxed) && !(a.kind == addrLocal && a.wholeSlots(x.Size)) {
+		s.opX(code.ZeroM, 1, s.pointer(a), ir.NoLoc, ir.NoLoc, uint64(x.Size))
 		return
 	}
-	if a.kind == addrLocal && !x.boxed && a.wholeSlots(x.size) {
+	if a.kind == addrLocal && !x.Boxed && a.wholeSlots(x.Size) {
 		dst := ir.At(a.loc.reg, int32(a.off/8))
-		if x.size < 8 && signed(t) && aggregate(a.loc.typ) {
-			s.opI(zeroExtend(x.size), dst, s.val(v), 0)
+		if x.Size < 8 && signed(t) && aggregate(a.loc.typ) {
+			s.opI(zeroExtend(x.Size), dst, s.val(v), 0)
 			return
 		}
 		s.into(dst, v)
@@ -260,38 +261,38 @@ func (s *sel) store(a addr, v ssa.Value) {
 
 // storeLoc writes the value of type t in slots at src to a.
 func (s *sel) storeLoc(a addr, src ir.Loc, t types.Type) {
-	x := s.u.trait(t)
+	x := s.u.Trait(t)
 	switch {
-	case x.slots == 0:
+	case x.Slots == 0:
 		return
-	case x.boxed:
-		s.opX(code.CopyM, 1, s.pointer(a), src, ir.NoLoc, uint64(x.size))
+	case x.Boxed:
+		s.opX(code.CopyM, 1, s.pointer(a), src, ir.NoLoc, uint64(x.Size))
 		return
 	}
 	switch a.kind {
 	case addrIndex, addrScaled:
 		var op code.Op
 		if a.kind == addrIndex {
-			op = map[int64]code.Op{1: code.StX8, 2: code.StX16, 4: code.StX32, 8: code.StX64, 16: code.StX128, 24: code.StX192}[x.size]
+			op = map[int64]code.Op{1: code.StX8, 2: code.StX16, 4: code.StX32, 8: code.StX64, 16: code.StX128, 24: code.StX192}[x.Size]
 		} else {
-			op = map[int64]code.Op{1: code.StP8, 2: code.StP16, 4: code.StP32, 8: code.StP64}[x.size]
+			op = map[int64]code.Op{1: code.StP8, 2: code.StP16, 4: code.StP32, 8: code.StP64}[x.Size]
 		}
 		s.op3(op, a.base, src, a.idx)
 		return
 	case addrGlobal:
-		op := map[int64]code.Op{1: code.StG8, 4: code.StG32, 8: code.StG64, 16: code.StG128, 24: code.StG192}[x.size]
+		op := map[int64]code.Op{1: code.StG8, 4: code.StG32, 8: code.StG64, 16: code.StG128, 24: code.StG192}[x.Size]
 		if op != 0 {
 			s.opI(op, src, ir.NoLoc, s.globalOffset(a)).Ref = true
 			return
 		}
 	case addrLocal:
-		if a.wholeSlots(x.size) && !(x.size < 8 && signed(t)) {
-			s.copy(ir.At(a.loc.reg, int32(a.off/8)), src, x.slots)
+		if a.wholeSlots(x.Size) && !(x.Size < 8 && signed(t)) {
+			s.copy(ir.At(a.loc.reg, int32(a.off/8)), src, x.Slots)
 			return
 		}
 	}
-	p, off := s.reachable(a, x.size)
-	s.storeBytes(p, off, src, x.size)
+	p, off := s.reachable(a, x.Size)
+	s.storeBytes(p, off, src, x.Size)
 }
 
 func (s *sel) storeBytes(p ir.Loc, off int64, src ir.Loc, size int64) {
@@ -314,7 +315,7 @@ func signExtend(size int64) code.Op {
 
 // extend writes the low bytes of src, as many as t has, to dst as a value of integer type t.
 func (s *sel) extend(dst, src ir.Loc, t types.Type) {
-	size := s.u.size(t)
+	size := s.u.Size(t)
 	switch {
 	case size >= 8:
 		s.copy(dst, src, 1)
@@ -396,15 +397,15 @@ func alone(t types.Type, off, size int64) bool {
 func eachLeaf(t types.Type, off int64, f func(off, size int64)) {
 	switch u := t.Underlying().(type) {
 	case *types.Struct:
-		for i, o := range offsets(u) {
+		for i, o := range layout.Offsets(u) {
 			eachLeaf(u.Field(i).Type(), off+o, f)
 		}
 	case *types.Array:
-		n := sizeof(u.Elem())
+		n := layout.Size(u.Elem())
 		for i := range u.Len() {
 			eachLeaf(u.Elem(), off+i*n, f)
 		}
 	default:
-		f(off, sizeof(t))
+		f(off, layout.Size(t))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
@@ -27,7 +28,7 @@ func (s *sel) rangeMisuse(i *ssa.Panic) bool {
 	var state ir.Loc
 	switch b := i.Block(); b.Comment {
 	case "yield-invalid":
-		sym, state = "runtime.panicrange", s.val(rangeState(b))
+		sym, state = "runtime.panicrange", s.val(flow.RangeState(b))
 		s.setRangeState(b, rangeBusy)
 	case "rangefunc.resume.busy":
 		sym, state = "runtime.panicrangestate", s.word(missingPanic)
@@ -35,7 +36,7 @@ func (s *sel) rangeMisuse(i *ssa.Panic) bool {
 		return false
 	}
 	in := blank(code.Call)
-	in.Imm = int64(s.u.funcIndex(s.u.prog.Body(sym)))
+	in.Imm = int64(s.u.FuncIndex(s.u.Prog.Body(sym)))
 	s.callWith(in, nil, []arg{{l: state, n: 1}})
 	s.end(blank(code.Trap))
 	return true
@@ -51,11 +52,5 @@ func (s *sel) leaveRange(b *ssa.BasicBlock) {
 
 // setRangeState stores into the state that was compared on the one way into b.
 func (s *sel) setRangeState(b *ssa.BasicBlock, state int64) {
-	s.storeLoc(s.addrOf(rangeState(b).X), s.word(uint64(state)), types.Typ[types.Int])
-}
-
-// rangeState is the state that was compared on the one way into b.
-func rangeState(b *ssa.BasicBlock) *ssa.UnOp {
-	from := b.Preds[0]
-	return from.Instrs[len(from.Instrs)-1].(*ssa.If).Cond.(*ssa.BinOp).X.(*ssa.UnOp)
+	s.storeLoc(s.addrOf(flow.RangeState(b).X), s.word(uint64(state)), types.Typ[types.Int])
 }

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"go/constant"
 	"go/token"
-	"go/types"
 	"math"
 
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
 )
 
@@ -86,11 +86,12 @@ func newScope(fn *ssa.Function) *scope {
 	}
 }
 
-// lower makes the code of x.
-func (u *unit) lower(x *function) {
-	f := ir.New(x.name)
-	s := &sel{u: u, f: f, lineAt: map[ir.LinePos]int32{}, closure: ir.NoReg, scope: newScope(x.fn)}
-	f.ResSlots, f.ArgSlots = int32(sum(x.sig.res)), int32(sum(x.sig.args))
+// lower makes the code of function n.
+func (u *unit) lower(n int32) made {
+	x := u.Funcs[n]
+	f := ir.New(x.Name)
+	s := &sel{u: u, f: f, lineAt: map[ir.LinePos]int32{}, closure: ir.NoReg, scope: newScope(x.SSA)}
+	f.ResSlots, f.ArgSlots = int32(sum(x.Shape.Res)), int32(sum(x.Shape.Args))
 	f.Groups[ir.GroupFrame].Size = code.FrameHeader + f.ResSlots + f.ArgSlots
 	at := int64(code.FrameHeader)
 	frame := func(sizes []int64) (rs []ir.Reg) {
@@ -104,21 +105,30 @@ func (u *unit) lower(x *function) {
 		}
 		return rs
 	}
-	s.res = frame(x.sig.res)
-	s.params = frame(x.sig.args)
+	s.res = frame(x.Shape.Res)
+	s.params = frame(x.Shape.Args)
 	f.Entry = f.NewBlock()
 	s.begin(f.Entry)
-	if x.gen != nil {
-		x.gen(s)
-	} else {
+	switch body := u.bodies[n]; {
+	case body != nil:
+		body(s)
+	case len(x.SSA.Blocks) == 0:
+		s.bodyless(x.SSA)
+	default:
 		s.function()
 	}
 	f.Optimise()
 	if f.Defers {
-		x.flags |= code.FuncDefers
+		x.Flags |= code.FuncDefers
 	}
-	x.chunk = f.Emit()
-	x.lines, x.inlined = f.Lines, f.Inlined
+	return made{f.Emit(), f.Lines, f.Inlined}
+}
+
+func sum(ns []int64) (n int64) {
+	for _, x := range ns {
+		n += x
+	}
+	return n
 }
 
 // function selects the body of s.fn as the function itself.
@@ -131,7 +141,11 @@ func (s *sel) function() {
 		}
 	}
 	if s.fn.Synthetic == "package initializer" {
-		s.statics()
+		st := s.u.Statics(s.fn)
+		s.skip = st.Done
+		for v, at := range st.Vars {
+			s.addrs[v] = addr{kind: addrGlobal, at: at}
+		}
 	}
 	s.body()
 	if s.fn.Recover != nil {
@@ -147,19 +161,19 @@ func (s *sel) body() {
 		s.heads[b] = s.f.NewBlock()
 	}
 	s.jumpTo(s.heads[fn.Blocks[0]])
-	lost := losesDefers(fn)
-	for _, b := range domOrder(fn) {
+	lost := flow.LosesDefers(fn)
+	for _, b := range flow.DomOrder(fn) {
 		s.begin(s.heads[b])
 		s.declarePhis(b)
 		s.enter(b)
 		s.leaveRange(b)
 		end := -1
 		if lost {
-			end = s.lostRunDefers(b)
+			end = flow.LostRunDefers(b)
 		}
 		for k, i := range b.Instrs {
 			s.here = k
-			s.at(position(b.Instrs, k))
+			s.at(flow.Position(b.Instrs, k))
 			if k == end {
 				s.runDefers()
 			}
@@ -172,70 +186,10 @@ func (s *sel) body() {
 	}
 }
 
-// lostRunDefers is where in b, of a function that loses its deferred calls, they have to be run although go/ssa has no instruction for it,
-// -1 nowhere: it drops RunDefers from functions whose defer statements all are in bodies of ranges over functions. That place is before the
-// results are loaded for the return.
-func (s *sel) lostRunDefers(b *ssa.BasicBlock) int {
-	if b == s.fn.Recover || len(b.Instrs) == 0 {
-		return -1
-	}
-	k := len(b.Instrs) - 1
-	if _, ok := b.Instrs[k].(*ssa.Return); !ok {
-		return -1
-	}
-	for k > 0 {
-		if x, ok := b.Instrs[k-1].(*ssa.UnOp); !ok || x.Op != token.MUL {
-			break
-		}
-		k--
-	}
-	return k
-}
-
-// losesDefers says whether fn keeps a stack of deferred calls that it does not run.
-func losesDefers(fn *ssa.Function) bool {
-	stack := false
-	for _, b := range fn.Blocks {
-		for _, i := range b.Instrs {
-			switch i := i.(type) {
-			case *ssa.RunDefers:
-				return false
-			case *ssa.Call:
-				x, ok := i.Call.Value.(*ssa.Builtin)
-				stack = stack || ok && x.Name() == "ssa:deferstack"
-			}
-		}
-	}
-	return stack
-}
-
 func (s *sel) runDefers() {
 	in := blank(code.RunDefers)
 	in.Win, _, _ = s.f.NewWindow(nil, nil)
 	s.put(in)
-}
-
-// domOrder is the blocks so that each comes after its dominators.
-func domOrder(fn *ssa.Function) []*ssa.BasicBlock {
-	var order []*ssa.BasicBlock
-	var visit func(b *ssa.BasicBlock)
-	visit = func(b *ssa.BasicBlock) {
-		order = append(order, b)
-		for _, d := range b.Dominees() {
-			visit(d)
-		}
-	}
-	visit(fn.Blocks[0])
-	if fn.Recover != nil {
-		seen := false
-		for _, b := range order {
-			seen = seen || b == fn.Recover
-		}
-		if !seen {
-			visit(fn.Recover)
-		}
-	}
-	return order
 }
 
 func (s *sel) begin(b *ir.Block) {
@@ -250,19 +204,8 @@ func (s *sel) at(p token.Pos) {
 	if !p.IsValid() {
 		return
 	}
-	x := s.u.prog.Fset.Position(p)
+	x := s.u.Prog.Fset.Position(p)
 	s.atLine(ir.LinePos{File: x.Filename, Line: int32(x.Line), In: s.in})
-}
-
-// position is where instruction k stands; a load that has none belongs to what follows it.
-func position(list []ssa.Instruction, k int) token.Pos {
-	p := list[k].Pos()
-	if _, load := list[k].(*ssa.UnOp); load {
-		for k++; !p.IsValid() && k < len(list); k++ {
-			p = list[k].Pos()
-		}
-	}
-	return p
 }
 
 func (s *sel) atLine(l ir.LinePos) {
@@ -381,7 +324,7 @@ func (s *sel) makeConst(dst ir.Loc, k constKey) {
 			s.opI(code.Zero, dst, ir.NoLoc, 2).Wide(2)
 			return
 		}
-		s.opI(code.LdG128, dst, ir.NoLoc, int64(s.u.stringHeader(k.str)-code.Base)).Wide(2)
+		s.opI(code.LdG128, dst, ir.NoLoc, int64(s.u.StringHeader(k.str)-code.Base)).Wide(2)
 	case 'l':
 		s.op3(code.LeaF, dst, ir.At(ir.Reg(k.val), 0), ir.NoLoc)
 	case 'f':
@@ -406,49 +349,13 @@ func (s *sel) closureReg() ir.Reg {
 	return s.closure
 }
 
-// constWord is the slot contents of a constant of one slot.
-func (s *sel) constWord(c *ssa.Const) (uint64, bool) {
-	if c.Value == nil {
-		return 0, s.u.slots(c.Type()) == 1 && !s.u.trait(c.Type()).boxed
-	}
-	b, ok := c.Type().Underlying().(*types.Basic)
-	if !ok {
-		return 0, false
-	}
-	switch info := b.Info(); {
-	case info&types.IsBoolean != 0:
-		if constant.BoolVal(c.Value) {
-			return 1, true
-		}
-		return 0, true
-	case info&types.IsInteger != 0 || b.Kind() == types.UnsafePointer:
-		v := constant.ToInt(c.Value)
-		if x, exact := constant.Int64Val(v); exact {
-			return uint64(x), true
-		}
-		x, _ := constant.Uint64Val(v)
-		return x, true
-	case b.Kind() == types.Float32:
-		x, _ := constant.Float32Val(c.Value)
-		return uint64(math.Float32bits(x)), true
-	case info&types.IsFloat != 0:
-		x, _ := constant.Float64Val(c.Value)
-		return math.Float64bits(x), true
-	case b.Kind() == types.Complex64:
-		re, _ := constant.Float32Val(constant.Real(c.Value))
-		im, _ := constant.Float32Val(constant.Imag(c.Value))
-		return uint64(math.Float32bits(re)) | uint64(math.Float32bits(im))<<32, true
-	}
-	return 0, false
-}
-
 // small is the value of v as an immediate of 16 bits.
 func (s *sel) small(v ssa.Value) (int64, bool) {
 	c, ok := s.resolve(v).(*ssa.Const)
 	if !ok {
 		return 0, false
 	}
-	w, ok := s.constWord(c)
+	w, ok := s.u.ConstWord(c)
 	if !ok || int64(w) != int64(int16(w)) {
 		return 0, false
 	}
@@ -457,22 +364,22 @@ func (s *sel) small(v ssa.Value) (int64, bool) {
 
 // constInto writes a constant.
 func (s *sel) constInto(dst ir.Loc, c *ssa.Const) {
-	if w, ok := s.constWord(c); ok {
+	if w, ok := s.u.ConstWord(c); ok {
 		s.loadWord(dst, w)
 		return
 	}
-	t := s.u.trait(c.Type())
+	t := s.u.Trait(c.Type())
 	switch {
-	case t.boxed:
-		s.opX(code.LdC, 1, dst, ir.NoLoc, ir.NoLoc, s.u.zeros(t.size))
+	case t.Boxed:
+		s.opX(code.LdC, 1, dst, ir.NoLoc, ir.NoLoc, s.u.Zeros(t.Size))
 	case c.Value == nil:
-		s.opI(code.Zero, dst, ir.NoLoc, t.slots).Wide(t.slots)
+		s.opI(code.Zero, dst, ir.NoLoc, t.Slots).Wide(t.Slots)
 	case c.Value.Kind() == constant.String:
 		s.makeConst(dst, constKey{kind: 's', str: constant.StringVal(c.Value)})
 	default: // complex128
 		re, _ := constant.Float64Val(constant.Real(c.Value))
 		im, _ := constant.Float64Val(constant.Imag(c.Value))
-		s.opI(code.LdG128, dst, ir.NoLoc, int64(s.u.words(math.Float64bits(re), math.Float64bits(im))-code.Base)).Wide(2)
+		s.opI(code.LdG128, dst, ir.NoLoc, int64(s.u.Words(math.Float64bits(re), math.Float64bits(im))-code.Base)).Wide(2)
 	}
 }
 
@@ -486,22 +393,22 @@ func (s *sel) val(v ssa.Value) ir.Loc {
 	v = s.resolve(v)
 	switch v := v.(type) {
 	case *ssa.Const:
-		if s.u.slots(v.Type()) == 0 {
+		if s.u.Slots(v.Type()) == 0 {
 			return ir.NoLoc
 		}
-		if w, ok := s.constWord(v); ok {
+		if w, ok := s.u.ConstWord(v); ok {
 			return s.word(w)
 		}
 		if v.Value != nil && v.Value.Kind() == constant.String {
 			return s.cached(constKey{kind: 's', str: constant.StringVal(v.Value)})
 		}
-		l := s.f.NewLoc(s.u.slots(v.Type()))
+		l := s.f.NewLoc(s.u.Slots(v.Type()))
 		s.constInto(l, v)
 		return l
 	case *ssa.Global:
-		return s.ref(s.u.global(v))
+		return s.ref(s.u.Global(v))
 	case *ssa.Function:
-		return s.ref(s.u.closure(s.u.funcIndex(v)))
+		return s.ref(s.u.Closure(s.u.FuncIndex(v)))
 	case *ssa.FreeVar:
 		return s.freeVar(v)
 	}
@@ -520,9 +427,9 @@ func (s *sel) freeVar(v *ssa.FreeVar) ir.Loc {
 		if x == v {
 			break
 		}
-		at += s.u.slots(x.Type())
+		at += s.u.Slots(x.Type())
 	}
-	switch n := s.u.slots(v.Type()); n {
+	switch n := s.u.Slots(v.Type()); n {
 	case 0:
 		return ir.NoLoc
 	case 1:
@@ -536,7 +443,7 @@ func (s *sel) freeVar(v *ssa.FreeVar) ir.Loc {
 
 // into writes the value of v to dst.
 func (s *sel) into(dst ir.Loc, v ssa.Value) {
-	n := s.u.slots(v.Type())
+	n := s.u.Slots(v.Type())
 	if n == 0 {
 		return
 	}
@@ -546,10 +453,10 @@ func (s *sel) into(dst ir.Loc, v ssa.Value) {
 		s.constInto(dst, v)
 		return
 	case *ssa.Global:
-		s.makeConst(dst, constKey{kind: 'r', val: s.u.global(v)})
+		s.makeConst(dst, constKey{kind: 'r', val: s.u.Global(v)})
 		return
 	case *ssa.Function:
-		s.makeConst(dst, constKey{kind: 'r', val: s.u.closure(s.u.funcIndex(v))})
+		s.makeConst(dst, constKey{kind: 'r', val: s.u.Closure(s.u.FuncIndex(v))})
 		return
 	}
 	s.copy(dst, s.val(v), n)
@@ -557,7 +464,7 @@ func (s *sel) into(dst ir.Loc, v ssa.Value) {
 
 // define makes a register for the result of v.
 func (s *sel) define(v ssa.Value) ir.Loc {
-	n := s.u.slots(v.Type())
+	n := s.u.Slots(v.Type())
 	if n == 0 {
 		s.vals[v] = ir.NoLoc
 		return ir.NoLoc
@@ -610,15 +517,15 @@ func (s *sel) joinPhis(b *ssa.BasicBlock) {
 		}
 		par := blank(ir.OpParallel)
 		for _, p := range phis {
-			v, n := s.resolve(p.Edges[e]), int32(s.u.slots(p.Type()))
+			v, n := s.resolve(p.Edges[e]), int32(s.u.Slots(p.Type()))
 			c := ir.Move{Dst: s.vals[p], Src: ir.NoLoc, N: n}
 			if k, ok := v.(*ssa.Const); ok {
-				if w, ok := s.constWord(k); ok {
+				if w, ok := s.u.ConstWord(k); ok {
 					c.Val = w
 					par.Copies = append(par.Copies, c)
 					continue
 				}
-				if k.Value == nil && !s.u.trait(k.Type()).boxed {
+				if k.Value == nil && !s.u.Trait(k.Type()).Boxed {
 					par.Copies = append(par.Copies, c) // zero
 					continue
 				}

@@ -1,7 +1,6 @@
-package lower
+package link
 
 import (
-	"encoding/binary"
 	"go/constant"
 	"go/token"
 	"go/types"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
@@ -42,18 +42,31 @@ type object struct {
 	written []piece
 }
 
+// Statics is what of a package initialiser is in the data and not in its code.
+type Statics struct {
+	Done map[ssa.Instruction]bool // need no code
+	Vars map[*ssa.Alloc]uint64    // addresses of variables that would be allocated
+}
+
 type statics struct {
-	s       *sel
+	Statics
+	u       *Unit
 	objects map[ssa.Value]*object
 	places  map[ssa.Value]piece // addresses within objects
 	values  map[ssa.Value]contents
 	seen    []ssa.Instruction
 }
 
-// statics moves to the data what the initialiser s.fn need not do.
-func (s *sel) statics() {
-	st := &statics{s: s, objects: map[ssa.Value]*object{}, places: map[ssa.Value]piece{}, values: map[ssa.Value]contents{}}
-	for _, b := range once(s.fn) {
+// Statics moves to the data what the package initialiser fn need not do.
+func (u *Unit) Statics(fn *ssa.Function) Statics {
+	st := &statics{
+		Statics: Statics{Done: map[ssa.Instruction]bool{}, Vars: map[*ssa.Alloc]uint64{}},
+		u:       u,
+		objects: map[ssa.Value]*object{},
+		places:  map[ssa.Value]piece{},
+		values:  map[ssa.Value]contents{},
+	}
+	for _, b := range flow.Once(fn) {
 		for _, i := range b.Instrs {
 			st.instr(i)
 			st.seen = append(st.seen, i)
@@ -66,52 +79,36 @@ func (s *sel) statics() {
 		}
 	}
 	st.drop()
-}
-
-// once is the blocks of a package initialiser that run exactly once on every way to its end, in order.
-func once(fn *ssa.Function) (list []*ssa.BasicBlock) {
-	entry := fn.Blocks[0]
-	for _, b := range fn.Blocks {
-		if _, ok := b.Instrs[len(b.Instrs)-1].(*ssa.Return); !ok {
-			continue
-		}
-		for _, p := range b.Preds {
-			for ; p != nil && p != entry; p = p.Idom() {
-				list = append(list, p)
-			}
-		}
-	}
-	slices.Reverse(list)
-	return list
+	return st.Statics
 }
 
 func (st *statics) instr(i ssa.Instruction) {
 	switch i := i.(type) {
 	case *ssa.Alloc:
-		t := deref(i.Type())
+		t := layout.Pointee(i.Type())
 		switch {
 		case i.Heap:
-			st.objects[i] = &object{addr: st.s.u.anonymous(t)}
-			st.s.addrs[i] = addr{kind: addrGlobal, at: st.objects[i].addr}
-			st.s.skip[i] = true
-		case st.followed(i):
-			st.objects[i] = &object{local: contents{data: make([]byte, sizeof(t))}}
+			st.objects[i] = &object{addr: st.u.anonymous(t)}
+			st.Vars[i] = st.objects[i].addr
+			st.Done[i] = true
+		case flow.OnlyAccessed(i, constIndex):
+			st.objects[i] = &object{local: contents{data: make([]byte, layout.Size(t))}}
 		default:
 			return
 		}
-		st.places[i] = piece{st.objects[i], 0, sizeof(t)}
+		st.places[i] = piece{st.objects[i], 0, layout.Size(t)}
 	case *ssa.FieldAddr:
 		if p, ok := st.place(i.X); ok {
-			f := structOf(deref(i.X.Type()))
-			st.places[i] = piece{p.of, p.off + offsets(f)[i.Field], sizeof(f.Field(i.Field).Type())}
+			f := layout.StructOf(layout.Pointee(i.X.Type()))
+			st.places[i] = piece{p.of, p.off + layout.Offsets(f)[i.Field], layout.Size(f.Field(i.Field).Type())}
 		}
 	case *ssa.IndexAddr:
 		c, known := i.Index.(*ssa.Const)
 		ptr, array := i.X.Type().Underlying().(*types.Pointer)
 		if p, ok := st.place(i.X); ok && known && array {
-			arr := arrayOf(ptr.Elem())
-			if k, ok := st.s.constWord(c); ok && k < uint64(arr.Len()) {
-				size := sizeof(arr.Elem())
+			arr := layout.ArrayOf(ptr.Elem())
+			if k, ok := st.u.ConstWord(c); ok && k < uint64(arr.Len()) {
+				size := layout.Size(arr.Elem())
 				st.places[i] = piece{p.of, p.off + int64(k)*size, size}
 			}
 		}
@@ -124,7 +121,7 @@ func (st *statics) instr(i ssa.Instruction) {
 	case *ssa.Slice:
 		p, ok := st.places[i.X]
 		if ok && p.of.addr != 0 && i.Low == nil && i.High == nil && i.Max == nil {
-			n := uint64(arrayOf(deref(i.X.Type())).Len())
+			n := uint64(layout.ArrayOf(layout.Pointee(i.X.Type())).Len())
 			st.values[i] = contents{words(p.of.addr+uint64(p.off), n, n), []int{0}}
 		}
 	case *ssa.ChangeType:
@@ -133,7 +130,7 @@ func (st *statics) instr(i ssa.Instruction) {
 		}
 	case *ssa.MakeInterface:
 		if v, ok := st.value(i.X); ok {
-			st.values[i] = st.s.u.boxed(i, v)
+			st.values[i] = st.u.boxed(i, v)
 		}
 	}
 }
@@ -147,21 +144,21 @@ func (st *statics) place(v ssa.Value) (piece, bool) {
 	if !ok {
 		return piece{}, false
 	}
-	if to := st.s.u.prog.Global(g); to != nil {
+	if to := st.u.Prog.Global(g); to != nil {
 		g = to
 	}
 	if st.objects[g] == nil {
-		if class, _ := st.s.u.classOf(g); class != code.ClassRun || isGuard(g) {
+		if class, _ := st.u.classOf(g); class != code.ClassRun || flow.IsGuard(g) {
 			return piece{}, false
 		}
-		st.objects[g] = &object{addr: st.s.u.global(g)}
+		st.objects[g] = &object{addr: st.u.Global(g)}
 	}
-	return piece{st.objects[g], 0, sizeof(deref(g.Type()))}, true
+	return piece{st.objects[g], 0, layout.Size(layout.Pointee(g.Type()))}, true
 }
 
 func (st *statics) store(i *ssa.Store) {
 	p, ok := st.place(i.Addr)
-	if !ok || inBlankField(i.Addr) {
+	if !ok || flow.InBlankField(i.Addr) {
 		return
 	}
 	v, known := st.value(i.Val)
@@ -174,9 +171,9 @@ func (st *statics) store(i *ssa.Store) {
 		p.of.written = append(p.of.written, p)
 	default:
 		if len(v.data) > 0 {
-			st.s.u.data.Init(p.of.addr+uint64(p.off), v.data, v.refs...)
+			st.u.Data.Init(p.of.addr+uint64(p.off), v.data, v.refs...)
 		}
-		st.s.skip[i] = true
+		st.Done[i] = true
 	}
 }
 
@@ -217,11 +214,11 @@ func (st *statics) value(v ssa.Value) (contents, bool) {
 	}
 	switch v := v.(type) {
 	case *ssa.Const:
-		return st.s.constContents(v)
+		return st.u.constContents(v)
 	case *ssa.Function:
-		return contents{words(st.s.u.closure(st.s.u.funcIndex(v))), []int{0}}, true
+		return contents{words(st.u.Closure(st.u.FuncIndex(v))), []int{0}}, true
 	case *ssa.Global:
-		return contents{words(st.s.u.global(v)), []int{0}}, true
+		return contents{words(st.u.Global(v)), []int{0}}, true
 	}
 	if p, ok := st.places[v]; ok && p.of.addr != 0 {
 		return contents{words(p.of.addr + uint64(p.off)), []int{0}}, true
@@ -229,18 +226,18 @@ func (st *statics) value(v ssa.Value) (contents, bool) {
 	return contents{}, false
 }
 
-func (s *sel) constContents(c *ssa.Const) (contents, bool) {
-	size := s.u.size(c.Type())
+func (u *Unit) constContents(c *ssa.Const) (contents, bool) {
+	size := u.Size(c.Type())
 	if c.Value == nil {
 		return contents{data: make([]byte, size)}, true
 	}
-	if w, ok := s.constWord(c); ok {
+	if w, ok := u.ConstWord(c); ok {
 		return contents{data: words(w)[:size]}, true
 	}
 	switch c.Value.Kind() {
 	case constant.String:
 		text := constant.StringVal(c.Value)
-		return contents{data: words(s.u.data.String(text), uint64(len(text)))}, true
+		return contents{data: words(u.Data.String(text), uint64(len(text)))}, true
 	case constant.Complex, constant.Float, constant.Int:
 		re, _ := constant.Float64Val(constant.Real(c.Value))
 		im, _ := constant.Float64Val(constant.Imag(c.Value))
@@ -249,57 +246,17 @@ func (s *sel) constContents(c *ssa.Const) (contents, bool) {
 	return contents{}, false
 }
 
-func words(ws ...uint64) (b []byte) {
-	for _, w := range ws {
-		b = binary.LittleEndian.AppendUint64(b, w)
-	}
-	return b
-}
-
 // boxed is the interface value that i makes of v.
-func (u *unit) boxed(i *ssa.MakeInterface, v contents) contents {
+func (u *Unit) boxed(i *ssa.MakeInterface, v contents) contents {
 	t := i.X.Type()
-	word, _ := u.ifaceWord(i.Type(), t)
+	word, _ := u.IfaceWord(i.Type(), t)
 	switch {
-	case u.trait(t).ptr:
+	case u.Trait(t).Ptr:
 		return contents{append(words(word), v.data...), []int{0, 8}}
-	case u.trait(t).slots == 0:
-		return contents{words(word, u.zeros(8)), []int{0}}
+	case u.Trait(t).Slots == 0:
+		return contents{words(word, u.Zeros(8)), []int{0}}
 	}
-	return contents{words(word, u.data.ReadOnly(v.data, layout.WordBytes, v.refs...)), []int{0, 8}}
-}
-
-// anonymous is the provisional address of a new variable of type t that only its address names.
-func (u *unit) anonymous(t types.Type) uint64 {
-	return u.data.Global("", t, code.ClassRun, "")
-}
-
-// followed says whether all that is done with the local variable a is to read and to write parts of it at constant places.
-func (st *statics) followed(a ssa.Value) bool {
-	for _, r := range *a.Referrers() {
-		switch r := r.(type) {
-		case *ssa.Store:
-			if r.Val == a {
-				return false
-			}
-		case *ssa.UnOp:
-			if r.Op != token.MUL {
-				return false
-			}
-		case *ssa.FieldAddr:
-			if !st.followed(r) {
-				return false
-			}
-		case *ssa.IndexAddr:
-			if _, ok := r.Index.(*ssa.Const); !ok || r.X != a || !st.followed(r) {
-				return false
-			}
-		case *ssa.DebugRef:
-		default:
-			return false
-		}
-	}
-	return true
+	return contents{words(word, u.Data.ReadOnly(v.data, layout.WordBytes, v.refs...)), []int{0, 8}}
 }
 
 // drop leaves out the known values that only instructions left out use.
@@ -312,14 +269,14 @@ func (st *statics) drop() {
 		_, place := st.places[v]
 		_, value := st.values[v]
 		if (place || value) && st.objects[v] == nil && st.unused(v) {
-			st.s.skip[i] = true
+			st.Done[i] = true
 		}
 	}
 }
 
 func (st *statics) unused(v ssa.Value) bool {
 	for _, r := range *v.Referrers() {
-		if _, debug := r.(*ssa.DebugRef); !debug && !st.s.skip[r] {
+		if _, debug := r.(*ssa.DebugRef); !debug && !st.Done[r] {
 			return false
 		}
 	}
@@ -331,7 +288,7 @@ func (st *statics) unread(a ssa.Value) bool {
 	for _, r := range *a.Referrers() {
 		switch r := r.(type) {
 		case *ssa.UnOp:
-			if !st.s.skip[r] {
+			if !st.Done[r] {
 				return false
 			}
 		case *ssa.FieldAddr:
@@ -349,9 +306,9 @@ func (st *statics) unread(a ssa.Value) bool {
 
 // forget leaves out the variable at a and all that is done with it.
 func (st *statics) forget(a ssa.Value) {
-	st.s.skip[a.(ssa.Instruction)] = true
+	st.Done[a.(ssa.Instruction)] = true
 	for _, r := range *a.Referrers() {
-		st.s.skip[r] = true
+		st.Done[r] = true
 		switch r := r.(type) {
 		case *ssa.FieldAddr:
 			st.forget(r)
@@ -359,4 +316,14 @@ func (st *statics) forget(a ssa.Value) {
 			st.forget(r)
 		}
 	}
+}
+
+// constIndex says whether use is an element at a constant place.
+func constIndex(use ssa.Instruction) bool {
+	i, ok := use.(*ssa.IndexAddr)
+	if !ok {
+		return false
+	}
+	_, ok = i.Index.(*ssa.Const)
+	return ok
 }

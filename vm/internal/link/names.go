@@ -1,4 +1,4 @@
-package lower
+package link
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
-// nameOf is fn's name as Go's tracebacks print it.
-func (u *unit) nameOf(fn *ssa.Function) string {
+// NameOf is fn's name as Go's tracebacks print it.
+func (u *Unit) NameOf(fn *ssa.Function) string {
 	if fn.Parent() != nil {
 		return u.closureName(fn)
 	}
@@ -85,7 +85,7 @@ func (u *unit) nameOf(fn *ssa.Function) string {
 }
 
 // packageOf is the package fn belongs to; for wrappers that of the receiver's type or the method.
-func (u *unit) packageOf(fn *ssa.Function) *types.Package {
+func (u *Unit) packageOf(fn *ssa.Function) *types.Package {
 	if fn.Pkg != nil {
 		return fn.Pkg.Pkg
 	}
@@ -111,7 +111,7 @@ func (u *unit) packageOf(fn *ssa.Function) *types.Package {
 }
 
 // closureName follows gc: f.func1, a closure within it f.func1.1, the body of a range over a function f-range1.
-func (u *unit) closureName(fn *ssa.Function) string {
+func (u *Unit) closureName(fn *ssa.Function) string {
 	isRange := func(f *ssa.Function) bool {
 		_, ok := f.Syntax().(*ast.RangeStmt)
 		return ok
@@ -121,20 +121,20 @@ func (u *unit) closureName(fn *ssa.Function) string {
 		for isRange(outer) { // nested bodies are numbered in the function written
 			outer = outer.Parent()
 		}
-		return fmt.Sprintf("%s-range%d", u.nameOf(outer), u.ordinal(fn, outer, isRange, true))
+		return fmt.Sprintf("%s-range%d", u.NameOf(outer), u.ordinal(fn, outer, isRange, true))
 	}
 	for isRange(outer) {
 		outer = outer.Parent()
 	}
 	n := u.ordinal(fn, outer, isRange, false)
 	if outer.Parent() != nil {
-		return fmt.Sprintf("%s.%d", u.nameOf(outer), n)
+		return fmt.Sprintf("%s.%d", u.NameOf(outer), n)
 	}
-	return fmt.Sprintf("%s.func%d", u.nameOf(outer), n)
+	return fmt.Sprintf("%s.func%d", u.NameOf(outer), n)
 }
 
 // ordinal numbers fn from 1 among the closures (or range bodies) written in outer, not counting those within other closures.
-func (u *unit) ordinal(fn, outer *ssa.Function, isRange func(*ssa.Function) bool, ranges bool) int {
+func (u *Unit) ordinal(fn, outer *ssa.Function, isRange func(*ssa.Function) bool, ranges bool) int {
 	n, found := 0, 0
 	var walk func(f *ssa.Function)
 	walk = func(f *ssa.Function) {
@@ -159,23 +159,13 @@ func (u *unit) ordinal(fn, outer *ssa.Function, isRange func(*ssa.Function) bool
 	return max(found, 1)
 }
 
-// isWrapper says whether fn is code between a caller and the function written.
-func isWrapper(fn *ssa.Function) bool {
-	for _, p := range []string{"wrapper ", "bound ", "thunk ", "instantiation "} {
-		if strings.HasPrefix(fn.Synthetic, p) {
-			return true
-		}
-	}
-	return false
-}
-
-func (u *unit) isStd(fn *ssa.Function) bool {
+func (u *Unit) isStd(fn *ssa.Function) bool {
 	p := u.packageOf(fn)
-	return p != nil && u.prog.IsStd(p)
+	return p != nil && u.Prog.IsStd(p)
 }
 
 // declaredAt is where fn is declared.
-func (u *unit) declaredAt(fn *ssa.Function) (file string, line int32) {
+func (u *Unit) declaredAt(fn *ssa.Function) (file string, line int32) {
 	p := fn.Pos()
 	if s := fn.Syntax(); s != nil {
 		p = s.Pos()
@@ -183,6 +173,18 @@ func (u *unit) declaredAt(fn *ssa.Function) (file string, line int32) {
 	if p == token.NoPos {
 		return "", 0
 	}
-	x := u.prog.Fset.Position(p)
+	x := u.Prog.Fset.Position(p)
 	return x.Filename, int32(x.Line)
+}
+
+// PointerName is the name gc gives the wrapper of the value method m of t that takes a pointer.
+func PointerName(t types.Type, m *types.Selection) string {
+	if n, ok := types.Unalias(t).(*types.Named); ok && n.Obj().Pkg() != nil {
+		base := n.Obj().Name()
+		if n.TypeArgs().Len() > 0 {
+			base += "[...]"
+		}
+		return layout.PackagePath(n.Obj().Pkg()) + ".(*" + base + ")." + m.Obj().Name()
+	}
+	return "(*" + layout.TypeString(t) + ")." + m.Obj().Name()
 }
