@@ -315,7 +315,7 @@ func (r *Run) turns(ctx context.Context) error {
 				return err
 			}
 		}
-		touched := r.s.touchedNow()
+		touched := r.s.Changed()
 		t, stop, err := r.oneTurn(ctx)
 		var failed *vm.Failure
 		if errors.As(err, &failed) && ctx.Err() == nil {
@@ -416,11 +416,4 @@ func (r *Run) idle(ctx context.Context, wake time.Time, touched <-chan struct{})
 		return ctx.Err()
 	}
 	return nil
-}
-
-// touchedNow is closed when merged values have changed since.
-func (s *Sandbox) touchedNow() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.touched
 }

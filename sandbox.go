@@ -336,6 +336,26 @@ func (s *Sandbox) Value(name string) (v changes.Value, conflicts int, err error)
 	return s.replica.Merged(name)
 }
 
+// Read stores the merged value of a shared variable ("main.Counts") into the Go variable that target points to, as changes.Value.To does.
+func (s *Sandbox) Read(name string, target any) error {
+	v, _, err := s.Value(name)
+	if err != nil {
+		return err
+	}
+	if err := v.To(target); err != nil {
+		return fmt.Errorf("tandem: %s: %w", name, err)
+	}
+	return nil
+}
+
+// Changed returns a channel that is closed when merged values of shared variables have changed since. Take it before reading, so that no
+// change is missed.
+func (s *Sandbox) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.touched
+}
+
 // Digest is the Merkle root over all merged values and the heads of all runs: equal digests mean equal states.
 func (s *Sandbox) Digest() changes.Hash { return s.replica.Digest() }
 

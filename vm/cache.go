@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -41,7 +43,7 @@ func UserCache() (*Cache, error) {
 
 // compileCached is Compile by way of s.Cache. A key holds what decides about the image besides files: the compiler, which is this executable,
 // overlays and op table included, and where the sources lie, which is in the image as the names of files. The contents of files
-// are compared with the record of what the compilation read.
+// are compared with the record of what the compilation read; an overlay, which is no file, is in the key.
 func compileCached(ctx context.Context, s Source) (*Program, error) {
 	if compiler() == "" {
 		return compileSource(ctx, s, nil)
@@ -61,6 +63,14 @@ func compileCached(ctx context.Context, s Source) (*Program, error) {
 		}
 		parts = append(parts, p)
 	}
+	disk, err := s.disk()
+	if err != nil {
+		return nil, err
+	}
+	parts = append(parts, "overlay")
+	for _, name := range slices.Sorted(maps.Keys(disk.Overlay)) {
+		parts = append(parts, name, string(disk.Overlay[name]))
+	}
 	key := cache.NewKey(parts...)
 	image := s.Cache.Get(key, func(record []byte) bool {
 		return inputs.Unchanged(record, filepath.Join(root, "src"), modules)
@@ -72,7 +82,6 @@ func compileCached(ctx context.Context, s Source) (*Program, error) {
 			}
 		}
 	}
-	disk := &inputs.Disk{}
 	p, err := compileSource(ctx, s, disk)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,11 @@ type Finding = vet.Finding
 
 // Inspect reads a program's source as Compile does, and looks for doubtful places. Nothing is executed.
 func Inspect(ctx context.Context, s Source) (*Inspection, error) {
-	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test})
+	disk, err := s.disk()
+	if err != nil {
+		return nil, err
+	}
+	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test, Disk: disk})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -33,6 +34,10 @@ type Source struct {
 	GOROOT string   // default: the installed Go
 	Test   bool     // the program is the tests of one package, given as its directory or import path, and takes the -test flags of `go test`
 	Cache  *Cache   // where compiled images are kept, but for those of tests; nil: nowhere
+
+	// Overlay holds files, by name relative to Dir or absolute, that are read in place of what the disk has there, if anything: source
+	// that was embedded, generated or received.
+	Overlay map[string][]byte
 }
 
 // Package is a package found by directory or import path.
@@ -40,7 +45,11 @@ type Package = load.Package
 
 // FindPackage is the package that s.Paths[0] means, a directory or an import path, as Compile with Test finds it.
 func FindPackage(s Source) (Package, error) {
-	return load.FindPackage(load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT})
+	disk, err := s.disk()
+	if err != nil {
+		return Package{}, err
+	}
+	return load.FindPackage(load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Disk: disk})
 }
 
 // SourceErrors are complaints about the program's source, one a line with its position, as the Go compiler words them.
@@ -55,7 +64,14 @@ func Compile(ctx context.Context, s Source) (*Program, error) {
 	return compileSource(ctx, s, nil)
 }
 
+// disk is what s is read from; nil: the disk with s.Overlay.
 func compileSource(ctx context.Context, s Source, disk *inputs.Disk) (*Program, error) {
+	if disk == nil {
+		var err error
+		if disk, err = s.disk(); err != nil {
+			return nil, err
+		}
+	}
 	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test, Disk: disk})
 	if err != nil {
 		return nil, err
@@ -65,6 +81,15 @@ func compileSource(ctx context.Context, s Source, disk *inputs.Disk) (*Program, 
 		return nil, err
 	}
 	return newProgram(img, nil)
+}
+
+// disk is the file system with s.Overlay.
+func (s Source) disk() (*inputs.Disk, error) {
+	dir, err := filepath.Abs(s.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("vm: the working directory: %w", err)
+	}
+	return &inputs.Disk{Overlay: inputs.LayOver(dir, s.Overlay)}, nil
 }
 
 // DecodeProgram reads an image as Encode wrote it. It is verified: whatever the bytes, what it returns is safe to run.

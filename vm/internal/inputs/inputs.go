@@ -47,6 +47,10 @@ type Input struct {
 
 // Disk is the file system as the compilation sees it. It may be used from several goroutines.
 type Disk struct {
+	// Overlay holds files by absolute name that are there whatever the file system says, and the directories they are in. They are
+	// no inputs: who gives them knows them.
+	Overlay map[string][]byte
+
 	mu   sync.Mutex
 	seen map[key]Input
 	torn bool // two readings of one input differ
@@ -73,6 +77,9 @@ func (d *Disk) note(i Input) {
 
 // ReadFile is os.ReadFile.
 func (d *Disk) ReadFile(name string) ([]byte, error) {
+	if b, ok := d.Overlay[name]; ok {
+		return bytes.Clone(b), nil
+	}
 	fi, err := os.Stat(name) // before reading: what changes afterwards has another time
 	var b []byte
 	if err == nil {
@@ -93,12 +100,18 @@ func (d *Disk) ReadDir(name string) ([]os.DirEntry, error) {
 	if err == nil {
 		list, err = os.ReadDir(name)
 	}
-	if err != nil {
+	switch {
+	case fi != nil && !fi.IsDir():
+		d.note(Input{name: name, kind: what(fi, nil)})
+	case err != nil:
 		d.note(Input{name: name, kind: unread})
-		return nil, err
+	default:
+		d.note(Input{name: name, kind: directory, changedNano: fi.ModTime().UnixNano(), hash: listing(list)})
 	}
-	d.note(Input{name: name, kind: directory, changedNano: fi.ModTime().UnixNano(), hash: listing(list)})
-	return list, nil
+	if laid := d.laid(name); len(laid) > 0 {
+		return over(list, laid), nil
+	}
+	return list, err
 }
 
 func listing(list []os.DirEntry) Hash {
@@ -111,8 +124,14 @@ func listing(list []os.DirEntry) Hash {
 
 // Stat is os.Stat; what is remembered of the answer is whether there is a directory, a regular file, or neither.
 func (d *Disk) Stat(name string) (os.FileInfo, error) {
+	if b, ok := d.Overlay[name]; ok {
+		return laidInfo{name: filepath.Base(name), sizeBytes: int64(len(b))}, nil
+	}
 	fi, err := os.Stat(name)
 	d.note(Input{name: name, kind: what(fi, err)})
+	if err != nil && len(d.laid(name)) > 0 {
+		return laidInfo{name: filepath.Base(name), dir: true}, nil
+	}
 	return fi, err
 }
 
@@ -146,7 +165,7 @@ func (t tree) ReadFile(name string) ([]byte, error)       { return t.disk.ReadFi
 func (t tree) ReadDir(name string) ([]fs.DirEntry, error) { return t.disk.ReadDir(t.path(name)) }
 func (t tree) Stat(name string) (fs.FileInfo, error)      { return t.disk.Stat(t.path(name)) }
 
-// Open is for what asks in none of the ways above; it remembers the file as read.
+// Open is for what asks in none of the ways above; it remembers the file as read. What is laid over is opened in none.
 func (t tree) Open(name string) (fs.File, error) {
 	if fi, err := t.Stat(name); err == nil && !fi.IsDir() {
 		if _, err := t.ReadFile(name); err != nil {
