@@ -29,7 +29,9 @@ var ErrPortInUse = node.ErrPortInUse
 type PeerConfig struct {
 	Dir    string   // holds the identity; made if missing, readable by its owner only
 	Listen []string // multiaddrs; default: those of the last time, else QUIC and TCP on free ports of all IPv4 interfaces
-	MDNS   bool     // find members on the local network
+	// Announce holds the multiaddrs at which others reach this peer, when they are not those it listens on; default: those.
+	Announce []string
+	MDNS     bool // find members on the local network
 
 	Logger  *slog.Logger          // default: discard
 	Metrics prometheus.Registerer // default: none
@@ -56,7 +58,7 @@ func Listen(c PeerConfig) (*Peer, error) {
 		return nil, err
 	}
 	open := func(listen []string) (*node.Node, error) {
-		return node.Open(node.Config{Identity: id, Listen: listen, MDNS: c.MDNS, Logger: c.Logger, Metrics: c.Metrics})
+		return node.Open(node.Config{Identity: id, Listen: listen, Announce: c.Announce, MDNS: c.MDNS, Logger: c.Logger, Metrics: c.Metrics})
 	}
 	n, err := open(last)
 	if errors.Is(err, node.ErrPortInUse) && len(last) > 0 {
@@ -65,7 +67,7 @@ func Listen(c PeerConfig) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := keepAddrs(c, n.Addrs()); err != nil {
+	if err := keepAddrs(c, n.Listening()); err != nil {
 		n.Close()
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func lastAddrs(c PeerConfig) ([]string, error) {
 	return l.Given, nil
 }
 
-// keepAddrs writes the listen file. addrs are the addresses of the node.
+// keepAddrs writes the listen file. addrs are what the node listens on.
 func keepAddrs(c PeerConfig, addrs []string) error {
 	l := listened{Asked: c.Listen}
 	if len(l.Asked) == 0 {

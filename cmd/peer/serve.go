@@ -20,6 +20,7 @@ import (
 // service is how a command that serves a store does so.
 type service struct {
 	listen      []string
+	announce    []string
 	mdns        bool
 	metrics     string
 	lease       time.Duration
@@ -30,6 +31,7 @@ type service struct {
 func (s *service) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&s.listen, "listen", nil, "multiaddr to listen on, such as /ip4/0.0.0.0/udp/4001/quic-v1 (repeatable; default: QUIC and TCP on free ports)")
+	f.StringArrayVar(&s.announce, "announce", nil, "multiaddr at which others reach this peer, behind a forwarded port (repeatable; default: what it listens on)")
 	f.BoolVar(&s.mdns, "mdns", true, "find members on the local network")
 	f.StringVar(&s.metrics, "metrics", "", "loopback `HOST:PORT` for Prometheus metrics and pprof")
 	f.DurationVar(&s.lease, "lease", 0, "silence after which a run's owner counts as gone (default 1s)")
@@ -40,7 +42,7 @@ func (s *service) flags(cmd *cobra.Command) {
 
 // open starts a daemon on the store in this process.
 func (c *command) open(s *service, init bool) (*daemon.Daemon, error) {
-	return daemon.Open(daemon.Config{Dir: c.store, Listen: s.listen, MDNS: s.mdns, Init: init, Metrics: s.metrics, Version: versionText(),
+	return daemon.Open(daemon.Config{Dir: c.store, Listen: s.listen, Announce: s.announce, MDNS: s.mdns, Init: init, Metrics: s.metrics, Version: versionText(),
 		Lease: s.lease, DiskFreeMin: s.diskFreeMin, Logger: c.logger()})
 }
 

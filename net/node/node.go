@@ -57,6 +57,9 @@ type Config struct {
 	// IPv4 interfaces.
 	Listen []string
 
+	// Announce holds the multiaddrs at which others reach this node, instead of those it listens on: for a node behind a forwarded port.
+	Announce []string
+
 	// MDNS announces joined sandboxes on the local network, under a name that only members can derive.
 	MDNS bool
 
@@ -150,6 +153,13 @@ func (n *Node) options() ([]libp2p.Option, error) {
 		libp2p.Ping(false),
 		libp2p.DisableMetrics(),
 	}
+	if len(n.cfg.Announce) > 0 {
+		announced, err := announced(n.cfg.Announce)
+		if err != nil {
+			return nil, err
+		}
+		o = append(o, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return announced }))
+	}
 	if n.cfg.MapPorts {
 		o = append(o, libp2p.NATPortMap())
 	}
@@ -170,6 +180,17 @@ func (n *Node) options() ([]libp2p.Option, error) {
 	}
 	return append(o, libp2p.EnableRelay(), libp2p.EnableHolePunching(),
 		libp2p.EnableAutoRelayWithStaticRelays(relays)), nil
+}
+
+func announced(addrs []string) (out []multiaddr.Multiaddr, err error) {
+	for _, s := range addrs {
+		a, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("net: cannot announce %s: not an address like /ip4/203.0.113.7/udp/4001/quic-v1", s)
+		}
+		out = append(out, a)
+	}
+	return out, nil
 }
 
 // listen takes one address at a time, because libp2p given many is content when one of them works.
@@ -206,6 +227,19 @@ func short(p peer.ID) string {
 
 // Peer returns the node's own peer id.
 func (n *Node) Peer() string { return n.host.ID().String() }
+
+// Listening returns the addresses the node listens on, those of all interfaces resolved.
+func (n *Node) Listening() []string {
+	var out []string
+	addrs, err := n.host.Network().InterfaceListenAddresses()
+	if err != nil {
+		addrs = n.host.Network().ListenAddresses()
+	}
+	for _, a := range addrs {
+		out = append(out, a.String())
+	}
+	return out
+}
 
 // Addrs returns the addresses the node can be reached at, each with /p2p/ID at its end.
 func (n *Node) Addrs() []string {

@@ -534,3 +534,33 @@ func TestValidator(t *testing.T) {
 		t.Errorf("delivered %q, counted %v", b.got, b.bad())
 	}
 }
+
+// TestAnnounce: others are told the announced addresses and no others, and so are those who are invited.
+func TestAnnounce(t *testing.T) {
+	const announced = "/ip4/203.0.113.7/tcp/4001"
+	n, err := Open(Config{Identity: identity(t), Listen: []string{tcpLoopback}, Announce: []string{announced}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if got, want := n.Addrs(), []string{announced + "/p2p/" + n.Peer()}; !slices.Equal(got, want) {
+		t.Errorf("announces %v, want %v", got, want)
+	}
+	if got := n.Listening(); len(got) != 1 || !strings.HasPrefix(got[0], "/ip4/127.0.0.1/tcp/") || strings.HasSuffix(got[0], "/0") {
+		t.Errorf("listens on %v", got)
+	}
+	tk, err := ticket.New([32]byte{1}, [32]byte{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	room, err := n.Join(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := room.Ticket().Members; len(m) != 1 || !slices.Equal(m[0].Addrs, []string{announced}) {
+		t.Errorf("the ticket names %v", m)
+	}
+	if _, err := Open(Config{Identity: identity(t), Announce: []string{"nonsense"}}); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("announcing nonsense: %v", err)
+	}
+}

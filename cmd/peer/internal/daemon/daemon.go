@@ -38,12 +38,13 @@ var (
 
 // Config of a daemon. Only Dir is needed.
 type Config struct {
-	Dir     string
-	Listen  []string // multiaddrs
-	MDNS    bool
-	Init    bool   // make a store if there is none
-	Metrics string // loopback address to serve Prometheus metrics and pprof on; empty: none
-	Version string
+	Dir      string
+	Listen   []string // multiaddrs
+	Announce []string // multiaddrs that others are told instead
+	MDNS     bool
+	Init     bool   // make a store if there is none
+	Metrics  string // loopback address to serve Prometheus metrics and pprof on; empty: none
+	Version  string
 
 	Lease       time.Duration
 	DiskFreeMin int64
@@ -110,7 +111,7 @@ func Open(cfg Config) (_ *Daemon, err error) {
 		return nil, err
 	}
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	d.peer, err = tandem.Listen(tandem.PeerConfig{Dir: cfg.Dir, Listen: cfg.Listen, MDNS: cfg.MDNS, Logger: cfg.Logger, Metrics: d.registry})
+	d.peer, err = tandem.Listen(tandem.PeerConfig{Dir: cfg.Dir, Listen: cfg.Listen, Announce: cfg.Announce, MDNS: cfg.MDNS, Logger: cfg.Logger, Metrics: d.registry})
 	if err != nil {
 		return nil, err
 	}
