@@ -66,7 +66,8 @@ tandem:               changes net/ident net/node net/ticket replication vm +metr
 cmd/peer/internal/api:
 cmd/peer/internal/client: cmd/peer/internal/api
 cmd/peer/internal/daemon: cmd/peer/internal/api changes replication tandem vm +metrics
-cmd/peer/internal/bench:  changes net/ident net/node net/ticket replication +dscrdt +ds +ipld +pebble +libp2p +gossip +metrics
+cmd/peer/internal/cable:
+cmd/peer/internal/bench:  changes cmd/peer/internal/cable net/ident net/node net/ticket replication +dscrdt +ds +ipld +pebble +libp2p +gossip +metrics
 cmd/peer/internal/demo:   cmd/peer/internal/api cmd/peer/internal/client examples vm
 cmd/peer:             changes changes/laws cmd/peer/internal/api cmd/peer/internal/bench cmd/peer/internal/client cmd/peer/internal/daemon cmd/peer/internal/demo tandem vm +cobra
 

@@ -12,7 +12,7 @@ import (
 // bench is the verb that measures.
 func (c *command) bench() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure on this machine", Args: cobra.NoArgs}
-	var d time.Duration
+	var d, rtt time.Duration
 	var format string
 	replication := &cobra.Command{
 		Use: "replication", Short: "Measure three peers on loopback beside plain go-ds-crdt", Args: cobra.NoArgs,
@@ -21,7 +21,7 @@ func (c *command) bench() *cobra.Command {
 				return fmt.Errorf("no format %q: give text or json", format)
 			}
 			e := json.NewEncoder(c.stdout)
-			return bench.Replication(cmd.Context(), d, func(r bench.Result) {
+			return bench.Replication(cmd.Context(), d, rtt, func(r bench.Result) {
 				if format == "json" {
 					e.Encode(r)
 					return
@@ -35,6 +35,7 @@ func (c *command) bench() *cobra.Command {
 		},
 	}
 	replication.Flags().DurationVar(&d, "for", 5*time.Second, "how long each measurement takes")
+	replication.Flags().DurationVar(&rtt, "rtt", 0, "round trip between the peers, made by a relay; both then speak TCP")
 	replication.Flags().StringVarP(&format, "output", "o", "text", "text or json")
 	cmd.AddCommand(replication)
 	return cmd
