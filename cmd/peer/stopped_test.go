@@ -7,11 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
+
+const tickerLines = 400
 
 const ticker = `package main
 
@@ -21,7 +24,7 @@ import (
 )
 
 func main() {
-	for i := 1; i <= 300; i++ {
+	for i := 1; i <= 400; i++ {
 		fmt.Println(i, time.Now().UnixNano())
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -67,21 +70,24 @@ func awaited(t *testing.T, what string, f func() bool) {
 	}
 }
 
-// TestStoppedOwnerReleasesNothing stops the owner of a run at majority with SIGSTOP until others have taken it over, and lets it go on. What its
-// readers and those of the others were ever given is one and the same sequence: every line holds the time at which it was printed, so that
-// a turn executed twice shows.
+var ownsRunning = regexp.MustCompile(`ticker +running +here`)
+
+// TestStoppedOwnerReleasesNothing stops the owner of a run at majority with SIGSTOP until others have taken it over, and lets it go on; then the next
+// owner, and the one after that. What readers at all three peers were ever given is one and the same sequence: every line holds the time at
+// which it was printed, so that a turn executed twice shows.
 func TestStoppedOwnerReleasesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "ticker.go"), []byte(ticker), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	listen := []string{"--mdns=false", "--listen", "/ip4/127.0.0.1/tcp/0"}
-	owner := peerProcess(t, dir, "one.out", append([]string{"run", "--stay", "--durable", "majority", "--store", "one"}, append(listen, "ticker.go")...)...)
+	stores := []string{"one", "two", "three"}
+	peers := map[string]*exec.Cmd{}
+	peers["one"] = peerProcess(t, dir, "one.out", append([]string{"run", "--stay", "--durable", "majority", "--store", "one"}, append(listen, "ticker.go")...)...)
 	awaited(t, "the run", func() bool { return strings.Contains(peerOutput(dir, "ps", "--store", "one"), "ticker") })
 	ticket := regexp.MustCompile(`tandem1\S+`).FindString(peerOutput(dir, "invite", "--store", "one"))
-	stores := []string{"one", "two", "three"}
 	for _, s := range stores[1:] {
-		peerProcess(t, dir, s+".out", append([]string{"join", ticket, "--standby", "--store", s}, listen...)...)
+		peers[s] = peerProcess(t, dir, s+".out", append([]string{"join", ticket, "--standby", "--store", s}, listen...)...)
 		awaited(t, s+" knows the run", func() bool { return strings.Contains(peerOutput(dir, "ps", "--store", s), "ticker") })
 	}
 	var readers []*exec.Cmd
@@ -95,11 +101,29 @@ func TestStoppedOwnerReleasesNothing(t *testing.T) {
 		}
 		return b
 	}
-	awaited(t, "lines at the third", func() bool { return bytes.Count(read("three"), []byte("\n")) > 20 })
-	owner.Process.Signal(syscall.SIGSTOP)
-	stopped := bytes.Count(read("two"), []byte("\n"))
-	awaited(t, "the run goes on elsewhere", func() bool { return bytes.Count(read("two"), []byte("\n")) > stopped+40 })
-	owner.Process.Signal(syscall.SIGCONT)
+	count := func(s string) int { return bytes.Count(read(s), []byte("\n")) }
+	awaited(t, "lines at the third", func() bool { return count("three") > 20 })
+	stops := map[string]int{}
+	for range 3 {
+		owner := ""
+		awaited(t, "an owner", func() bool {
+			owners := 0 // one that was stopped believes for a moment that it is one still
+			for _, s := range stores {
+				if ownsRunning.MatchString(peerOutput(dir, "ps", "--store", s)) {
+					owner = s
+					owners++
+				}
+			}
+			return owners == 1
+		})
+		elsewhere := stores[(slices.Index(stores, owner)+1)%len(stores)]
+		peers[owner].Process.Signal(syscall.SIGSTOP)
+		stopped := count(elsewhere)
+		awaited(t, "the run goes on without "+owner, func() bool { return count(elsewhere) > stopped+40 })
+		peers[owner].Process.Signal(syscall.SIGCONT)
+		stops[owner]++
+	}
+	t.Logf("stopped: %v", stops)
 	for _, c := range readers {
 		done := make(chan error, 1)
 		go func() { done <- c.Wait() }()
@@ -115,7 +139,7 @@ func TestStoppedOwnerReleasesNothing(t *testing.T) {
 			t.Fatalf("line %d is %q", i+1, l)
 		}
 	}
-	if n := bytes.Count(first, []byte("\n")); n != 300 {
+	if n := count("one"); n != tickerLines {
 		t.Errorf("%d lines", n)
 	}
 	for _, s := range stores[1:] {
