@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 const (
@@ -40,7 +41,7 @@ func (r *Replica) committer() {
 				t.Stop()
 			}
 		}
-		r.afterImport()
+		r.feed.AwaitImport(r.ctx)
 		r.flush()
 		last = time.Now()
 	}
@@ -51,7 +52,7 @@ type entry struct {
 	o       *ownedRun
 	p       *pending
 	head    *Head
-	records []record
+	records []record.Record
 	blocks  []block.Block
 	slots   []map[string]bool
 	err     error
@@ -104,7 +105,7 @@ func (r *Replica) tell(e *entry, err error) {
 			o.waiting = append(o.waiting, e.p.waiters...)
 			e.p.waiters = nil
 		}
-		r.heard(o.id, r.self, e.head.ack())
+		r.heard(o.id, r.self, ackOf(e.head))
 		r.release(o.id)
 	} else if err == nil && e.head.Done && r.owned[o.id] == o {
 		r.forget(o)
@@ -125,7 +126,7 @@ func groups(all []*entry) func(func([]*entry) bool) {
 			}
 			n := 0
 			for _, rec := range e.records {
-				n += len(rec.key) + len(rec.value)
+				n += len(rec.Key) + len(rec.Value)
 			}
 			if len(group) > 0 && (keys+len(e.records) > deltaKeysMax || size+n > deltaValuesMax) {
 				if !yield(group) {
@@ -145,8 +146,8 @@ func groups(all []*entry) func(func([]*entry) bool) {
 
 // extra is a commit of records that belong to no run.
 type extra struct {
-	records []record
-	now     func() []record // more of them, asked for when nothing can change any more
+	records []record.Record
+	now     func() []record.Record // more of them, asked for when nothing can change any more
 	blocks  []block.Block
 	done    chan error
 }
@@ -155,11 +156,11 @@ type extra struct {
 // after that can only come later, at every peer.
 func (r *Replica) commitGroup(group []*entry, x *extra) error {
 	var made []block.Block
-	d, err := r.engine.commit(func() (records []record, blocks []block.Block, notes []record) {
+	d, err := r.engine.Commit(func() (records []record.Record, blocks []block.Block, notes []record.Record) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for _, e := range group {
-			if p := r.durabilityOf(e.o.id).promise; e.head.Durable != Local && !p.Allows(e.o.lineage.number, r.self) && e.o.ended == nil {
+			if p := r.durabilityOf(e.o.id).promise; e.head.Durable != Local && !p.Allows(e.o.lineage.Number, r.self) && e.o.ended == nil {
 				r.standDown(e.o, fmt.Errorf("%w: epoch %d was promised to %s", ErrSuperseded, p.Epoch, p.Peer))
 			}
 			if e.o.ended != nil && !errors.Is(e.o.ended, ErrDone) {
@@ -168,7 +169,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			}
 			records = append(records, e.records...)
 			blocks = append(blocks, e.blocks...)
-			notes = append(notes, record{string(warmKey(e.o.id)), e.head.encode()})
+			notes = append(notes, record.Record{Key: string(warmKey(e.o.id)), Value: e.head.Encode()})
 		}
 		if x != nil {
 			records, blocks = append(records, x.records...), append(blocks, x.blocks...)
@@ -189,11 +190,11 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			e.err = r.failure
 		case e.err == nil:
 			e.o.last, e.o.slots = e.head, e.slots
-			r.m.turns.Add(float64(e.p.turns))
-			r.m.cells.Add(float64(len(e.p.cells)))
+			r.m.Turns.Add(float64(e.p.turns))
+			r.m.Cells.Add(float64(len(e.p.cells)))
 			r.warm[e.o.id] = e.head
 			if e.head.Durable != Local {
-				r.durabilityOf(e.o.id).said = e.head.ack()
+				r.durabilityOf(e.o.id).said = ackOf(e.head)
 			}
 		}
 	}
@@ -205,18 +206,18 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 }
 
 // introduction is the member record, which stands in an actor's first delta. Called with mu held.
-func (r *Replica) introduction() []record {
-	if _, known := r.table.members[r.feed.actor]; known {
+func (r *Replica) introduction() []record.Record {
+	if _, known := r.table.members[r.feed.Writer()]; known {
 		return nil
 	}
-	return []record{r.memberRecord()}
+	return []record.Record{r.memberRecord()}
 }
 
 // memberRecord makes this peer a member by its present actor. Called with mu held.
-func (r *Replica) memberRecord() record {
-	k := recordKey{kind: memberRecord, lineage: lineageID{actor: r.feed.actor}}
-	return record{k.String(), encodeRecord(member{Peer: r.self, Incarnation: r.feed.incarn,
-		Proof: memberProof(r.cfg.Secret, r.sandbox, r.feed.actor), Opening: r.table.opening(r.self)})}
+func (r *Replica) memberRecord() record.Record {
+	k := record.Key{Kind: record.MemberRecord, Lineage: record.Lineage{Actor: r.feed.Writer()}}
+	return record.Record{Key: k.String(), Value: record.Encode(record.Member{Peer: r.self, Incarnation: r.feed.Incarnation(),
+		Proof: record.MemberProof(r.cfg.Secret, r.sandbox, r.feed.Writer()), Opening: r.table.opening(r.self)})}
 }
 
 // end stops a run's ownership with a reason; later turns get it, and the run may be taken over again.
@@ -233,7 +234,7 @@ func (e *entry) build(r *Replica) error {
 	o, p := e.o, e.p
 	h := p.head
 	if err := e.sealMemory(&h); err != nil {
-		r.m.rootMismatches.Inc()
+		r.m.RootMismatches.Inc()
 		return err
 	}
 	if o.last != nil {
@@ -245,12 +246,12 @@ func (e *entry) build(r *Replica) error {
 	r.settleVoters(o, &h)
 	r.mu.Unlock()
 	var err error
-	if h.Signature, err = r.t.Sign(h.signed()); err != nil {
+	if h.Signature, err = r.t.Sign(h.Signed()); err != nil {
 		return err
 	}
 	e.head = &h
-	key := recordKey{kind: headRecord, run: o.id, lineage: o.lineage}
-	e.records = append(e.records, record{key.String(), h.encode()})
+	key := record.Key{Kind: record.HeadRecord, Run: o.id, Lineage: o.lineage}
+	e.records = append(e.records, record.Record{Key: key.String(), Value: h.Encode()})
 	e.addLines()
 	e.addCells()
 	return nil
@@ -283,7 +284,7 @@ func (e *entry) sealMemory(h *Head) error {
 	}
 	h.Root = o.tree.Root()
 	if p.root != (changes.Hash{}) && p.root != h.Root {
-		return fmt.Errorf("%w: turn %d of run %s: the pages do not hash to the state given", ErrTurn, h.Turn, runText(o.id))
+		return fmt.Errorf("%w: turn %d of run %s: the pages do not hash to the state given", ErrTurn, h.Turn, o.id)
 	}
 	var nodes []block.Block
 	h.Manifest, nodes = o.manifest.Seal()
@@ -295,13 +296,13 @@ func (e *entry) addLines() {
 	if len(e.p.lines) == 0 {
 		return
 	}
-	s := segment{First: e.p.lines[0].Number}
+	s := record.Segment{First: e.p.lines[0].Number}
 	for _, l := range e.p.lines {
-		s.Lines = append(s.Lines, lineWire{Stream: l.Stream, Text: l.Text})
+		s.Lines = append(s.Lines, record.Line{Stream: l.Stream, Text: l.Text})
 	}
-	key := recordKey{kind: linesRecord, run: e.o.id, lineage: e.o.lineage, number: s.First}
-	value, made := encodeContent(encodeRecord(s), uint64(len(s.Lines)))
-	e.records = append(e.records, record{key.String(), value})
+	key := record.Key{Kind: record.LinesRecord, Run: e.o.id, Lineage: e.o.lineage, Number: s.First}
+	value, made := record.EncodeContent(record.Encode(s), uint64(len(s.Lines)))
+	e.records = append(e.records, record.Record{Key: key.String(), Value: value})
 	e.blocks = append(e.blocks, made...)
 }
 
@@ -310,16 +311,16 @@ func (e *entry) addCells() {
 	e.slots = e.o.slots
 	maps.Copy(e.o.cells, e.p.cells)
 	size, long := 0, false
-	var list []record
+	var list []record.Record
 	for _, c := range e.p.cells {
-		key := recordKey{kind: cellRecord, run: e.o.id, lineage: e.o.lineage, path: c.Path}.String()
+		key := record.Key{Kind: record.CellRecord, Run: e.o.id, Lineage: e.o.lineage, Path: c.Path}.String()
 		value := c.Cell.Encode()
 		size += len(key) + len(value)
-		long = long || len(key) > keyBytesMax/2
-		list = append(list, record{key, value})
+		long = long || len(key) > record.KeyBytesMax/2
+		list = append(list, record.Record{Key: key, Value: value})
 	}
 	if len(list) <= cellKeysMax && size <= cellBytesMax && !long {
-		slices.SortFunc(list, func(a, b record) int { return cmp.Compare(a.key, b.key) })
+		slices.SortFunc(list, func(a, b record.Record) int { return cmp.Compare(a.Key, b.Key) })
 		e.records = append(e.records, list...)
 		return
 	}
@@ -357,13 +358,13 @@ func (e *entry) addPack() {
 }
 
 func (e *entry) packRecord(slot int, set map[string]bool) {
-	p := pack{}
+	p := record.Pack{}
 	for code := range set {
-		p.Cells = append(p.Cells, packCell{Path: []byte(code), Cell: e.o.cells[code].Cell.Encode()})
+		p.Cells = append(p.Cells, record.PackCell{Path: []byte(code), Cell: e.o.cells[code].Cell.Encode()})
 	}
-	slices.SortFunc(p.Cells, func(a, b packCell) int { return slices.Compare(a.Path, b.Path) })
-	key := recordKey{kind: packRecord, run: e.o.id, lineage: e.o.lineage, number: uint64(slot)}
-	value, made := encodeContent(encodeRecord(p), 0)
-	e.records = append(e.records, record{key.String(), value})
+	slices.SortFunc(p.Cells, func(a, b record.PackCell) int { return slices.Compare(a.Path, b.Path) })
+	key := record.Key{Kind: record.PackRecord, Run: e.o.id, Lineage: e.o.lineage, Number: uint64(slot)}
+	value, made := record.EncodeContent(record.Encode(p), 0)
+	e.records = append(e.records, record.Record{Key: key.String(), Value: value})
 	e.blocks = append(e.blocks, made...)
 }

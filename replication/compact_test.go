@@ -10,6 +10,8 @@ import (
 	dshelp "github.com/ipfs/boxo/datastore/dshelp"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/feed"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -110,7 +112,7 @@ func TestCompactionKeepsWhatCounts(t *testing.T) {
 		if h, err := r.Head(mine.run); err != nil || h.Turn != 2 {
 			t.Errorf("%s has the run of who was away at %+v, %v", n, h.Turn, err)
 		}
-		if got := valueOf(t, r.m.equivocations) + valueOf(t, r.m.rejected) + valueOf(t, r.m.forged) + valueOf(t, r.m.malformed); got != 0 {
+		if got := valueOf(t, r.m.Equivocations) + valueOf(t, r.m.Rejected) + valueOf(t, r.m.Forged) + valueOf(t, r.m.Malformed); got != 0 {
 			t.Errorf("%s counts %v refusals", n, got)
 		}
 		if st := r.Status(); st.Failed != nil || st.Heads > 4 {
@@ -166,14 +168,14 @@ func TestStoreStaysBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		live := int64(0)
-		low, high := store.EngineRange(valuePrefix)
+		low, high := store.EngineRange(feed.ValuePrefix)
 		r.store.Scan(low, high, func(k, v []byte) bool { live += int64(len(k) + len(v)); return true })
 		_, bytes := r.deltaStore()
 		t.Logf("%s: %d turns, %d deltas made, %d kB of records live, %d kB of deltas and records in the store", n, *growTurns, r.Status().Deltas, live>>10, bytes>>10)
 		if bytes > 3*live+3*retain {
 			t.Errorf("%s: the store holds %d bytes, live are %d", n, bytes, live)
 		}
-		if got := valueOf(t, r.m.equivocations) + valueOf(t, r.m.rejected); got != 0 {
+		if got := valueOf(t, r.m.Equivocations) + valueOf(t, r.m.Rejected); got != 0 {
 			t.Errorf("%s counts %v refusals", n, got)
 		}
 	}
@@ -190,12 +192,12 @@ func TestFalseHeadIsTakenAway(t *testing.T) {
 		p.step(t)
 	}
 	c.converge()
-	v, err := b.store.Get(indexKey(a.feed.actor, 2))
+	v, err := b.store.Get(feed.IndexKey(a.feed.Writer(), 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := blockHash(v[:32])
-	low, _ := store.EngineRange(ds.NewKey(eraNamespace).ChildString("h").Child(dshelp.MultihashToDsKey(old.cid().Hash())).String())
+	old := record.BlockHash(v[:32])
+	low, _ := store.EngineRange(ds.NewKey(feed.Era).ChildString("h").Child(dshelp.MultihashToDsKey(old.Cid().Hash())).String())
 	if err := b.store.Write(true, func(w store.Batch) { w.Put(low, []byte{2}) }); err != nil {
 		t.Fatal(err)
 	}

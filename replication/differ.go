@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // DigestLeaf is one named part of the digest: a leaf path of a shared variable or a run's head.
@@ -40,7 +41,7 @@ func (r *Replica) serveDigest(_ context.Context, _ string, _ []byte, send func([
 	r.mu.Unlock()
 	for len(all) > 0 {
 		n := min(leavesMax, len(all))
-		if err := send(encodeRecord(leavesFrame{all[:n]})); err != nil {
+		if err := send(record.Encode(leavesFrame{all[:n]})); err != nil {
 			return err
 		}
 		all = all[n:]
@@ -62,8 +63,8 @@ func (r *Replica) differ(ctx context.Context, peer string) ([]string, error) {
 	theirs := changes.NewDigestTree()
 	err := r.t.Request(ctx, peer, digestProtocol, nil, func(frame []byte) error {
 		var f leavesFrame
-		if err := decodeRecord(frame, &f); err != nil {
-			r.m.malformed.Inc()
+		if err := record.Decode(frame, &f); err != nil {
+			r.m.Malformed.Inc()
 			return err
 		}
 		for _, l := range f.Leaves {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 const cellsProtocol = "tandem/cells/1"
@@ -21,7 +23,7 @@ type Divergence struct {
 }
 
 func (d Divergence) String() string {
-	return fmt.Sprintf("%s: run %s from turn %d on", d.Name, runText(d.Run), d.Turn)
+	return fmt.Sprintf("%s: run %s from turn %d on", d.Name, d.Run.String(), d.Turn)
 }
 
 // cellsRequest asks for the contributions to one leaf path; a reply names them by hash.
@@ -47,7 +49,7 @@ func (r *Replica) cellHashes(p changes.Path) (list []cellHash) {
 		return nil
 	}
 	for _, c := range r.table.view.Cells(p) {
-		h := tagged("tandem cell 1", c.Encode())
+		h := block.Tagged("tandem cell 1", c.Encode())
 		list = append(list, cellHash{Run: c.Stamp.Run[:], Turn: c.Stamp.Turn & (1<<40 - 1), Hash: h[:]})
 	}
 	return list
@@ -55,16 +57,16 @@ func (r *Replica) cellHashes(p changes.Path) (list []cellHash) {
 
 func (r *Replica) serveCells(_ context.Context, _ string, req []byte, send func([]byte) error) error {
 	var q cellsRequest
-	err := decodeRecord(req, &q)
+	err := record.Decode(req, &q)
 	var p changes.Path
 	if err == nil {
 		p, err = changes.DecodePath(q.Path)
 	}
 	if err != nil {
-		r.m.malformed.Inc()
+		r.m.Malformed.Inc()
 		return fmt.Errorf("request for cells: %w", errors.Join(err, ErrFormat))
 	}
-	return send(encodeRecord(cellsReply{r.cellHashes(p)}))
+	return send(record.Encode(cellsReply{r.cellHashes(p)}))
 }
 
 // Diverge names what differs between this replica and a connected peer's, with the run whose contribution does and its first differing turn:
@@ -83,7 +85,7 @@ func (r *Replica) Diverge(ctx context.Context, peer string) (out []Divergence, e
 					return nil, err
 				}
 			}
-		} else if id, ok := strings.CutPrefix(n, "run "); ok && parseHex(id, d.Run[:]) {
+		} else if id, ok := strings.CutPrefix(n, "run "); ok && record.ParseHex(id, d.Run[:]) {
 			if h, err := r.Head(d.Run); err == nil {
 				d.Turn = h.Turn
 			}
@@ -96,8 +98,8 @@ func (r *Replica) Diverge(ctx context.Context, peer string) (out []Divergence, e
 // firstDifference compares the contributions of all runs to a path.
 func (r *Replica) firstDifference(ctx context.Context, peer string, p changes.Path) (run changes.RunID, turn uint64, err error) {
 	var theirs cellsReply
-	err = r.t.Request(ctx, peer, cellsProtocol, encodeRecord(cellsRequest{Path: p.Encode()}), func(frame []byte) error {
-		return decodeRecord(frame, &theirs)
+	err = r.t.Request(ctx, peer, cellsProtocol, record.Encode(cellsRequest{Path: p.Encode()}), func(frame []byte) error {
+		return record.Decode(frame, &theirs)
 	})
 	if err != nil {
 		return run, 0, err
@@ -132,7 +134,7 @@ func (r *Replica) suspect(from string, s *said, old said) {
 		return
 	}
 	s.alarmed = true
-	r.m.diverged.Inc()
+	r.m.Diverged.Inc()
 	r.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 		defer cancel()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/quorum"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -41,9 +42,9 @@ func (r *Replica) durabilityOf(run changes.RunID) *durability {
 	return d
 }
 
-func (h *Head) ack() quorum.Ack {
-	l := h.lineage()
-	return quorum.Ack{Epoch: quorum.Epoch{Number: l.number, Actor: l.actor}, Turn: h.Turn, Lines: h.Lines}
+func ackOf(h *Head) quorum.Ack {
+	l := h.Lineage()
+	return quorum.Ack{Epoch: quorum.Epoch{Number: l.Number, Actor: l.Actor}, Turn: h.Turn, Lines: h.Lines}
 }
 
 // need is how many of voters must hold a turn of h. At a number the voters are all members.
@@ -60,7 +61,7 @@ func (r *Replica) durableTurn(h *Head) (turn, lines uint64) {
 		return h.Turn, h.Lines
 	}
 	n, voters := r.need(h)
-	return r.durabilityOf(h.Run).tally.Durable(h.ack().Epoch, n, voters)
+	return r.durabilityOf(h.Run).tally.Durable(ackOf(h).Epoch, n, voters)
 }
 
 // holders says who holds which turn of the epoch of h, and how many lines are released. Called with mu held.
@@ -72,7 +73,7 @@ func (r *Replica) holders(h *Head) (held map[string]uint64, lines uint64) {
 	_, voters := r.need(h)
 	held = map[string]uint64{}
 	for _, v := range voters {
-		if a := d.tally.Of(v); a.Epoch == h.ack().Epoch {
+		if a := d.tally.Of(v); a.Epoch == ackOf(h).Epoch {
 			held[v] = a.Turn
 		}
 	}
@@ -138,7 +139,7 @@ func (r *Replica) settleVoters(o *ownedRun, h *Head) {
 		return
 	}
 	tally := &r.durabilityOf(o.id).tally
-	epoch := o.last.ack().Epoch
+	epoch := ackOf(o.last).Epoch
 	next, same := quorum.Change(o.voters, r.table.peers(), func(m string) bool {
 		a := tally.Of(m)
 		return a.Epoch == epoch && a.Turn >= o.votersAt
@@ -155,9 +156,9 @@ func (r *Replica) acknowledge(h *Head) {
 	}
 	r.mu.Lock()
 	d := r.durabilityOf(h.Run)
-	ok := d.promise.Allows(h.Epoch.Number, h.Owner) && (d.said.Less(h.ack()) || h.ack().After(d.said) && r.wins(h))
+	ok := d.promise.Allows(h.Epoch.Number, h.Owner) && (d.said.Less(ackOf(h)) || ackOf(h).After(d.said) && r.wins(h))
 	if ok {
-		d.said = h.ack()
+		d.said = ackOf(h)
 		r.heard(h.Run, r.self, d.said)
 	}
 	say := d.wire(h.Run)
@@ -165,16 +166,16 @@ func (r *Replica) acknowledge(h *Head) {
 	if !ok {
 		return
 	}
-	r.m.acks.Inc()
+	r.m.Acks.Inc()
 	r.notify()
 	m := ackMessage{Acks: []ackWire{say}}
-	r.publish(append([]byte{messageVersion, messageAck}, encodeRecord(m)...), publishTimeout)
+	r.publish(append([]byte{messageVersion, messageAck}, record.Encode(m)...), publishTimeout)
 }
 
 // wins says whether h is of the run's winning lineage. Called with mu held.
 func (r *Replica) wins(h *Head) bool {
 	rt := r.table.runs[h.Run]
-	return rt != nil && rt.winner != nil && rt.winner.id == h.lineage()
+	return rt != nil && rt.winner != nil && rt.winner.id == h.Lineage()
 }
 
 // ackMessage is gossip: what a member holds, said when it is new. Beats say it again.
@@ -244,14 +245,14 @@ func (r *Replica) promisedElsewhere(run changes.RunID, member string, epoch uint
 	}
 	n := 0
 	for _, v := range o.voters {
-		if d.elsewhere[v] > o.lineage.number {
+		if d.elsewhere[v] > o.lineage.Number {
 			n++
 		}
 	}
 	if n <= len(o.voters)-quorum.More(len(o.voters)) {
 		return events
 	}
-	r.standDown(o, fmt.Errorf("%w: a majority has promised a higher epoch than %d", ErrSuperseded, o.lineage.number))
+	r.standDown(o, fmt.Errorf("%w: a majority has promised a higher epoch than %d", ErrSuperseded, o.lineage.Number))
 	return append(events, Event{Kind: Superseded, Run: run, Head: o.head})
 }
 
@@ -293,7 +294,7 @@ type promiseRecord struct {
 func (r *Replica) loadPromises() error {
 	return r.store.Scan([]byte{'q'}, []byte{'r'}, func(k, v []byte) bool {
 		var p promiseRecord
-		if len(k) == 17 && decodeRecord(v, &p) == nil && len(p.Ack.Actor) == 16 {
+		if len(k) == 17 && record.Decode(v, &p) == nil && len(p.Ack.Actor) == 16 {
 			d := r.durabilityOf(changes.RunID(k[1:]))
 			d.promise, d.said = quorum.Promise{Epoch: p.Epoch, Peer: p.Peer}, p.Ack.ack()
 			d.tally.Heard(r.self, d.said)
@@ -304,15 +305,15 @@ func (r *Replica) loadPromises() error {
 
 func (r *Replica) servePromise(_ context.Context, from string, req []byte, send func([]byte) error) error {
 	var q promiseRequest
-	if err := decodeRecord(req, &q); err != nil || len(q.Run) != 16 {
-		r.m.malformed.Inc()
+	if err := record.Decode(req, &q); err != nil || len(q.Run) != 16 {
+		r.m.Malformed.Inc()
 		return fmt.Errorf("promise request: %w", errors.Join(err, ErrFormat))
 	}
 	reply, err := r.givePromise(changes.RunID(q.Run), q.Epoch, from)
 	if err != nil {
 		return err
 	}
-	return send(encodeRecord(reply))
+	return send(record.Encode(reply))
 }
 
 // givePromise promises, durably, unless this peer has promised as much to another or owns the run. In memory the promise holds
@@ -332,7 +333,7 @@ func (r *Replica) givePromise(run changes.RunID, epoch uint64, peer string) (rep
 	r.mu.Unlock()
 	if given {
 		err = r.store.Write(true, func(b store.Batch) {
-			b.Put(promiseKey(run), encodeRecord(promiseRecord{Epoch: epoch, Peer: peer, Ack: reply.Ack}))
+			b.Put(promiseKey(run), record.Encode(promiseRecord{Epoch: epoch, Peer: peer, Ack: reply.Ack}))
 		})
 		if err != nil {
 			r.fail(err)
@@ -360,7 +361,7 @@ func (r *Replica) seekPromises(ctx context.Context, h *Head, epoch uint64) (newe
 			}
 		}
 	}
-	req := encodeRecord(promiseRequest{Run: h.Run[:], Epoch: epoch})
+	req := record.Encode(promiseRequest{Run: h.Run[:], Epoch: epoch})
 	for _, v := range h.Voters {
 		if v == r.self {
 			p, err := r.givePromise(h.Run, epoch, r.self)
@@ -373,8 +374,8 @@ func (r *Replica) seekPromises(ctx context.Context, h *Head, epoch uint64) (newe
 		wg.Go(func() {
 			r.t.Request(ctx, v, promiseProtocol, req, func(frame []byte) error {
 				var p promiseReply
-				if err := decodeRecord(frame, &p); err != nil || len(p.Ack.Actor) != 16 {
-					r.m.malformed.Inc()
+				if err := record.Decode(frame, &p); err != nil || len(p.Ack.Actor) != 16 {
+					r.m.Malformed.Inc()
 					return ErrFormat
 				}
 				take(p)
@@ -384,7 +385,7 @@ func (r *Replica) seekPromises(ctx context.Context, h *Head, epoch uint64) (newe
 	}
 	wg.Wait()
 	if given < quorum.More(len(h.Voters)) {
-		return newest, promised, fmt.Errorf("%w: %d of %d voters of run %s promise epoch %d", ErrNoMajority, given, len(h.Voters), runText(h.Run), epoch)
+		return newest, promised, fmt.Errorf("%w: %d of %d voters of run %s promise epoch %d", ErrNoMajority, given, len(h.Voters), h.Run, epoch)
 	}
 	return newest, promised, nil
 }
@@ -407,11 +408,11 @@ func (r *Replica) promisedState(ctx context.Context, run changes.RunID) (*State,
 			return nil, 0, err
 		case err != nil:
 			return nil, 0, err // promised to another just now: it will go on with the run, or OwnerGone comes again
-		case !s.Head.ack().Less(newest):
+		case !ackOf(&s.Head).Less(newest):
 			return s, epoch, nil
 		}
 		if err := r.pause(ctx, r.cfg.BeatInterval); err != nil {
-			return nil, 0, fmt.Errorf("%w: run %s: turn %d was acknowledged and is not here: %v", ErrNotWarm, runText(run), newest.Turn, err)
+			return nil, 0, fmt.Errorf("%w: run %s: turn %d was acknowledged and is not here: %v", ErrNotWarm, run, newest.Turn, err)
 		}
 	}
 }
@@ -430,7 +431,7 @@ func (r *Replica) epochAbove(run changes.RunID) uint64 {
 	}
 	if rt := r.table.runs[run]; rt != nil {
 		for id := range rt.lineages {
-			top = max(top, id.number)
+			top = max(top, id.Number)
 		}
 	}
 	return top + 1

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // Errors that callers branch on. The errors returned wrap one of these and say what to do.
@@ -39,9 +40,9 @@ var (
 	// ErrTurn: a turn breaks the rules (number, line numbers, page index, size).
 	ErrTurn = errors.New("replication: turn is not acceptable")
 	// ErrGenesis: a genesis record is not acceptable.
-	ErrGenesis = errors.New("replication: genesis record is not acceptable")
+	ErrGenesis = record.ErrGenesis
 	// ErrFormat: bytes from the store or a peer are not a record of this version.
-	ErrFormat = block.ErrFormat
+	ErrFormat = record.ErrFormat
 	// ErrClosed: the replica was closed.
 	ErrClosed = errors.New("replication: replica is closed")
 )

@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/lease"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 const (
@@ -47,8 +49,8 @@ type deltaMessage struct {
 	Blocks   []byte `cbor:"2,keyasint"`
 }
 
-func (r *Replica) publishDelta(d *delta, made []block.Block) {
-	m := deltaMessage{Envelope: d.bytes}
+func (r *Replica) publishDelta(d *record.Delta, made []block.Block) {
+	m := deltaMessage{Envelope: d.Bytes}
 	for _, b := range made {
 		m.Blocks = block.Append(m.Blocks, b)
 		if len(m.Blocks) > inlineBlocksMax {
@@ -68,16 +70,16 @@ func (r *Replica) publishDelta(d *delta, made []block.Block) {
 const publishTimeout = time.Second
 
 func (p packer) deltaMessage(m deltaMessage) []byte {
-	return p.deflater.EncodeAll(encodeRecord(m), []byte{messageVersion, messageDelta})
+	return p.deflater.EncodeAll(record.Encode(m), []byte{messageVersion, messageDelta})
 }
 
 // publish does not end with the replica: the last turns before Close are worth telling.
 func (r *Replica) publish(msg []byte, atMost time.Duration) {
-	r.m.gossipOut.Add(float64(len(msg)))
+	r.m.GossipOut.Add(float64(len(msg)))
 	ctx, cancel := context.WithTimeout(context.Background(), atMost)
 	defer cancel()
 	if err := r.t.Publish(ctx, msg); err != nil && r.ctx.Err() == nil {
-		r.m.publishFailures.Inc()
+		r.m.PublishFailures.Inc()
 		r.log.Debug("publish", "err", err)
 	}
 }
@@ -119,20 +121,20 @@ func (r *Replica) sendBeat() {
 	b.Digest = root[:]
 	for id, o := range r.owned {
 		if len(b.Claims) < beatClaimsMax {
-			b.Claims = append(b.Claims, beatClaim{Run: id[:], Epoch: o.lineage.number})
+			b.Claims = append(b.Claims, beatClaim{Run: id[:], Epoch: o.lineage.Number})
 		}
 	}
 	b.Acks = r.acksToSay()
 	r.mu.Unlock()
 	slices.SortFunc(b.Claims, func(x, y beatClaim) int { return bytes.Compare(x.Run, y.Run) })
-	b.Deltas = r.feed.total()
-	r.m.beats.Inc()
-	r.publish(append([]byte{messageVersion, messageBeat}, encodeRecord(b)...), r.cfg.BeatInterval)
+	b.Deltas = r.feed.Total()
+	r.m.Beats.Inc()
+	r.publish(append([]byte{messageVersion, messageBeat}, record.Encode(b)...), r.cfg.BeatInterval)
 }
 
 // receive takes one gossip message. It runs on the transport's goroutine, in order of arrival.
 func (r *Replica) receive(from string, data []byte) {
-	r.m.gossipIn.Add(float64(len(data)))
+	r.m.GossipIn.Add(float64(len(data)))
 	err := fmt.Errorf("%w: message", ErrFormat)
 	if len(data) > 2 && data[0] == messageVersion {
 		switch data[1] {
@@ -142,13 +144,13 @@ func (r *Replica) receive(from string, data []byte) {
 			err = r.receiveBeat(from, data[2:])
 		case messageAck:
 			var m ackMessage
-			if err = decodeRecord(data[2:], &m); err == nil {
+			if err = record.Decode(data[2:], &m); err == nil {
 				err = r.receiveAcks(from, m.Acks)
 			}
 		}
 	}
 	if err != nil {
-		r.m.malformed.Inc()
+		r.m.Malformed.Inc()
 		r.log.Debug("message dropped", "from", from, "err", err)
 	}
 }
@@ -159,14 +161,14 @@ func (r *Replica) receiveDelta(from string, body []byte) error {
 		return err
 	}
 	var m deltaMessage
-	if err := decodeRecord(raw, &m); err != nil {
+	if err := record.Decode(raw, &m); err != nil {
 		return err
 	}
-	if r.feed.crowded() {
-		r.m.overflowed.Inc() // the next beat makes us pull it
+	if r.feed.Crowded() {
+		r.m.Overflowed.Inc() // the next beat makes us pull it
 		return nil
 	}
-	d, err := r.feed.decode(m.Envelope)
+	d, err := r.feed.Decode(m.Envelope)
 	if err != nil {
 		r.log.Warn("delta refused", "from", from, "err", err)
 		return nil // counted
@@ -175,13 +177,13 @@ func (r *Replica) receiveDelta(from string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(list) > 0 && (r.cfg.Standby || d.durable || len(d.blobs) > 0) {
+	if len(list) > 0 && (r.cfg.Standby || d.Durable || len(d.Blobs) > 0) {
 		if err := r.blocks.Put(list); err != nil {
 			r.fail(err)
 			return nil
 		}
 	}
-	if r.feed.offer(d) {
+	if r.feed.Offer(d) {
 		r.puller(from).trigger(0)
 	}
 	return nil
@@ -189,19 +191,19 @@ func (r *Replica) receiveDelta(from string, body []byte) error {
 
 func (r *Replica) receiveBeat(from string, body []byte) error {
 	var b beat
-	if err := decodeRecord(body, &b); err != nil {
+	if err := record.Decode(body, &b); err != nil {
 		return err
 	}
 	s := said{deltas: b.Deltas, standby: b.Standby}
-	if !fill(s.digest[:], b.Digest) || len(b.Heads) > beatHeadsMax || len(b.Claims) > beatClaimsMax {
+	if !record.Fill(s.digest[:], b.Digest) || len(b.Heads) > beatHeadsMax || len(b.Claims) > beatClaimsMax {
 		return fmt.Errorf("%w: beat", ErrFormat)
 	}
-	var heads []blockHash
+	var heads []record.BlockHash
 	for _, h := range b.Heads {
 		if len(h) != 32 {
 			return fmt.Errorf("%w: beat", ErrFormat)
 		}
-		heads = append(heads, blockHash(h))
+		heads = append(heads, record.BlockHash(h))
 	}
 	s.heads = headsHash(heads)
 	var claims []lease.Claim
@@ -232,19 +234,32 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 		r.emit(Event{Kind: PeersChanged})
 	}
 	r.notify()
-	if len(r.feed.unknown(heads)) > 0 {
+	if len(r.feed.Unknown(heads)) > 0 {
 		r.puller(from).heads.Store(&heads)
 		r.puller(from).trigger(r.cfg.BeatInterval / 8)
 	}
 	return nil
 }
 
-func headsHash(heads []blockHash) changes.Hash {
+func headsHash(heads []record.BlockHash) changes.Hash {
 	var b []byte
 	for _, h := range heads {
 		b = append(b, h[:]...)
 	}
-	return tagged("tandem heads 1", b)
+	return block.Tagged("tandem heads 1", b)
+}
+
+// puller runs one catch-up at a time per peer.
+type puller struct {
+	kick  chan time.Duration
+	heads atomic.Pointer[[]record.BlockHash] // what the peer's last beat named
+}
+
+func (p *puller) trigger(after time.Duration) {
+	select {
+	case p.kick <- after:
+	default:
+	}
 }
 
 // puller returns the catch-up worker for a peer, starting it when it is new.
@@ -280,12 +295,12 @@ func (r *Replica) pullFrom(peer string, p *puller) {
 		case <-r.ctx.Done():
 			return
 		}
-		var heads []blockHash
+		var heads []record.BlockHash
 		if h := p.heads.Load(); h != nil {
 			heads = *h
 		}
 		ctx, cancel := context.WithTimeout(r.ctx, 30*time.Second)
-		if err := r.feed.pull(ctx, r.t, peer, heads); err != nil && r.ctx.Err() == nil {
+		if err := r.feed.Pull(ctx, peer, heads); err != nil && r.ctx.Err() == nil {
 			r.log.Debug("catch-up", "from", peer, "err", err)
 		}
 		cancel()
@@ -311,4 +326,11 @@ func (r *Replica) peersChanged(peers []string) {
 		}
 	}
 	r.notify()
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return v
 }

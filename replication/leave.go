@@ -3,35 +3,9 @@ package replication
 import (
 	"context"
 	"fmt"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"time"
-
-	"github.com/tandemvm/tandem/changes"
 )
-
-// leave is the record that a peer is no member any more as of its Opening-th opening. It may come back: a member record of a later
-// opening counts more.
-type leave struct {
-	Peer    string `cbor:"1,keyasint"`
-	Opening uint64 `cbor:"2,keyasint"`
-}
-
-// leaverName stands for a peer in the key of its leave record.
-func leaverName(peer string) (id changes.RunID) {
-	h := tagged("tandem leave 1", []byte(peer))
-	copy(id[:], h[:])
-	return id
-}
-
-func decodeLeave(k recordKey, value []byte) (*leave, error) {
-	l := new(leave)
-	if err := decodeRecord(value, l); err != nil {
-		return nil, err
-	}
-	if leaverName(l.Peer) != k.run {
-		return nil, ruleError("leave of another peer")
-	}
-	return l, nil
-}
 
 // standing is whether a peer is a member: the newest opening that member records and leaves speak of.
 type standing struct{ opened, left uint64 }
@@ -72,8 +46,8 @@ func (r *Replica) takeOut(ctx context.Context, peer string) error {
 	if !s.member() {
 		return fmt.Errorf("%w: %s is no member", ErrUnknownPeer, peer)
 	}
-	k := recordKey{kind: leaveRecord, run: leaverName(peer), lineage: lineageID{actor: r.feed.actor}}
-	return r.commitRecords(ctx, []record{{k.String(), encodeRecord(leave{Peer: peer, Opening: s.opened})}}, nil)
+	k := record.Key{Kind: record.LeaveRecord, Run: record.LeaverName(peer), Lineage: record.Lineage{Actor: r.feed.Writer()}}
+	return r.commitRecords(ctx, []record.Record{{Key: k.String(), Value: record.Encode(record.Leave{Peer: peer, Opening: s.opened})}}, nil)
 }
 
 // reenter makes this peer a member again when others took it for gone. Called by apply after the records that say so.
@@ -87,8 +61,8 @@ func (r *Replica) reenter() {
 	r.wg.Go(func() {
 		defer r.reentering.Store(false)
 		r.mu.Lock()
-		var again []record // an actor's first delta has its member record in any case
-		if _, introduced := r.table.members[r.feed.actor]; introduced {
+		var again []record.Record // an actor's first delta has its member record in any case
+		if _, introduced := r.table.members[r.feed.Writer()]; introduced {
 			again = append(again, r.memberRecord())
 		}
 		r.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // Lines calls f for each line of a run, numbered from `from` (1: the first), each number once and in
@@ -52,7 +53,7 @@ func (r *Replica) linePlace(run changes.RunID, n uint64) (p segmentPlace, to uin
 	rt := r.table.runs[run]
 	if rt == nil || rt.winner == nil {
 		if r.owned[run] == nil {
-			return p, 0, false, nil, fmt.Errorf("%w: %s", ErrUnknownRun, runText(run))
+			return p, 0, false, nil, fmt.Errorf("%w: %s", ErrUnknownRun, run)
 		}
 		return p, 0, false, changed, nil
 	}
@@ -66,16 +67,16 @@ func (r *Replica) linePlace(run changes.RunID, n uint64) (p segmentPlace, to uin
 	return p, to, rt.winner.head.Done && n > rt.winner.head.Lines, changed, nil
 }
 
-func (r *Replica) readSegment(p segmentPlace) (*segment, error) {
-	value, err := r.table.value(p.key)
+func (r *Replica) readSegment(p segmentPlace) (*record.Segment, error) {
+	value, err := r.engine.Value(p.key)
 	if err != nil {
 		return nil, err
 	}
-	data, err := readContent(r.blocks, value)
+	data, err := record.ReadContent(r.blocks, value)
 	if err != nil {
 		return nil, err
 	}
-	s, err := decodeSegment(data)
+	s, err := record.DecodeSegment(data)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // Message is bytes that a peer sends to a run. Every peer has all messages; which of them the run has consumed is in the run's own memory.
@@ -18,33 +19,6 @@ type Message struct {
 	Body   []byte
 }
 
-// Bounds of messages.
-const (
-	MessageIDMax    = 128
-	MessageBytesMax = 16 << 20
-)
-
-// messageWire is the record of a message under its sender's key; a message of no bytes has neither Inline nor Blob.
-type messageWire struct {
-	ID     string     `cbor:"1,keyasint"`
-	From   string     `cbor:"2,keyasint"`
-	SentMs int64      `cbor:"3,keyasint"`
-	Inline []byte     `cbor:"4,keyasint,omitempty"`
-	Blob   *block.Ref `cbor:"5,keyasint,omitempty"`
-}
-
-func decodeMessage(b []byte) (*messageWire, error) {
-	m := new(messageWire)
-	if err := decodeRecord(b, m); err != nil {
-		return nil, err
-	}
-	if len(m.ID) == 0 || len(m.ID) > MessageIDMax || len(m.Inline) > inlineBytesMax ||
-		m.Blob != nil && (len(m.Inline) > 0 || !m.Blob.Valid() || m.Blob.Bytes > MessageBytesMax) {
-		return nil, fmt.Errorf("%w: malformed message", ErrFormat)
-	}
-	return m, nil
-}
-
 // inbox is what is here of the messages of one sender to a run. Deltas come in any order that causes permit, and compaction moves
 // records to later ones; so a message waits here until all that its sender sent before are here.
 type inbox struct {
@@ -53,19 +27,19 @@ type inbox struct {
 }
 
 // addMessage files a message, once and in its sender's order.
-func (r *runTable) addMessage(k recordKey, rec string, e *effect) {
+func (r *runTable) addMessage(k record.Key, rec string, e *effect) {
 	if r.inboxes == nil {
-		r.inboxes = map[actorID]*inbox{}
+		r.inboxes = map[record.Actor]*inbox{}
 	}
-	in := r.inboxes[k.lineage.actor]
+	in := r.inboxes[k.Lineage.Actor]
 	if in == nil {
 		in = &inbox{next: 1, early: map[uint64]string{}}
-		r.inboxes[k.lineage.actor] = in
+		r.inboxes[k.Lineage.Actor] = in
 	}
-	if k.number < in.next {
+	if k.Number < in.next {
 		return
 	}
-	in.early[k.number] = rec
+	in.early[k.Number] = rec
 	for key, ok := in.early[in.next]; ok; key, ok = in.early[in.next] {
 		r.messages = append(r.messages, key)
 		delete(in.early, in.next)
@@ -82,22 +56,22 @@ func (r *Replica) Send(ctx context.Context, run changes.RunID, id string, body [
 	}
 	h, err := r.Head(run)
 	if err == nil && h.Done {
-		err = fmt.Errorf("%w: run %s", ErrDone, runText(run))
+		err = fmt.Errorf("%w: run %s", ErrDone, run)
 	}
 	if err != nil {
 		return err
 	}
-	m := messageWire{ID: id, From: r.self, SentMs: r.clock.Now().UnixMilli(), Inline: body}
+	m := record.Message{ID: id, From: r.self, SentMs: r.clock.Now().UnixMilli(), Inline: body}
 	var made []block.Block
-	if len(body) > inlineBytesMax {
+	if len(body) > record.InlineBytesMax {
 		ref, blocks := block.Split(body)
 		m.Inline, m.Blob, made = nil, &ref, blocks
 	}
 	r.mu.Lock()
 	r.sent[run]++
-	key := recordKey{kind: messageRecord, run: run, lineage: lineageID{actor: r.feed.actor}, number: r.sent[run]}
+	key := record.Key{Kind: record.MessageRecord, Run: run, Lineage: record.Lineage{Actor: r.feed.Writer()}, Number: r.sent[run]}
 	r.mu.Unlock()
-	return r.commitRecords(ctx, []record{{key.String(), encodeRecord(m)}}, made)
+	return r.commitRecords(ctx, []record.Record{{Key: key.String(), Value: record.Encode(m)}}, made)
 }
 
 // Messages gives the messages to a run that are here, from the skip-th on, those that one opening of a peer sent in the order it sent them. The list
@@ -111,11 +85,11 @@ func (r *Replica) Messages(run changes.RunID, skip int) ([]Message, error) {
 	r.mu.Unlock()
 	var out []Message
 	for _, key := range keys {
-		value, err := r.table.value(key)
+		value, err := r.engine.Value(key)
 		if err != nil {
 			return nil, err
 		}
-		m, err := decodeMessage(value)
+		m, err := record.DecodeMessage(value)
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/memnet"
 )
 
@@ -103,10 +104,10 @@ func TestSendRefuses(t *testing.T) {
 	}
 	// In another's name, or malformed: the delta is refused as a whole.
 	b := c.join("b")
-	key := recordKey{kind: messageRecord, run: p.run, lineage: lineageID{actor: b.feed.actor}, number: 1}
-	for _, m := range []messageWire{{ID: "x", From: "a"}, {From: "b"}, {ID: strings.Repeat("x", MessageIDMax+1), From: "b"}} {
-		d := &delta{envelope: envelope{Peer: "b"}, actor: b.feed.actor}
-		if err := d.checkElement(element{key, encodeRecord(m)}, c.sandbox, nil, nil); err == nil {
+	key := record.Key{Kind: record.MessageRecord, Run: p.run, Lineage: record.Lineage{Actor: b.feed.Writer()}, Number: 1}
+	for _, m := range []record.Message{{ID: "x", From: "a"}, {From: "b"}, {ID: strings.Repeat("x", MessageIDMax+1), From: "b"}} {
+		d := &record.Delta{Envelope: record.Envelope{Peer: "b"}, Actor: b.feed.Writer()}
+		if err := d.CheckElement(record.Element{Key: key, Value: record.Encode(m)}, c.sandbox, nil, nil); err == nil {
 			t.Errorf("%+v was accepted", m)
 		}
 	}
@@ -131,7 +132,7 @@ func TestMetaTravels(t *testing.T) {
 		}
 	}
 	p.step(t)
-	if err := a.SetMeta(ctx, p.run, p.epoch, make([]byte, metaBytesMax+1)); !errors.Is(err, ErrTurn) {
+	if err := a.SetMeta(ctx, p.run, p.epoch, make([]byte, record.MetaBytesMax+1)); !errors.Is(err, ErrTurn) {
 		t.Errorf("too long: %v", err)
 	}
 	c.converge()
@@ -151,15 +152,15 @@ func TestMetaTravels(t *testing.T) {
 func TestMessagesWaitForEarlierOnes(t *testing.T) {
 	const senders, each = 3, 20
 	rng := rand.New(rand.NewPCG(seedOf(t), 0))
-	var all []recordKey
+	var all []record.Key
 	for s := range senders {
 		for n := range each {
-			k := recordKey{kind: messageRecord, lineage: lineageID{actor: actorID{byte(s)}}, number: uint64(n + 1)}
+			k := record.Key{Kind: record.MessageRecord, Lineage: record.Lineage{Actor: record.Actor{byte(s)}}, Number: uint64(n + 1)}
 			all = append(all, k, k)
 		}
 	}
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	r, filed := &runTable{}, map[string]recordKey{}
+	r, filed := &runTable{}, map[string]record.Key{}
 	for _, k := range all {
 		e := newEffect()
 		before := len(r.messages)
@@ -169,13 +170,13 @@ func TestMessagesWaitForEarlierOnes(t *testing.T) {
 			t.Fatalf("%d messages after %d, told: %t", len(r.messages), before, e.messaged[r.id])
 		}
 	}
-	last := map[actorID]uint64{}
+	last := map[record.Actor]uint64{}
 	for _, key := range r.messages {
 		k := filed[key]
-		if a := k.lineage.actor; k.number != last[a]+1 {
-			t.Fatalf("message %d of %x after its %d", k.number, a[0], last[a])
+		if a := k.Lineage.Actor; k.Number != last[a]+1 {
+			t.Fatalf("message %d of %x after its %d", k.Number, a[0], last[a])
 		}
-		last[k.lineage.actor] = k.number
+		last[k.Lineage.Actor] = k.Number
 	}
 	if len(r.messages) != senders*each {
 		t.Errorf("%d messages filed, want %d", len(r.messages), senders*each)

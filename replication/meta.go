@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // SetMeta replaces what the embedder keeps with a run owned here, and returns when that is durable: by a head of the newest turn with another
@@ -23,8 +24,8 @@ func (r *Replica) SetMeta(ctx context.Context, run changes.RunID, e changes.Epoc
 }
 
 func (r *Replica) submitMeta(run changes.RunID, e changes.Epoch, meta []byte) (<-chan error, error) {
-	if len(meta) > metaBytesMax {
-		return nil, fmt.Errorf("%w: meta of %d bytes, at most %d", ErrTurn, len(meta), metaBytesMax)
+	if len(meta) > record.MetaBytesMax {
+		return nil, fmt.Errorf("%w: meta of %d bytes, at most %d", ErrTurn, len(meta), record.MetaBytesMax)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 const moveProtocol = "tandem/move/1"
@@ -40,7 +41,7 @@ func (r *Replica) Prepare(ctx context.Context, run changes.RunID, peer string) e
 		o := r.owned[run]
 		r.mu.Unlock()
 		if o == nil {
-			return fmt.Errorf("%w: run %s", ErrNotOwner, runText(run))
+			return fmt.Errorf("%w: run %s", ErrNotOwner, run)
 		}
 		h, err := r.Head(run)
 		if err != nil {
@@ -48,7 +49,7 @@ func (r *Replica) Prepare(ctx context.Context, run changes.RunID, peer string) e
 		}
 		got, err := r.askMove(ctx, peer, moveRequest{Run: run[:], Head: hashBytes(h.Hash())})
 		if err != nil {
-			return fmt.Errorf("run %s cannot move to %s: %w", runText(run), peer, err)
+			return fmt.Errorf("run %s cannot move to %s: %w", run, peer, err)
 		}
 		if h, err = r.Head(run); err != nil {
 			return err
@@ -69,7 +70,7 @@ func (r *Replica) Hand(ctx context.Context, run changes.RunID, peer string) (epo
 	}
 	got, err := r.askMove(ctx, peer, moveRequest{Run: run[:], Head: hashBytes(h.Hash()), Take: true})
 	if err != nil {
-		return 0, fmt.Errorf("run %s was not taken by %s: %w", runText(run), peer, err)
+		return 0, fmt.Errorf("run %s was not taken by %s: %w", run, peer, err)
 	}
 	return got.Epoch, nil
 }
@@ -78,9 +79,9 @@ func hashBytes(h changes.Hash) []byte { return h[:] }
 
 func (r *Replica) askMove(ctx context.Context, peer string, q moveRequest) (got moveReply, err error) {
 	answered := false
-	err = r.t.Request(ctx, peer, moveProtocol, encodeRecord(q), func(frame []byte) error {
+	err = r.t.Request(ctx, peer, moveProtocol, record.Encode(q), func(frame []byte) error {
 		answered = true
-		return decodeRecord(frame, &got)
+		return record.Decode(frame, &got)
 	})
 	if err == nil && !answered {
 		err = errors.New("it did not answer")
@@ -90,8 +91,8 @@ func (r *Replica) askMove(ctx context.Context, peer string, q moveRequest) (got 
 
 func (r *Replica) serveMove(ctx context.Context, _ string, req []byte, send func([]byte) error) error {
 	var q moveRequest
-	if err := decodeRecord(req, &q); err != nil || len(q.Run) != 16 || len(q.Head) != 32 {
-		r.m.malformed.Inc()
+	if err := record.Decode(req, &q); err != nil || len(q.Run) != 16 || len(q.Head) != 32 {
+		r.m.Malformed.Inc()
 		return fmt.Errorf("move request: %w", errors.Join(err, ErrFormat))
 	}
 	run, head := changes.RunID(q.Run), changes.Hash(q.Head)
@@ -114,7 +115,7 @@ func (r *Replica) serveMove(ctx context.Context, _ string, req []byte, send func
 		return err
 	}
 	if !q.Take {
-		return send(encodeRecord(moveReply{Turn: s.Head.Turn, Epoch: s.Head.Epoch.Number}))
+		return send(record.Encode(moveReply{Turn: s.Head.Turn, Epoch: s.Head.Epoch.Number}))
 	}
 	r.emit(Event{Kind: Handed, Run: run, Head: at})
 	err = r.wait(ctx, func() (bool, error) {
@@ -124,5 +125,5 @@ func (r *Replica) serveMove(ctx context.Context, _ string, req []byte, send func
 	if err != nil {
 		return fmt.Errorf("nobody here went on with it: %w", err)
 	}
-	return send(encodeRecord(moveReply{Turn: at.Turn, Epoch: at.Epoch.Number}))
+	return send(record.Encode(moveReply{Turn: at.Turn, Epoch: at.Epoch.Number}))
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/feed"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -58,9 +60,9 @@ func TestMutationsAreNoticed(t *testing.T) {
 			b := c.r["b"]
 			b.mu.Lock()
 			l, _, x := cellOf(b, run)
-			key := recordKey{kind: cellRecord, run: run, lineage: l.id, path: x.Path}.String()
+			key := record.Key{Kind: record.CellRecord, Run: run, Lineage: l.id, Path: x.Path}.String()
 			b.mu.Unlock()
-			low, _ := store.EngineRange(valuePrefix + key + valueSuffix)
+			low, _ := store.EngineRange(feed.ValuePrefix + key + feed.ValueSuffix)
 			value, err := b.store.Get(low)
 			if err != nil {
 				t.Fatal(err)
@@ -105,7 +107,7 @@ func TestMutationsAreNoticed(t *testing.T) {
 				t.Errorf("%v, %v", list, err)
 			}
 			if name != "the kind is wrong" && (list[0].Run != p.run || list[0].Turn != 5) {
-				t.Errorf("%v, want run %s turn 5", list, runText(p.run))
+				t.Errorf("%v, want run %s turn 5", list, p.run)
 			}
 			if err := c.r["b"].Close(); err != nil && !errors.Is(err, ErrClosed) {
 				t.Error(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/lease"
+	"github.com/tandemvm/tandem/replication/internal/metrics"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -95,22 +97,22 @@ type Replica struct {
 	t       Transport
 	clock   Clock
 	log     *slog.Logger
-	m       *metrics
+	m       *metrics.Set
 	self    string
 	sandbox SandboxID
 	started time.Time
 
 	store  *store.Store
 	blocks *block.Store
-	feed   *feed
-	engine *engine
+	feed   *feed.Feed
+	engine *feed.Engine
 	mail   *mailbox
 	packer packer
 
 	mu       sync.Mutex
 	flushed  *sync.Cond // a flush or an ownership ended
 	table    *table
-	tips     []blockHash // heads of the DAG that the table is of
+	tips     []record.BlockHash // heads of the DAG that the table is of
 	owned    map[changes.RunID]*ownedRun
 	past     map[changes.RunID]pastOwnership // the last one of each run
 	released map[changes.RunID]bool
@@ -155,10 +157,10 @@ func Create(ctx context.Context, cfg Config, g Genesis, image []byte) (*Replica,
 	g.Creator, g.CreatedMs = cfg.Transport.Self(), cfg.Clock.Now().UnixMilli()
 	g.Variables = slices.Clone(g.Variables)
 	slices.SortFunc(g.Variables, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) })
-	if err := g.validate(); err != nil {
+	if err := g.Validate(); err != nil {
 		return nil, err
 	}
-	value := g.encode()
+	value := g.Encode()
 	if len(value) > deltaValuesMax {
 		return nil, fmt.Errorf("%w: %d bytes of shared variables' types and initial values, at most %d", ErrGenesis, len(value), deltaValuesMax)
 	}
@@ -167,8 +169,8 @@ func Create(ctx context.Context, cfg Config, g Genesis, image []byte) (*Replica,
 	if err != nil {
 		return nil, err
 	}
-	key := recordKey{kind: genesisRecord, sandbox: cfg.Sandbox}
-	if err := r.commitRecords(ctx, []record{{key.String(), value}}, made); err != nil {
+	key := record.Key{Kind: record.GenesisRecord, Sandbox: cfg.Sandbox}
+	if err := r.commitRecords(ctx, []record.Record{{Key: key.String(), Value: value}}, made); err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -212,7 +214,7 @@ func open(cfg Config, o store.Options) (_ *Replica, err error) {
 	if err := r.load(); err != nil {
 		return nil, storeError(cfg.Dir, err)
 	}
-	if err := r.engine.start(r.log); err != nil {
+	if err := r.engine.Start(); err != nil {
 		return nil, storeError(cfg.Dir, err)
 	}
 	r.start()
@@ -220,7 +222,7 @@ func open(cfg Config, o store.Options) (_ *Replica, err error) {
 }
 
 func newReplica(cfg Config, s *store.Store) *Replica {
-	r := &Replica{cfg: cfg, sent: map[changes.RunID]uint64{}, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: newMetrics(cfg.Metrics),
+	r := &Replica{cfg: cfg, sent: map[changes.RunID]uint64{}, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: metrics.New(cfg.Metrics),
 		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(), packer: newPacker(),
 		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
 		durable: map[changes.RunID]*durability{},
@@ -228,11 +230,8 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.blocks = block.New(s, r.t, r.m.blocksFetched, r.m.malformed)
-	r.feed = &feed{s: s, b: r.blocks, m: r.m, secret: cfg.Secret, self: r.self, check: r.t.Verify}
-	r.engine = &engine{f: r.feed, s: s, w: s.Window(valuePrefix, valueSuffix, unreadPrefix), sign: r.signDelta, apply: r.apply, failed: r.fail}
-	r.feed.heads, r.feed.pruned = r.engine.heads, r.imported
-	r.table = newTable(r.blocks, r.m, r.readValue)
+	r.blocks = block.New(s, r.t, r.m.BlocksFetched, r.m.Malformed)
+	r.table = newTable(r.blocks, r.m)
 	r.lease = newLease(r)
 	return r
 }
@@ -263,31 +262,22 @@ func (r *Replica) mark() error {
 	if _, err := io.ReadFull(r.cfg.Random, random[:]); err != nil {
 		return err
 	}
-	r.sandbox, r.feed.sandbox = m.Sandbox, m.Sandbox
-	r.feed.incarn = binary.BigEndian.Uint64(random[:])
-	r.feed.actor = makeActor(r.self, r.feed.incarn)
-	return nil
+	r.sandbox = m.Sandbox
+	r.feed, r.engine, err = feed.Open(feed.Config{Store: r.store, Blocks: r.blocks, Metrics: r.m, Net: r.t, Logger: r.log, Self: r.self,
+		Sandbox: m.Sandbox, Secret: r.cfg.Secret, Incarnation: binary.BigEndian.Uint64(random[:]), Sign: r.t.Sign, Verify: r.t.Verify,
+		Apply: r.apply, Failed: r.fail})
+	return storeError(r.cfg.Dir, err)
 }
 
 // load rebuilds what is in memory from the store.
 func (r *Replica) load() error {
-	if err := r.feed.load(); err != nil {
-		return err
-	}
-	var records []record
-	low, high := store.EngineRange(valuePrefix + "/")
-	err := r.store.Scan(low, high, func(k, v []byte) bool {
-		if key, ok := strings.CutSuffix(string(k[1+len(valuePrefix):]), valueSuffix); ok {
-			records = append(records, record{key, slices.Clone(v)})
-		}
-		return true
-	})
+	records, err := r.engine.Values()
 	if err != nil {
 		return err
 	}
 	r.table.apply(records)
 	for a := range r.table.members {
-		r.feed.members[a] = true
+		r.feed.Admit(a)
 	}
 	for _, peer := range r.table.peers() {
 		r.lease.Member(peer)
@@ -296,7 +286,7 @@ func (r *Replica) load() error {
 		return err
 	}
 	return r.store.Scan([]byte{'w'}, []byte{'x'}, func(k, v []byte) bool {
-		h, err := decodeHead(slices.Clone(v))
+		h, err := record.DecodeHead(slices.Clone(v))
 		if err != nil {
 			return true // it is fetched again
 		}
@@ -305,8 +295,8 @@ func (r *Replica) load() error {
 				h = rt.winner.head
 			}
 			r.warm[h.Run] = h
-			if d := r.durabilityOf(h.Run); h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && h.ack().After(d.said) {
-				d.said = h.ack()
+			if d := r.durabilityOf(h.Run); h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && ackOf(h).After(d.said) {
+				d.said = ackOf(h)
 				r.heard(h.Run, r.self, d.said)
 			}
 		}
@@ -315,7 +305,7 @@ func (r *Replica) load() error {
 }
 
 func (r *Replica) start() {
-	r.t.Handle(deltasProtocol, r.feed.serve)
+	r.t.Handle(feed.Protocol, r.feed.Serve)
 	r.t.Handle(block.Protocol, r.blocks.Serve)
 	r.t.Handle(digestProtocol, r.serveDigest)
 	r.t.Handle(cellsProtocol, r.serveCells)
@@ -348,7 +338,7 @@ func (r *Replica) enter() {
 }
 
 // commitRecords makes records of no run durable and publishes them.
-func (r *Replica) commitRecords(ctx context.Context, records []record, made []block.Block) error {
+func (r *Replica) commitRecords(ctx context.Context, records []record.Record, made []block.Block) error {
 	return r.commitExtra(ctx, &extra{records: records, blocks: made, done: make(chan error, 1)})
 }
 
@@ -414,7 +404,7 @@ func (r *Replica) close() error {
 	r.cancel()
 	r.notify()
 	r.wg.Wait()
-	r.engine.close()
+	r.engine.Close()
 	r.mu.Lock()
 	failure := r.failure
 	r.mu.Unlock()
@@ -436,25 +426,15 @@ func (r *Replica) fail(err error) {
 	failure := r.failure
 	r.mu.Unlock()
 	if first {
-		r.m.writeFailures.Inc()
+		r.m.WriteFailures.Inc()
 		r.log.Error("replica stopped", "err", err)
 		r.emit(Event{Kind: Failed, Err: failure})
 		r.notify()
 	}
 }
 
-func (r *Replica) signDelta(d *delta) (err error) {
-	d.Signature, err = r.t.Sign(signedBytes(r.sandbox, d.hash, d.Incarnation, d.Seq))
-	return err
-}
-
-func (r *Replica) readValue(key string) ([]byte, error) {
-	low, _ := store.EngineRange(valuePrefix + key + valueSuffix)
-	return r.store.Get(low)
-}
-
 // apply takes the records of deltas that were applied whole, and the DAG's heads with them. It runs with the store's window held.
-func (r *Replica) apply(records []record, heads []blockHash) {
+func (r *Replica) apply(records []record.Record, heads []record.BlockHash) {
 	r.mu.Lock()
 	r.tips = heads
 	e := r.table.apply(records)
@@ -462,10 +442,10 @@ func (r *Replica) apply(records []record, heads []blockHash) {
 	for id := range e.advanced {
 		w := r.table.runs[id].winner
 		if w.head.Durable != Local {
-			r.heard(id, w.head.Owner, w.head.ack()) // the owner has synced what it published
+			r.heard(id, w.head.Owner, ackOf(w.head)) // the owner has synced what it published
 		}
 		if o := r.owned[id]; o != nil && o.lineage != w.id && o.outranked(w) {
-			r.standDown(o, fmt.Errorf("%w: epoch %d by %s", ErrSuperseded, w.id.number, w.head.Owner))
+			r.standDown(o, fmt.Errorf("%w: epoch %d by %s", ErrSuperseded, w.id.Number, w.head.Owner))
 			events = append(events, Event{Kind: Superseded, Run: id, Head: *w.head})
 		}
 		events = append(events, Event{Kind: HeadAdvanced, Run: id, Head: *w.head})
@@ -520,9 +500,9 @@ func (r *Replica) settleMembers(peers []string) {
 // has no durable head yet is outranked by its own number or a higher one.
 func (o *ownedRun) outranked(w *lineage) bool {
 	if o.last != nil {
-		return w.head.rank().Compare(o.last.rank()) > 0
+		return rankOf(w.head).Compare(rankOf(o.last)) > 0
 	}
-	return w.id.number >= o.lineage.number
+	return w.id.Number >= o.lineage.Number
 }
 
 // notify wakes everybody who waits for a change.
@@ -604,5 +584,3 @@ func storeError(dir string, err error) error {
 	}
 	return err
 }
-
-func runText(id changes.RunID) string { return hex.EncodeToString(id[:]) }

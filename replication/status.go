@@ -107,7 +107,7 @@ func (r *Replica) Head(run changes.RunID) (Head, error) {
 	if rt := r.table.runs[run]; rt != nil && rt.winner != nil {
 		return *rt.winner.head, nil
 	}
-	return Head{}, fmt.Errorf("%w: %s", ErrUnknownRun, runText(run))
+	return Head{}, fmt.Errorf("%w: %s", ErrUnknownRun, run)
 }
 
 // Merged is the merged value of a shared variable over the winning epochs of all runs; conflicts counts
@@ -172,9 +172,7 @@ func (r *Replica) Status() Status {
 	heads := r.tips
 	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.digest.Root(), Heads: len(heads), Failed: r.failure}
 	r.mu.Unlock()
-	r.feed.mu.Lock()
-	s.Deltas, s.Bytes, s.Pending = r.feed.deltas, r.feed.bytes, len(r.feed.waiting)+len(r.feed.queued)
-	r.feed.mu.Unlock()
+	s.Deltas, s.Bytes, s.Pending = r.feed.Stats()
 	r.leaseMu.Lock()
 	defer r.leaseMu.Unlock()
 	s.Members = r.lease.Members()

@@ -27,7 +27,7 @@ func (r *Replica) sweeper() {
 		case <-r.ctx.Done():
 			return
 		}
-		if r.feed.grown() >= max(r.cfg.Retain, left) {
+		if r.feed.Grown() >= max(r.cfg.Retain, left) {
 			if left, blobs, err = r.compactAll(blobs); err != nil && r.ctx.Err() == nil {
 				r.log.Warn("compaction", "err", err)
 			}
@@ -80,14 +80,14 @@ func (r *Replica) sweep(suspects map[block.ID]bool) (liveBytes int64, next map[b
 }
 
 func (r *Replica) remove(gone []block.ID, needed map[block.ID]bool) error {
-	r.engine.w.Begin()
-	defer r.engine.w.End()
-	if err := r.markNeeded(needed); err != nil {
+	return r.engine.Hold(func() error {
+		if err := r.markNeeded(needed); err != nil {
+			return err
+		}
+		n, err := r.blocks.Remove(gone, func(id block.ID) bool { return needed[id] })
+		r.m.SweptBlocks.Add(float64(n))
 		return err
-	}
-	n, err := r.blocks.Remove(gone, func(id block.ID) bool { return needed[id] })
-	r.m.sweptBlocks.Add(float64(n))
-	return err
+	})
 }
 
 // markNeeded adds the closure of every epoch's newest head, and of the heads that are complete here, as far as

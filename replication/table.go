@@ -5,35 +5,37 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/lease"
+	"github.com/tandemvm/tandem/replication/internal/metrics"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // table is what the applied deltas say, decoded: runs with their epochs, and the merged variables over
 // the winning ones. It is a function of the set of applied deltas, whatever their order. Guarded by Replica.mu.
 type table struct {
 	blocks   *block.Store
-	m        *metrics
+	m        *metrics.Set
 	genesis  *Genesis
-	members  map[actorID]string
+	members  map[record.Actor]string
 	standing map[string]standing // by peer
 	runs     map[changes.RunID]*runTable
 	view     *changes.View // nil until the genesis is here
 	digest   *changes.DigestTree
-	value    func(key string) ([]byte, error) // reads a record's value again (lines are not kept in memory)
 }
 
 // runTable is a run: every epoch of it that anybody wrote, and the one that counts.
 type runTable struct {
 	id       changes.RunID
-	lineages map[lineageID]*lineage
+	lineages map[record.Lineage]*lineage
 	messages []string // keys, as they were filed
-	inboxes  map[actorID]*inbox
+	inboxes  map[record.Actor]*inbox
 	winner   *lineage // the one whose head ranks highest; nil while no head is here
 }
 
 // lineage is what one writer wrote in one epoch of a run.
 type lineage struct {
 	run      *runTable
-	id       lineageID
+	id       record.Lineage
 	head     *Head
 	hash     changes.Hash
 	cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
@@ -58,21 +60,21 @@ func newEffect() *effect {
 	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}, messaged: map[changes.RunID]bool{}}
 }
 
-func newTable(b *block.Store, m *metrics, value func(string) ([]byte, error)) *table {
-	return &table{blocks: b, m: m, members: map[actorID]string{}, standing: map[string]standing{}, runs: map[changes.RunID]*runTable{},
-		digest: changes.NewDigestTree(), value: value}
+func newTable(b *block.Store, m *metrics.Set) *table {
+	return &table{blocks: b, m: m, members: map[record.Actor]string{}, standing: map[string]standing{}, runs: map[changes.RunID]*runTable{},
+		digest: changes.NewDigestTree()}
 }
 
 func (t *table) run(id changes.RunID) *runTable {
 	r := t.runs[id]
 	if r == nil {
-		r = &runTable{id: id, lineages: map[lineageID]*lineage{}}
+		r = &runTable{id: id, lineages: map[record.Lineage]*lineage{}}
 		t.runs[id] = r
 	}
 	return r
 }
 
-func (r *runTable) lineage(id lineageID) *lineage {
+func (r *runTable) lineage(id record.Lineage) *lineage {
 	l := r.lineages[id]
 	if l == nil {
 		l = &lineage{run: r, id: id, cells: map[string]changes.PathCell{}}
@@ -92,80 +94,74 @@ func (t *table) peers() (out []string) {
 	return out
 }
 
-// record is a key with its value, as the engine settled it.
-type record struct {
-	key   string
-	value []byte
-}
-
 // apply takes the records of whole deltas. Cells and heads of one delta are looked at together: first
 // all are filed, then winners are chosen, so no reader sees a head without its turn's cells or the reverse.
-func (t *table) apply(records []record) *effect {
+func (t *table) apply(records []record.Record) *effect {
 	e := newEffect()
 	changed := map[*lineage]map[string]changes.PathCell{}
 	heads := map[*runTable]bool{}
 	for _, rec := range records {
-		k, err := parseKey(rec.key)
+		k, err := record.ParseKey(rec.Key)
 		if err != nil {
-			t.m.rejected.Inc() // checked before it was announced; only a store written by something else gets here
+			t.m.Rejected.Inc() // checked before it was announced; only a store written by something else gets here
 			continue
 		}
-		switch k.kind {
-		case genesisRecord:
+		switch k.Kind {
+		case record.GenesisRecord:
 			if t.genesis == nil {
-				t.genesis, err = decodeGenesis(rec.value)
+				t.genesis, err = record.DecodeGenesis(rec.Value)
 			}
-		case leaveRecord:
-			var l *leave
-			if l, err = decodeLeave(k, rec.value); err == nil {
+		case record.LeaveRecord:
+			var l *record.Leave
+			if l, err = record.DecodeLeave(k, rec.Value); err == nil {
 				s := t.standing[l.Peer]
 				s.left = max(s.left, l.Opening)
 				t.standing[l.Peer] = s
 				e.members = append(e.members, l.Peer)
 			}
-		case memberRecord:
-			var m member
-			if err = decodeRecord(rec.value, &m); err == nil {
-				t.members[k.lineage.actor] = m.Peer
+		case record.MemberRecord:
+			var m record.Member
+			if err = record.Decode(rec.Value, &m); err == nil {
+				t.members[k.Lineage.Actor] = m.Peer
 				s := t.standing[m.Peer]
 				s.opened = max(s.opened, m.Opening, 1)
 				t.standing[m.Peer] = s
 				e.members = append(e.members, m.Peer)
 			}
-		case headRecord:
-			r := t.run(k.run)
-			l := r.lineage(k.lineage)
+		case record.HeadRecord:
+			r := t.run(k.Run)
+			l := r.lineage(k.Lineage)
 			var h *Head
-			if h, err = decodeHead(rec.value); err == nil {
+			if h, err = record.DecodeHead(rec.Value); err == nil {
 				l.head, l.hash = h, h.Hash()
 				heads[r] = true
 			}
-		case linesRecord:
-			err = t.run(k.run).lineage(k.lineage).addSegment(k, rec)
-		case messageRecord:
-			t.run(k.run).addMessage(k, rec.key, e)
-		case packRecord:
-			err = t.addPack(k, rec.value, changed)
-		case cellRecord:
+		case record.LinesRecord:
+			err = t.run(k.Run).lineage(k.Lineage).addSegment(k, rec)
+		case record.MessageRecord:
+			t.run(k.Run).addMessage(k, rec.Key, e)
+		case record.PackRecord:
+			err = t.addPack(k, rec.Value, changed)
+		case record.CellRecord:
 			var c changes.Cell
-			if c, err = changes.DecodeCell(rec.value); err == nil {
-				t.run(k.run).lineage(k.lineage).addCell(changes.PathCell{Path: k.path, Cell: c}, changed)
+			if c, err = changes.DecodeCell(rec.Value); err == nil {
+				t.run(k.Run).lineage(k.Lineage).addCell(changes.PathCell{Path: k.Path, Cell: c}, changed)
 			}
 		}
 		if err != nil {
-			t.m.rejected.Inc()
+			t.m.Rejected.Inc()
 		}
 	}
 	t.settle(e, changed, heads)
 	return e
 }
 
-func (l *lineage) addSegment(k recordKey, rec record) error {
-	c, err := decodeContent(rec.value)
+func (l *lineage) addSegment(k record.Key, rec record.Record) error {
+	c, err := record.DecodeContent(rec.Value)
 	if err != nil {
 		return err
 	}
-	p := segmentPlace{k.number, c.Count, rec.key}
+	p := segmentPlace{k.Number, c.Count, rec.Key}
 	i, found := slices.BinarySearchFunc(l.segments, p, func(a, b segmentPlace) int {
 		if a.first < b.first {
 			return -1
@@ -194,19 +190,19 @@ func (l *lineage) addCell(c changes.PathCell, changed map[*lineage]map[string]ch
 	changed[l][code] = c
 }
 
-func (t *table) addPack(k recordKey, value []byte, changed map[*lineage]map[string]changes.PathCell) error {
-	data, err := readContent(t.blocks, value)
+func (t *table) addPack(k record.Key, value []byte, changed map[*lineage]map[string]changes.PathCell) error {
+	data, err := record.ReadContent(t.blocks, value)
 	if err != nil {
 		return err
 	}
-	cells, err := decodePack(data)
+	cells, err := record.DecodePack(data)
 	if err != nil {
 		return err
 	}
-	l := t.run(k.run).lineage(k.lineage)
+	l := t.run(k.Run).lineage(k.Lineage)
 	for _, c := range cells {
-		if c.Cell.Stamp.Run != k.run {
-			t.m.rejected.Inc()
+		if c.Cell.Stamp.Run != k.Run {
+			t.m.Rejected.Inc()
 			continue
 		}
 		l.addCell(c, changed)
@@ -220,7 +216,7 @@ func (t *table) settle(e *effect, changed map[*lineage]map[string]changes.PathCe
 	for r := range heads {
 		old := r.winner
 		for _, l := range r.lineages {
-			if l.head != nil && (r.winner == nil || l.head.rank().Compare(r.winner.head.rank()) > 0) {
+			if l.head != nil && (r.winner == nil || rankOf(l.head).Compare(rankOf(r.winner.head)) > 0) {
 				r.winner = l
 			}
 		}
@@ -228,7 +224,7 @@ func (t *table) settle(e *effect, changed map[*lineage]map[string]changes.PathCe
 			continue
 		}
 		e.advanced[r.id] = true
-		t.digest.Set("run "+runText(r.id), changes.BytesValue(r.winner.hash[:]))
+		t.digest.Set("run "+r.id.String(), changes.BytesValue(r.winner.hash[:]))
 		if old != r.winner && !first {
 			e.switched[r.id] = true
 			t.recount(r, old, e)
@@ -269,15 +265,15 @@ func (t *table) recount(r *runTable, old *lineage, e *effect) {
 
 func (t *table) put(c changes.PathCell) {
 	if _, err := t.view.Put(c.Path, c.Cell); err != nil {
-		t.m.rejected.Inc()
+		t.m.Rejected.Inc()
 	}
 }
 
 // declare builds the view when the genesis arrives.
 func (t *table) declare(e *effect) {
-	t.view = t.genesis.newView()
+	t.view = newView(t.genesis)
 	for _, v := range t.genesis.Variables {
-		spec, initial, _ := v.spec()
+		spec, initial, _ := v.Spec()
 		for _, g := range changes.Genesis(spec, v.Name, initial) {
 			t.view.Touch(g.Path) // every replica's digest begins with the initial values
 		}
@@ -292,10 +288,10 @@ func (t *table) declare(e *effect) {
 }
 
 // newView declares the genesis' variables in an empty view.
-func (g *Genesis) newView() *changes.View {
+func newView(g *Genesis) *changes.View {
 	v := changes.NewView()
 	for _, x := range g.Variables {
-		spec, initial, err := x.spec()
+		spec, initial, err := x.Spec()
 		if err == nil {
 			err = v.Declare(x.Name, spec, initial)
 		}
@@ -318,7 +314,7 @@ func (t *table) refresh() {
 
 // forks are the heads that are neither the winner nor ancestors of it.
 func (r *runTable) forks() (out []Head) {
-	kept := map[lineageID]bool{}
+	kept := map[record.Lineage]bool{}
 	for _, p := range r.chain() {
 		kept[p.l.id] = p.l.head != nil && (p.turn == 0 || p.l.head.Turn <= p.turn)
 	}
@@ -327,7 +323,7 @@ func (r *runTable) forks() (out []Head) {
 			out = append(out, *l.head)
 		}
 	}
-	slices.SortFunc(out, func(a, b Head) int { return b.rank().Compare(a.rank()) })
+	slices.SortFunc(out, func(a, b Head) int { return rankOf(&b).Compare(rankOf(&a)) })
 	return out
 }
 
@@ -355,9 +351,9 @@ func (r *runTable) chain() (out []part) {
 		if b == nil {
 			return out
 		}
-		id, _ := lineageOf(b.Epoch)
+		id, _ := record.LineageOf(b.Epoch)
 		next := r.lineages[id]
-		if next == nil || next.head == nil || id.number >= p.l.id.number {
+		if next == nil || next.head == nil || id.Number >= p.l.id.Number {
 			return out
 		}
 		p = part{l: next, to: b.Lines, turn: b.Turn}
@@ -384,4 +380,9 @@ func (r *runTable) line(n uint64) (segmentPlace, uint64, bool) {
 		}
 	}
 	return segmentPlace{}, 0, false
+}
+
+// rankOf places a head among all of its run.
+func rankOf(h *Head) lease.Rank {
+	return lease.Rank{Epoch: h.Epoch.Number, Turn: h.Turn, Instructions: h.Instructions, Owner: h.Owner, Actor: h.Lineage().Actor}
 }

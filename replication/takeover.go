@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -25,8 +26,8 @@ type RunStart struct {
 // StartRun opens epoch 1 of a new run owned here. Others see the run when its first turn is committed.
 func (r *Replica) StartRun(ctx context.Context, s RunStart) (changes.RunID, changes.Epoch, error) {
 	var id changes.RunID
-	if len(s.Name) > nameBytesMax || len(s.Meta) > metaBytesMax {
-		return id, changes.Epoch{}, fmt.Errorf("%w: name over %d or meta over %d bytes", ErrTurn, nameBytesMax, metaBytesMax)
+	if len(s.Name) > record.NameBytesMax || len(s.Meta) > record.MetaBytesMax {
+		return id, changes.Epoch{}, fmt.Errorf("%w: name over %d or meta over %d bytes", ErrTurn, record.NameBytesMax, record.MetaBytesMax)
 	}
 	g, err := r.Genesis(ctx)
 	if err != nil {
@@ -50,17 +51,17 @@ func (r *Replica) StartRun(ctx context.Context, s RunStart) (changes.RunID, chan
 	}
 	o := r.own(h, 1)
 	o.tree, o.manifest = changes.NewTree(0), block.NewManifest(0)
-	return id, o.lineage.epoch(), nil
+	return id, o.lineage.Epoch(), nil
 }
 
 // own makes this peer the owner of a run in a new epoch. Called with mu held and the genesis here.
 func (r *Replica) own(h Head, number uint64) *ownedRun {
-	l := lineageID{number, r.feed.actor}
-	h.Epoch, h.Owner = l.epoch(), r.self
+	l := record.Lineage{Number: number, Actor: r.feed.Writer()}
+	h.Epoch, h.Owner = l.Epoch(), r.self
 	o := &ownedRun{id: h.Run, lineage: l, head: h, dirty: map[string]changes.Path{},
 		renewed: map[changes.RunID]bool{}, cells: map[string]changes.PathCell{}}
 	o.voters = h.Voters
-	o.seen = r.table.genesis.newView()
+	o.seen = newView(r.table.genesis)
 	for id, rt := range r.table.runs {
 		if id != h.Run && rt.winner != nil {
 			o.renewed[id] = true
@@ -77,7 +78,7 @@ func (r *Replica) Release(run changes.RunID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if o := r.owned[run]; o != nil {
-		r.standDown(o, fmt.Errorf("%w: run %s was released", ErrNotOwner, runText(run)))
+		r.standDown(o, fmt.Errorf("%w: run %s was released", ErrNotOwner, run))
 		r.released[run] = true
 	}
 }
@@ -102,7 +103,7 @@ func (r *Replica) standDown(o *ownedRun, why error) {
 
 // pastOwnership says why an epoch takes no more turns here.
 type pastOwnership struct {
-	lineage lineageID
+	lineage record.Lineage
 	why     error
 }
 
@@ -161,17 +162,17 @@ func (r *Replica) LoadState(ctx context.Context, run changes.RunID) (*State, err
 	}
 	r.mu.Unlock()
 	if h == nil {
-		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, runText(run))
+		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, run)
 	}
 	bounded, cancel := context.WithTimeout(ctx, fetchTimeout)
 	err := r.warmUp(bounded, h, old)
 	cancel()
 	if err != nil && old != nil && ctx.Err() == nil {
-		r.log.Warn("state of the newest head cannot be had, an older one is used", "run", runText(run), "turn", h.Turn, "older", old.Turn, "err", err)
+		r.log.Warn("state of the newest head cannot be had, an older one is used", "run", run.String(), "turn", h.Turn, "older", old.Turn, "err", err)
 		h, err = old, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: run %s turn %d: %v", ErrNotWarm, runText(run), h.Turn, err)
+		return nil, fmt.Errorf("%w: run %s turn %d: %v", ErrNotWarm, run, h.Turn, err)
 	}
 	leaves, err := r.blocks.Leaves(h.Manifest, h.Root, h.MemoryBytes)
 	if err != nil {
@@ -234,7 +235,7 @@ func (r *Replica) warmer() {
 			if err == nil {
 				r.setWarm(h)
 			} else if r.ctx.Err() == nil {
-				r.log.Debug("standby is behind", "run", runText(h.Run), "turn", h.Turn, "err", err)
+				r.log.Debug("standby is behind", "run", h.Run.String(), "turn", h.Turn, "err", err)
 			}
 		}
 	}
@@ -263,7 +264,7 @@ func (r *Replica) setWarm(h *Head) {
 	r.warm[h.Run] = h
 	r.mu.Unlock()
 	// Synced for a run that others count on: the head and its pages lie before it in the same log.
-	if err := r.store.Write(h.Durable != Local, func(b store.Batch) { b.Put(warmKey(h.Run), h.encode()) }); err != nil {
+	if err := r.store.Write(h.Durable != Local, func(b store.Batch) { b.Put(warmKey(h.Run), h.Encode()) }); err != nil {
 		r.fail(err)
 		return
 	}
@@ -286,7 +287,7 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 	ended := before.Done && r.sealed(&before)
 	r.mu.Unlock()
 	if ended {
-		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(run))
+		return nil, fmt.Errorf("%w: run %s", ErrDone, run)
 	}
 	var s *State
 	number := uint64(0) // majority: the epoch that was promised
@@ -302,10 +303,10 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 	majority, claimed := r.lease.Majority(r.now()), r.lease.Epoch(run)
 	r.leaseMu.Unlock()
 	if !majority && number == 0 {
-		return nil, fmt.Errorf("%w: run %s", ErrNoMajority, runText(run))
+		return nil, fmt.Errorf("%w: run %s", ErrNoMajority, run)
 	}
 	if s.Head.Done && number == 0 {
-		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(run))
+		return nil, fmt.Errorf("%w: run %s", ErrDone, run)
 	}
 	cells, err := r.cellsAt(&s.Head)
 	if err != nil {
@@ -324,10 +325,10 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 		return nil, err
 	}
 	if s.Head.Done {
-		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(run)) // only its last turn had to become durable
+		return nil, fmt.Errorf("%w: run %s", ErrDone, run) // only its last turn had to become durable
 	}
-	r.m.takeovers.Inc()
-	r.log.Info("took a run over", "run", runText(run), "epoch", s.Head.Epoch.Number, "turn", s.Head.Turn)
+	r.m.Takeovers.Inc()
+	r.log.Info("took a run over", "run", run.String(), "epoch", s.Head.Epoch.Number, "turn", s.Head.Turn)
 	return s, nil
 }
 
@@ -350,20 +351,20 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	rt := r.table.runs[s.Head.Run]
 	switch now := rt.winner.head; {
 	case now.Done && promised == 0:
-		return nil, fmt.Errorf("%w: run %s", ErrDone, runText(now.Run))
+		return nil, fmt.Errorf("%w: run %s", ErrDone, now.Run)
 	case now.Hash() != winner:
-		return nil, fmt.Errorf("%w: run %s went on, in epoch %d at turn %d, while its state was fetched: nothing is to be taken over", ErrSuperseded, runText(now.Run), now.Epoch.Number, now.Turn)
+		return nil, fmt.Errorf("%w: run %s went on, in epoch %d at turn %d, while its state was fetched: nothing is to be taken over", ErrSuperseded, now.Run, now.Epoch.Number, now.Turn)
 	}
-	number := max(claimed, rt.winner.id.number)
+	number := max(claimed, rt.winner.id.Number)
 	for id := range rt.lineages {
-		number = max(number, id.number)
+		number = max(number, id.Number)
 	}
 	if promised > 0 && promised <= number {
-		return nil, fmt.Errorf("%w: run %s is in epoch %d already, %d was promised", ErrSuperseded, runText(s.Head.Run), number, promised)
+		return nil, fmt.Errorf("%w: run %s is in epoch %d already, %d was promised", ErrSuperseded, s.Head.Run, number, promised)
 	}
 	number = max(number+1, promised)
 	if o := r.owned[s.Head.Run]; o != nil {
-		return nil, fmt.Errorf("%w: run %s is owned here already", ErrTurn, runText(o.id))
+		return nil, fmt.Errorf("%w: run %s is owned here already", ErrTurn, o.id)
 	}
 	base := s.Head
 	h := base
@@ -381,7 +382,7 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	p.waiters = append(p.waiters, waiter{o.head.Turn, done})
 	o.pending = p
 	if h.Done {
-		o.ended = fmt.Errorf("%w: run %s", ErrDone, runText(o.id))
+		o.ended = fmt.Errorf("%w: run %s", ErrDone, o.id)
 	}
 	s.Head = o.head
 	wake(r.commitWake)
@@ -391,7 +392,7 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 // cellsAt gives the cells of a run as its head h has them. The table holds those of the newest head of the
 // epoch; for an older one the author's deltas are read again from the store, up to the one with h.
 func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
-	id := h.lineage()
+	id := h.Lineage()
 	want := h.Hash()
 	r.mu.Lock()
 	l := r.table.run(h.Run).lineage(id)
@@ -401,23 +402,13 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 		return cells, nil
 	}
 	r.mu.Unlock()
-	past := newTable(r.blocks, r.m, nil)
+	past := newTable(r.blocks, r.m)
 	found := false
-	var failed error
-	err := r.store.Scan(indexKey(id.actor, 0), store.After(indexKey(id.actor, ^uint64(0)>>1)), func(_, v []byte) bool {
-		var d *delta
-		b, err := r.store.Get(blockHash(v[:32]).storeKey())
-		if err == nil {
-			d, err = loadDelta(b)
-		}
-		if err != nil {
-			failed = err
-			return false
-		}
-		var records []record
-		for _, e := range d.elements {
-			if e.key.run == h.Run && e.key.lineage == id && e.key.kind != linesRecord {
-				records = append(records, record{e.key.String(), e.value})
+	err := r.feed.Authored(id.Actor, func(d *record.Delta) bool {
+		var records []record.Record
+		for _, e := range d.Elements {
+			if e.Key.Run == h.Run && e.Key.Lineage == id && e.Key.Kind != record.LinesRecord {
+				records = append(records, record.Record{Key: e.Key.String(), Value: e.Value})
 			}
 		}
 		past.apply(records)
@@ -425,11 +416,11 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 		found = x.head != nil && x.hash == want
 		return !found
 	})
-	if err = errors.Join(err, failed); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if !found {
-		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, runText(h.Run), h.Turn)
+		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, h.Run, h.Turn)
 	}
 	return past.run(h.Run).lineage(id).cells, nil
 }

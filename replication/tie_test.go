@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // TestEpochsOfOneNumberAreAcknowledged: a run at 2 is taken over on both sides of a split, in epochs of one number at one turn. When the sides meet
@@ -62,12 +63,12 @@ func TestBeatIsOfOneMoment(t *testing.T) {
 	torn := 0
 	defer c.net.Join("listener").Subscribe(func(_ string, data []byte) {
 		var b beat
-		if len(data) < 2 || data[1] != messageBeat || decodeRecord(data[2:], &b) != nil {
+		if len(data) < 2 || data[1] != messageBeat || record.Decode(data[2:], &b) != nil {
 			return
 		}
-		var heads []blockHash
+		var heads []record.BlockHash
 		for _, h := range b.Heads {
-			heads = append(heads, blockHash(h))
+			heads = append(heads, record.BlockHash(h))
 		}
 		k, d := headsHash(heads), changes.Hash(b.Digest)
 		if old, heard := digests[k]; heard && old != d {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // Turn is what a run did between two commit points. Pages, Changes and Lines are not modified by the
@@ -38,7 +39,7 @@ const (
 // cells, which belong to the committer.
 type ownedRun struct {
 	id      changes.RunID
-	lineage lineageID
+	lineage record.Lineage
 	head    Head          // after the newest submitted turn; Root, Manifest, Prev and Signature are settled by the flush
 	last    *Head         // newest durable head of this epoch
 	seen    *changes.View // the cells as the program saw them
@@ -116,11 +117,11 @@ func (r *Replica) ownedHere(run changes.RunID, e changes.Epoch) (*ownedRun, erro
 		return nil, r.failure
 	case r.closing:
 		return nil, ErrClosed
-	case o == nil || o.lineage.epoch() != e:
-		if p, ok := r.past[run]; ok && p.lineage.epoch() == e {
+	case o == nil || o.lineage.Epoch() != e:
+		if p, ok := r.past[run]; ok && p.lineage.Epoch() == e {
 			return nil, p.why
 		}
-		return nil, fmt.Errorf("%w: run %s", ErrNotOwner, runText(run))
+		return nil, fmt.Errorf("%w: run %s", ErrNotOwner, run)
 	case o.ended != nil:
 		return nil, o.ended
 	}
@@ -158,7 +159,7 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 	p.head, p.root, p.memory = *h, t.Root, t.MemoryBytes
 	p.turns++
 	if t.Done {
-		o.ended = fmt.Errorf("%w: run %s", ErrDone, runText(o.id))
+		o.ended = fmt.Errorf("%w: run %s", ErrDone, o.id)
 	}
 	done := make(chan error, 1)
 	p.waiters = append(p.waiters, waiter{t.Number, done})
@@ -168,7 +169,7 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 
 func checkTurn(o *ownedRun, t *Turn) error {
 	bad := func(f string, a ...any) error {
-		return fmt.Errorf("%w: turn %d of run %s: %s", ErrTurn, t.Number, runText(t.Run), fmt.Sprintf(f, a...))
+		return fmt.Errorf("%w: turn %d of run %s: %s", ErrTurn, t.Number, t.Run, fmt.Sprintf(f, a...))
 	}
 	pages := block.Pages(t.MemoryBytes)
 	outputBytes := 0
@@ -179,7 +180,7 @@ func checkTurn(o *ownedRun, t *Turn) error {
 		return bad("instructions go back from %d to %d", o.head.Instructions, t.Instructions)
 	case t.MemoryBytes > memoryBytesMax:
 		return bad("memory of %d bytes", t.MemoryBytes)
-	case len(t.Lines) > turnLinesMax || len(t.Limits) > limitsMax:
+	case len(t.Lines) > turnLinesMax || len(t.Limits) > record.LimitsMax:
 		return bad("%d lines, %d limits", len(t.Lines), len(t.Limits))
 	}
 	for i, l := range t.Lines {
@@ -214,10 +215,10 @@ func (r *Replica) fold(o *ownedRun, t *Turn) ([]changes.PathCell, error) {
 	if len(t.Changes) == 0 {
 		return nil, nil
 	}
-	at := changes.Stamp{Time: r.hlc.Next(uint64(r.clock.Now().UnixMilli())), Run: t.Run, Turn: stampTurn(o.lineage.number, t.Number)}
+	at := changes.Stamp{Time: r.hlc.Next(uint64(r.clock.Now().UnixMilli())), Run: t.Run, Turn: stampTurn(o.lineage.Number, t.Number)}
 	cells, err := o.seen.Fold(t.Changes, at)
 	if err != nil {
-		return nil, fmt.Errorf("%w: turn %d of run %s: %w", ErrTurn, t.Number, runText(t.Run), err)
+		return nil, fmt.Errorf("%w: turn %d of run %s: %w", ErrTurn, t.Number, t.Run, err)
 	}
 	return cells, nil
 }
@@ -254,7 +255,7 @@ func (r *Replica) Pull(run changes.RunID) ([]changes.Assignment, error) {
 	defer r.mu.Unlock()
 	o := r.owned[run]
 	if o == nil {
-		return nil, fmt.Errorf("%w: run %s", ErrNotOwner, runText(run))
+		return nil, fmt.Errorf("%w: run %s", ErrNotOwner, run)
 	}
 	for id := range o.renewed {
 		o.seen.Drop(id)
@@ -281,9 +282,9 @@ func (r *Replica) see(o *ownedRun, c changes.PathCell) {
 		return // initial values are in every view from the start
 	}
 	if _, err := o.seen.Put(c.Path, c.Cell); err != nil {
-		r.m.rejected.Inc()
+		r.m.Rejected.Inc()
 	}
 	if err := r.hlc.Observe(c.Cell.Stamp.Time, uint64(r.clock.Now().UnixMilli()), driftMaxMs); err != nil {
-		r.m.skewed.Inc()
+		r.m.Skewed.Inc()
 	}
 }

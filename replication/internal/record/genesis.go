@@ -1,4 +1,4 @@
-package replication
+package record
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/block"
 )
 
 // SandboxID names a sandbox: the hash of its genesis record.
@@ -34,8 +35,8 @@ type Variable struct {
 	Initial changes.Value // value at program start; absent: the type's zero
 }
 
-// spec parses the merge rule and settles the initial value.
-func (v Variable) spec() (*changes.Spec, changes.Value, error) {
+// Spec parses the merge rule and settles the initial value.
+func (v Variable) Spec() (*changes.Spec, changes.Value, error) {
 	s, err := changes.ParseSpec(v.Rule, v.Type)
 	if err != nil {
 		return nil, v.Initial, fmt.Errorf("%w: variable %s: %w", ErrGenesis, v.Name, err)
@@ -108,7 +109,8 @@ func (w *typeWire) to() *changes.Type {
 	return t
 }
 
-func (g *Genesis) encode() []byte {
+// Encode gives the canonical bytes, whose hash is the sandbox id.
+func (g *Genesis) Encode() []byte {
 	w := genesisWire{Program: g.Program[:], ImageBytes: g.ImageBytes, Image: g.Image[:], Creator: g.Creator,
 		CreatedMs: g.CreatedMs, Name: g.Name, Meta: g.Meta}
 	for _, v := range g.Variables {
@@ -118,16 +120,17 @@ func (g *Genesis) encode() []byte {
 		}
 		w.Variables = append(w.Variables, x)
 	}
-	return encodeRecord(w)
+	return Encode(w)
 }
 
-func decodeGenesis(b []byte) (*Genesis, error) {
+// DecodeGenesis reads a record that Validate accepts. ErrFormat, ErrGenesis.
+func DecodeGenesis(b []byte) (*Genesis, error) {
 	var w genesisWire
-	if err := decodeRecord(b, &w); err != nil {
+	if err := Decode(b, &w); err != nil {
 		return nil, err
 	}
 	g := &Genesis{ImageBytes: w.ImageBytes, Creator: w.Creator, CreatedMs: w.CreatedMs, Name: w.Name, Meta: w.Meta}
-	if !fill(g.Program[:], w.Program) || !fill(g.Image[:], w.Image) {
+	if !Fill(g.Program[:], w.Program) || !Fill(g.Image[:], w.Image) {
 		return nil, fmt.Errorf("%w: genesis with a hash of the wrong size", ErrFormat)
 	}
 	for _, x := range w.Variables {
@@ -140,12 +143,13 @@ func decodeGenesis(b []byte) (*Genesis, error) {
 		}
 		g.Variables = append(g.Variables, v)
 	}
-	return g, g.validate()
+	return g, g.Validate()
 }
 
-func (g *Genesis) validate() error {
-	if len(g.Name) > nameBytesMax || len(g.Meta) > metaBytesMax {
-		return fmt.Errorf("%w: name over %d or meta over %d bytes", ErrGenesis, nameBytesMax, metaBytesMax)
+// Validate checks sizes, order, types and initial values. ErrGenesis.
+func (g *Genesis) Validate() error {
+	if len(g.Name) > NameBytesMax || len(g.Meta) > MetaBytesMax {
+		return fmt.Errorf("%w: name over %d or meta over %d bytes", ErrGenesis, NameBytesMax, MetaBytesMax)
 	}
 	if !slices.IsSortedFunc(g.Variables, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) }) {
 		return fmt.Errorf("%w: variables are not sorted by name", ErrGenesis)
@@ -160,7 +164,7 @@ func (g *Genesis) validate() error {
 		if err := v.Type.Validate(); err != nil {
 			return fmt.Errorf("%w: variable %s: %w", ErrGenesis, v.Name, err)
 		}
-		if _, _, err := v.spec(); err != nil {
+		if _, _, err := v.Spec(); err != nil {
 			return err
 		}
 	}
@@ -168,17 +172,18 @@ func (g *Genesis) validate() error {
 }
 
 // ID is the sandbox id that the genesis gives.
-func (g *Genesis) ID() SandboxID { return tagged("tandem genesis 1", g.encode()) }
+func (g *Genesis) ID() SandboxID { return block.Tagged("tandem genesis 1", g.Encode()) }
 
-// member is the record by which an actor enters the sandbox: its first delta holds it.
-type member struct {
+// Member is the record by which an actor enters the sandbox: its first delta holds it.
+type Member struct {
 	Peer        string `cbor:"1,keyasint"`
 	Incarnation uint64 `cbor:"2,keyasint"`
 	Proof       []byte `cbor:"3,keyasint"`           // that the author holds the sandbox's key
 	Opening     uint64 `cbor:"4,keyasint,omitempty"` // how often the peer had opened the sandbox to write, as far as it knew
 }
 
-func memberProof(secret []byte, sandbox SandboxID, a actorID) []byte {
+// MemberProof is what only a holder of the sandbox's key can make for an actor.
+func MemberProof(secret []byte, sandbox SandboxID, a Actor) []byte {
 	m := hmac.New(sha256.New, secret)
 	m.Write([]byte("tandem member 1\x00"))
 	m.Write(sandbox[:])
@@ -186,6 +191,6 @@ func memberProof(secret []byte, sandbox SandboxID, a actorID) []byte {
 	return m.Sum(nil)
 }
 
-func (m *member) check(secret []byte, sandbox SandboxID, a actorID) bool {
-	return makeActor(m.Peer, m.Incarnation) == a && hmac.Equal(m.Proof, memberProof(secret, sandbox, a)) && !bytes.Equal(m.Proof, nil)
+func (m *Member) check(secret []byte, sandbox SandboxID, a Actor) bool {
+	return MakeActor(m.Peer, m.Incarnation) == a && hmac.Equal(m.Proof, MemberProof(secret, sandbox, a)) && !bytes.Equal(m.Proof, nil)
 }

@@ -1,4 +1,4 @@
-package replication
+package feed
 
 import (
 	"bytes"
@@ -18,33 +18,34 @@ import (
 	crdtpb "github.com/ipfs/go-ds-crdt/pb"
 	ipld "github.com/ipfs/go-ipld-format"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 	"google.golang.org/protobuf/proto"
 )
 
 const (
-	eraNamespace   = "/e1" // the first era; see DESIGN.md
-	valuePrefix    = eraNamespace + "/s/k"
-	valueSuffix    = "/v"
+	Era            = "/e1" // the first era; see DESIGN.md
+	ValuePrefix    = Era + "/s/k"
+	ValueSuffix    = "/v"
 	prioritySuffix = "/p"
-	unreadPrefix   = eraNamespace + "/s/s/" // element ids, which only deletions read
-	announceMax    = 64                     // deltas in one window
+	unreadPrefix   = Era + "/s/s/" // element ids, which only deletions read
+	announceMax    = 64            // deltas in one window
 	never          = 100 * 365 * 24 * time.Hour
 )
 
-// engine wires go-ds-crdt. The CRDT's own network parts are replaced: it is told of a delta by Next, only after its
+// Engine wires go-ds-crdt. The CRDT's own network parts are replaced: it is told of a delta by Next, only after its
 // parents, and its blocks come from the store. Local commits and announced deltas take turns at the
 // store's window, so each becomes durable whole or not at all.
-type engine struct {
-	f        *feed
+type Engine struct {
+	f        *Feed
 	w        *store.Window
 	s        *store.Store
 	trimming sync.Mutex   // one at a time
 	swap     sync.RWMutex // held for writing while ds is another one
 	ds       *crdt.Datastore
 	log      *slog.Logger
-	sign     func(d *delta) error
-	apply    func(records []record, heads []blockHash) // heads: of the DAG, with these records
+	sign     func(d *record.Delta) error
+	apply    func(records []record.Record, heads []record.BlockHash) // heads: of the DAG, with these records
 	failed   func(error)
 
 	started chan struct{}
@@ -52,37 +53,38 @@ type engine struct {
 	halting context.Context
 	halted  chan struct{}
 
-	local *localCommit // set while the committer is inside Commit; guarded by the window
-	open  []*delta     // announced and not finished; guarded by the window
-	nodes map[blockHash]ipld.Node
+	local *localCommit    // set while the committer is inside Commit; guarded by the window
+	open  []*record.Delta // announced and not finished; guarded by the window
+	nodes map[record.BlockHash]ipld.Node
 }
 
 type localCommit struct {
-	d       *delta
-	records []record
+	d       *record.Delta
+	records []record.Record
 }
 
-func (e *engine) start(l *slog.Logger) (err error) {
+// Start begins to apply deltas; Close ends it.
+func (e *Engine) Start() (err error) {
 	o := crdt.DefaultOptions()
-	o.Logger = engineLogger{l}
+	o.Logger = engineLogger{e.log}
 	o.RebroadcastInterval = never // beats carry heads
 	o.RepairInterval = 0          // a window leaves nothing to repair
 	o.NumWorkers = 1
 	o.DAGSyncerTimeout = 20 * time.Second
-	o.MaxBatchDeltaSize = deltaBytesMax // never reached: the committer stays below half of it
-	e.log, e.nodes = l, map[blockHash]ipld.Node{}
+	o.MaxBatchDeltaSize = record.DeltaBytesMax // never reached: the committer stays below half of it
+	e.nodes = map[record.BlockHash]ipld.Node{}
 	e.halting, e.halt = context.WithCancel(context.Background())
 	e.halted = make(chan struct{})
 	e.started = make(chan struct{})
 	defer close(e.started) // crdt.New calls Next before it returns
-	if e.ds, err = crdt.New(e.w, ds.NewKey(eraNamespace), e, e, o); err == nil {
+	if e.ds, err = crdt.New(e.w, ds.NewKey(Era), e, e, o); err == nil {
 		e.apply(nil, e.tips())
 	}
 	return err
 }
 
-// close stops the engine; an unfinished window is dropped whole.
-func (e *engine) close() {
+// Close stops the engine; an unfinished window is dropped whole.
+func (e *Engine) Close() {
 	e.halt()
 	e.ds.Close()
 	if e.open != nil {
@@ -91,28 +93,28 @@ func (e *engine) close() {
 	}
 }
 
-// heads are the tips of the DAG, sorted, at this moment: perhaps ahead of the disk and of what is applied.
-func (e *engine) heads() []blockHash {
+// Heads are the tips of the DAG, sorted, at this moment: perhaps ahead of the disk and of what is applied.
+func (e *Engine) Heads() []record.BlockHash {
 	e.swap.RLock()
 	defer e.swap.RUnlock()
 	return e.tips()
 }
 
 // tips is heads for whoever has the engine to itself.
-func (e *engine) tips() []blockHash {
-	var out []blockHash
+func (e *Engine) tips() []record.BlockHash {
+	var out []record.BlockHash
 	for _, c := range e.ds.InternalStats(context.Background()).Heads {
-		if h, ok := hashOf(c); ok {
+		if h, ok := record.HashOf(c); ok {
 			out = append(out, h)
 		}
 	}
-	slices.SortFunc(out, func(a, b blockHash) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(out, func(a, b record.BlockHash) int { return bytes.Compare(a[:], b[:]) })
 	return out
 }
 
-// commit makes one delta of records and blocks, durable on return together with the store keys in notes. build runs
+// Commit makes one delta of records and blocks, durable on return together with the store keys in notes. build runs
 // with the window held, so what it decides holds until the delta is applied; no records: nothing is done.
-func (e *engine) commit(build func() (records []record, made []block.Block, notes []record)) (*delta, error) {
+func (e *Engine) Commit(build func() (records []record.Record, made []block.Block, notes []record.Record)) (*record.Delta, error) {
 	e.swap.RLock()
 	defer e.swap.RUnlock()
 	e.w.Begin()
@@ -122,7 +124,7 @@ func (e *engine) commit(build func() (records []record, made []block.Block, note
 		return nil, nil
 	}
 	for _, n := range notes {
-		e.w.Add([]byte(n.key), n.value)
+		e.w.Add([]byte(n.Key), n.Value)
 	}
 	e.f.b.Note(made)
 	for _, b := range made {
@@ -134,7 +136,7 @@ func (e *engine) commit(build func() (records []record, made []block.Block, note
 	ctx := context.Background()
 	batch, err := e.ds.Batch(ctx)
 	for i := 0; err == nil && i < len(records); i++ {
-		err = batch.Put(ctx, ds.NewKey(records[i].key), records[i].value)
+		err = batch.Put(ctx, ds.NewKey(records[i].Key), records[i].Value)
 	}
 	if err == nil {
 		err = batch.Commit(ctx)
@@ -149,7 +151,7 @@ func (e *engine) commit(build func() (records []record, made []block.Block, note
 }
 
 // Add is given the node of a local commit: it is signed and filed.
-func (e *engine) Add(_ context.Context, n ipld.Node) error {
+func (e *Engine) Add(_ context.Context, n ipld.Node) error {
 	if e.local == nil || e.local.d != nil {
 		return errors.New("BUG: the engine made a block outside a commit")
 	}
@@ -163,19 +165,19 @@ func (e *engine) Add(_ context.Context, n ipld.Node) error {
 }
 
 // file puts a delta and its place in the actor's chain into the window.
-func (e *engine) file(d *delta) {
-	e.nodes[d.hash] = d.node
-	e.w.Add(d.hash.storeKey(), d.bytes)
-	for _, p := range d.pruned {
+func (e *Engine) file(d *record.Delta) {
+	e.nodes[d.Hash] = d.Node
+	e.w.Add(d.Hash.StoreKey(), d.Bytes)
+	for _, p := range d.Pruned {
 		e.w.Add(processedKey(p), []byte{})
 	}
-	if d.indexed {
-		e.w.Add(indexKey(d.actor, d.Seq), append(d.hash[:], be64(d.height)...))
+	if d.Indexed {
+		e.w.Add(IndexKey(d.Actor, d.Seq), append(d.Hash[:], be64(d.Height)...))
 	}
 }
 
 // Broadcast ends a local commit: what it wrote becomes durable, and only then anybody hears of it.
-func (e *engine) Broadcast(context.Context, []byte) error {
+func (e *Engine) Broadcast(context.Context, []byte) error {
 	if e.local == nil {
 		return nil
 	}
@@ -188,20 +190,20 @@ func (e *engine) Broadcast(context.Context, []byte) error {
 	return nil
 }
 
-func recordsOf(entries []store.Entry) []record {
-	out := make([]record, len(entries))
+func recordsOf(entries []store.Entry) []record.Record {
+	out := make([]record.Record, len(entries))
 	for i, x := range entries {
-		out[i] = record{x.Key, x.Value}
+		out[i] = record.Record{Key: x.Key, Value: x.Value}
 	}
 	return out
 }
 
 // Next finishes the deltas announced before and waits for more.
-func (e *engine) Next(ctx context.Context) ([]byte, error) {
+func (e *Engine) Next(ctx context.Context) ([]byte, error) {
 	<-e.started
 	e.finish(ctx)
 	most := announceMax
-	if len(e.heads()) == 0 {
+	if len(e.Heads()) == 0 {
 		most = 1 // an engine without heads makes heads of all it is told first
 	}
 	halted, halting := e.halted, e.halting
@@ -218,21 +220,21 @@ func (e *engine) Next(ctx context.Context) ([]byte, error) {
 	var b crdtpb.CRDTBroadcast
 	for _, d := range ready {
 		e.file(d)
-		b.Heads = append(b.Heads, &crdtpb.Head{Cid: d.hash.cid().Bytes()})
+		b.Heads = append(b.Heads, &crdtpb.Head{Cid: d.Hash.Cid().Bytes()})
 	}
 	return proto.Marshal(&b)
 }
 
 // processedKey is the store's key of the engine's mark that it has applied a delta.
-func processedKey(h blockHash) []byte {
-	k := ds.NewKey(eraNamespace).ChildString("b").Child(dshelp.MultihashToDsKey(h.cid().Hash()))
+func processedKey(h record.BlockHash) []byte {
+	k := ds.NewKey(Era).ChildString("b").Child(dshelp.MultihashToDsKey(h.Cid().Hash()))
 	low, _ := store.EngineRange(k.String())
 	return low
 }
 
 // trim takes heads away that are none: after a catch-up that left out what nothing needs, the engine does not see that one delta comes after
 // another. The engine is stopped when it has nothing to do, and started over the corrected heads.
-func (e *engine) trim(ctx context.Context, extra []blockHash) error {
+func (e *Engine) trim(ctx context.Context, extra []record.BlockHash) error {
 	e.trimming.Lock()
 	defer e.trimming.Unlock()
 	e.halt()
@@ -248,19 +250,19 @@ func (e *engine) trim(ctx context.Context, extra []blockHash) error {
 	}
 	err := e.s.Write(false, func(b store.Batch) {
 		for _, h := range extra {
-			low, _ := store.EngineRange(ds.NewKey(eraNamespace).ChildString("h").Child(dshelp.MultihashToDsKey(h.cid().Hash())).String())
+			low, _ := store.EngineRange(ds.NewKey(Era).ChildString("h").Child(dshelp.MultihashToDsKey(h.Cid().Hash())).String())
 			b.Delete(low)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	return e.start(e.log)
+	return e.Start()
 }
 
 // finish writes the window of the announced deltas. The engine logs its errors and goes on, so each
 // delta's processed mark is looked for: without it the window is dropped and the replica stops.
-func (e *engine) finish(ctx context.Context) {
+func (e *Engine) finish(ctx context.Context) {
 	if e.open == nil {
 		return
 	}
@@ -269,9 +271,9 @@ func (e *engine) finish(ctx context.Context) {
 	e.open = nil
 	clear(e.nodes)
 	for _, d := range done {
-		if ok, err := e.w.Has(ctx, ds.NewKey(string(processedKey(d.hash)[1:]))); err != nil || !ok {
+		if ok, err := e.w.Has(ctx, ds.NewKey(string(processedKey(d.Hash)[1:]))); err != nil || !ok {
 			if ctx.Err() == nil {
-				e.failed(cmp.Or(err, fmt.Errorf("delta %s was not applied", d.hash.cid())))
+				e.failed(cmp.Or(err, fmt.Errorf("delta %s was not applied", d.Hash.Cid())))
 			}
 			return
 		}
@@ -284,32 +286,34 @@ func (e *engine) finish(ctx context.Context) {
 	for _, d := range done {
 		e.f.applied(d)
 	}
-	e.apply(recordsOf(entries), e.heads())
+	e.apply(recordsOf(entries), e.Heads())
 }
 
-func (e *engine) Get(_ context.Context, c cid.Cid) (ipld.Node, error) {
-	h, ok := hashOf(c)
+// Get gives go-ds-crdt a block: a delta of the open window or of the store.
+func (e *Engine) Get(_ context.Context, c cid.Cid) (ipld.Node, error) {
+	h, ok := record.HashOf(c)
 	if !ok {
 		return nil, ipld.ErrNotFound{Cid: c}
 	}
 	if n := e.nodes[h]; n != nil {
 		return n, nil
 	}
-	b, err := e.w.GetRaw(h.storeKey())
+	b, err := e.w.GetRaw(h.StoreKey())
 	if errors.Is(err, store.ErrAbsent) {
 		return nil, ipld.ErrNotFound{Cid: c}
 	}
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadDelta(b)
+	d, err := record.LoadDelta(b)
 	if err != nil {
 		return nil, err
 	}
-	return d.node, nil
+	return d.Node, nil
 }
 
-func (e *engine) GetMany(ctx context.Context, cs []cid.Cid) <-chan *ipld.NodeOption {
+// GetMany is Get for each of cs.
+func (e *Engine) GetMany(ctx context.Context, cs []cid.Cid) <-chan *ipld.NodeOption {
 	out := make(chan *ipld.NodeOption, len(cs))
 	for _, c := range cs {
 		n, err := e.Get(ctx, c)
@@ -319,13 +323,13 @@ func (e *engine) GetMany(ctx context.Context, cs []cid.Cid) <-chan *ipld.NodeOpt
 	return out
 }
 
-func (e *engine) AddMany(context.Context, []ipld.Node) error {
+func (e *Engine) AddMany(context.Context, []ipld.Node) error {
 	return errors.New("BUG: the engine adds one block at a time")
 }
-func (e *engine) Remove(context.Context, cid.Cid) error {
+func (e *Engine) Remove(context.Context, cid.Cid) error {
 	return errors.New("BUG: the engine removes blocks")
 }
-func (e *engine) RemoveMany(context.Context, []cid.Cid) error {
+func (e *Engine) RemoveMany(context.Context, []cid.Cid) error {
 	return errors.New("BUG: the engine removes blocks")
 }
 

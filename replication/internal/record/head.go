@@ -1,17 +1,18 @@
-package replication
+package record
 
 import (
 	"fmt"
 	"slices"
 
 	"github.com/tandemvm/tandem/changes"
-	"github.com/tandemvm/tandem/replication/internal/lease"
+	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/quorum"
 )
 
 const (
-	metaBytesMax = 16 << 10
-	nameBytesMax = 128
-	limitsMax    = 64
+	MetaBytesMax = 16 << 10
+	NameBytesMax = 128
+	LimitsMax    = 64
 	votersMax    = 256
 )
 
@@ -32,8 +33,8 @@ type Head struct {
 	Done         bool
 	Exit         int32
 	Program      changes.Hash
-	Durable      Level        // when a turn's effects may leave
-	Voters       []string     // at Majority: peer ids, sorted; at most votersMax
+	Durable      quorum.Level // when a turn's effects may leave
+	Voters       []string     // at quorum.Majority: peer ids, sorted; at most votersMax
 	Prev         changes.Hash // the head before this one in the chain; zero for the first of a run
 	Base         *Base        // the head this epoch continued; nil for a run's first epoch
 	Signature    []byte       // of Owner over everything above
@@ -88,7 +89,8 @@ type baseWire struct {
 	Head  []byte
 }
 
-func (h *Head) encode() []byte {
+// Encode gives the canonical bytes.
+func (h *Head) Encode() []byte {
 	w := headWire{Run: h.Run[:], Epoch: h.Epoch.Number, Actor: []byte(h.Epoch.Owner), Owner: h.Owner, Name: h.Name,
 		Meta: h.Meta, Turn: h.Turn, Instructions: h.Instructions, MemoryBytes: h.MemoryBytes, Root: h.Root[:],
 		Manifest: h.Manifest[:], Lines: h.Lines, Done: h.Done, Exit: h.Exit, Program: h.Program[:], Prev: h.Prev[:],
@@ -99,56 +101,55 @@ func (h *Head) encode() []byte {
 	if b := h.Base; b != nil {
 		w.Base = &baseWire{Epoch: b.Epoch.Number, Actor: []byte(b.Epoch.Owner), Turn: b.Turn, Lines: b.Lines, Head: b.Head[:]}
 	}
-	return encodeRecord(w)
+	return Encode(w)
 }
 
-func decodeHead(b []byte) (*Head, error) {
+// DecodeHead reads the record; the signature is not checked. ErrFormat.
+func DecodeHead(b []byte) (*Head, error) {
 	var w headWire
-	if err := decodeRecord(b, &w); err != nil {
+	if err := Decode(b, &w); err != nil {
 		return nil, err
 	}
 	h := &Head{Epoch: changes.Epoch{Number: w.Epoch, Owner: string(w.Actor)}, Owner: w.Owner, Name: w.Name, Meta: w.Meta,
 		Turn: w.Turn, Instructions: w.Instructions, MemoryBytes: w.MemoryBytes, Lines: w.Lines, Done: w.Done, Exit: w.Exit,
-		Signature: w.Signature, Durable: Level(w.Durable), Voters: w.Voters}
-	ok := fill(h.Run[:], w.Run) && fill(h.Root[:], w.Root) && fill(h.Manifest[:], w.Manifest) &&
-		fill(h.Program[:], w.Program) && fill(h.Prev[:], w.Prev) && len(w.Actor) == 16 && w.Epoch > 0
+		Signature: w.Signature, Durable: quorum.Level(w.Durable), Voters: w.Voters}
+	ok := Fill(h.Run[:], w.Run) && Fill(h.Root[:], w.Root) && Fill(h.Manifest[:], w.Manifest) &&
+		Fill(h.Program[:], w.Program) && Fill(h.Prev[:], w.Prev) && len(w.Actor) == 16 && w.Epoch > 0
 	for _, l := range w.Limits {
 		h.Limits = append(h.Limits, changes.Limit{Name: l.Name, Max: l.Max, Used: l.Used})
 	}
 	if x := w.Base; x != nil {
 		h.Base = &Base{Epoch: changes.Epoch{Number: x.Epoch, Owner: string(x.Actor)}, Turn: x.Turn, Lines: x.Lines}
-		ok = ok && fill(h.Base.Head[:], x.Head) && len(x.Actor) == 16 && x.Epoch < w.Epoch && x.Turn <= w.Turn && x.Lines <= w.Lines
+		ok = ok && Fill(h.Base.Head[:], x.Head) && len(x.Actor) == 16 && x.Epoch < w.Epoch && x.Turn <= w.Turn && x.Lines <= w.Lines
 	}
-	if !ok || len(w.Meta) > metaBytesMax || len(w.Name) > nameBytesMax || len(w.Limits) > limitsMax ||
-		len(w.Voters) > votersMax || (h.Durable == Majority) != (len(w.Voters) > 0) || !slices.IsSorted(w.Voters) {
+	if !ok || len(w.Meta) > MetaBytesMax || len(w.Name) > NameBytesMax || len(w.Limits) > LimitsMax ||
+		len(w.Voters) > votersMax || (h.Durable == quorum.Majority) != (len(w.Voters) > 0) || !slices.IsSorted(w.Voters) {
 		return nil, fmt.Errorf("%w: head with a field of the wrong size", ErrFormat)
 	}
 	return h, nil
 }
 
-func fill(to, from []byte) bool { return copy(to, from) == len(to) && len(from) == len(to) }
+// Fill copies from into to; false when their sizes differ.
+func Fill(to, from []byte) bool { return copy(to, from) == len(to) && len(from) == len(to) }
 
-// signed is what the signature covers: the record without it.
-func (h *Head) signed() []byte {
+// Signed is what the signature covers: the record without it.
+func (h *Head) Signed() []byte {
 	u := *h
 	u.Signature = nil
 	x := u.hashBytes()
 	return x[:]
 }
 
-func (h *Head) hashBytes() changes.Hash { return tagged("tandem head 1", h.encode()) }
+func (h *Head) hashBytes() changes.Hash { return block.Tagged("tandem head 1", h.Encode()) }
 
 // Hash names the head: what Prev and Base.Head of later heads hold.
 func (h *Head) Hash() changes.Hash { return h.hashBytes() }
 
-func (h *Head) lineage() lineageID {
-	l, ok := lineageOf(h.Epoch)
+// Lineage is the epoch of the head as keys name it.
+func (h *Head) Lineage() Lineage {
+	l, ok := LineageOf(h.Epoch)
 	if !ok {
 		panic("BUG: head without an actor")
 	}
 	return l
-}
-
-func (h *Head) rank() lease.Rank {
-	return lease.Rank{Epoch: h.Epoch.Number, Turn: h.Turn, Instructions: h.Instructions, Owner: h.Owner, Actor: h.lineage().actor}
 }

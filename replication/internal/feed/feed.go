@@ -1,0 +1,426 @@
+package feed
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/metrics"
+	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/store"
+)
+
+const (
+	waitingMax = 4096 // deltas kept until their ancestors come; more are pulled later
+	readyMax   = 1024 // deltas checked and not yet applied, per feed; senders wait above it
+	heightsMax = 1 << 16
+)
+
+// Feed brings deltas into an order the engine can apply: parents first, each checked, each with the blobs
+// it needs. What arrives too early waits; what is missing is pulled. It is the broadcaster and the
+// exchange of the engine, without being asked by it.
+type Feed struct {
+	s       *store.Store
+	b       *block.Store
+	m       *metrics.Set
+	sandbox record.SandboxID
+	secret  []byte
+	self    string
+	check   func(peer string, data, sig []byte) error
+	net     block.Net
+
+	mu      sync.Mutex
+	actor   record.Actor // who we write as
+	incarn  uint64
+	ready   []*record.Delta
+	room    chan struct{} // closed when ready shrinks
+	wake    chan struct{}
+	queued  map[record.BlockHash]*record.Delta // ready or in the window
+	waiting map[record.BlockHash]*record.Delta
+	needed  map[record.BlockHash][]*record.Delta // missing parent: who waits for it
+	vector  map[record.Actor]uint64              // last sequence number queued, no gaps below
+	members map[record.Actor]bool
+	heights map[record.BlockHash]uint64 // a cache
+	floor   map[record.Actor]uint64     // up to it, what is not in the index was pruned: nothing in it counts
+	jump    map[record.Actor]uint64     // floors of a peer whose answer is being taken
+	gone    map[record.BlockHash]bool   // deltas known to be pruned; a cache
+	deltas  uint64
+	bytes   uint64
+	written int64 // bytes since the last compaction
+
+	checked   map[string]bool                                // peers whose heads were compared since the opening
+	importing int                                            // answers coming in that leave deltas out
+	heads     func() []record.BlockHash                      // of the DAG
+	pruned    func(ctx context.Context, h *pullHeader) error // called after such an answer
+}
+
+// Config is what a feed and its engine are made of.
+type Config struct {
+	Store       *store.Store
+	Blocks      *block.Store
+	Metrics     *metrics.Set
+	Net         block.Net // asked for deltas
+	Logger      *slog.Logger
+	Self        string // peer id
+	Sandbox     record.SandboxID
+	Secret      []byte // the sandbox's key
+	Incarnation uint64 // of this peer: a number never used before
+	Sign        func(data []byte) ([]byte, error)
+	Verify      func(peer string, data, sig []byte) error
+
+	// Apply takes the records of deltas that were applied whole and the DAG's heads with them, with the store's window held.
+	Apply func(records []record.Record, heads []record.BlockHash)
+	// Failed is told of a failed write: memory may be ahead of the disk, and nothing more may be promised.
+	Failed func(error)
+}
+
+// Open reads what the store holds; the engine is not started yet.
+func Open(c Config) (*Feed, *Engine, error) {
+	f := &Feed{s: c.Store, b: c.Blocks, m: c.Metrics, net: c.Net, sandbox: c.Sandbox, secret: c.Secret, self: c.Self, check: c.Verify,
+		incarn: c.Incarnation, actor: record.MakeActor(c.Self, c.Incarnation)}
+	e := &Engine{f: f, s: c.Store, w: c.Store.Window(ValuePrefix, ValueSuffix, unreadPrefix), log: c.Logger, apply: c.Apply, failed: c.Failed}
+	e.sign = func(d *record.Delta) (err error) {
+		d.Signature, err = c.Sign(record.SignedBytes(c.Sandbox, d.Hash, d.Incarnation, d.Seq))
+		return err
+	}
+	f.heads, f.pruned = e.Heads, e.imported
+	return f, e, f.load()
+}
+
+// Writer is the actor whom this peer writes as.
+func (f *Feed) Writer() record.Actor { return f.actor }
+
+// Incarnation is the writer's.
+func (f *Feed) Incarnation() uint64 { return f.incarn }
+
+func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// IndexKey is where the store has the hash and height of an actor's delta.
+func IndexKey(a record.Actor, seq uint64) []byte {
+	return append(append([]byte{'i'}, a[:]...), be64(seq)...)
+}
+
+// load reads the vector and the counters from the store.
+func (f *Feed) load() error {
+	f.queued, f.waiting, f.needed = map[record.BlockHash]*record.Delta{}, map[record.BlockHash]*record.Delta{}, map[record.BlockHash][]*record.Delta{}
+	f.vector, f.members, f.heights = map[record.Actor]uint64{}, map[record.Actor]bool{}, map[record.BlockHash]uint64{}
+	f.checked = map[string]bool{}
+	f.floor, f.jump, f.gone = map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.BlockHash]bool{}
+	err := f.s.Scan([]byte{'f'}, []byte{'g'}, func(k, v []byte) bool {
+		if len(k) == 17 && len(v) == 8 {
+			f.floor[record.Actor(k[1:])] = binary.BigEndian.Uint64(v)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	f.wake, f.room = make(chan struct{}, 1), make(chan struct{})
+	return f.s.Scan([]byte{'i'}, []byte{'j'}, func(k, v []byte) bool {
+		a := record.Actor(k[1:17])
+		f.vector[a] = binary.BigEndian.Uint64(k[17:])
+		f.members[a] = true
+		f.deltas++
+		return true
+	})
+}
+
+// known says whether a delta is applied or will be before anything queued later.
+func (f *Feed) known(h record.BlockHash) bool {
+	if f.queued[h] != nil || f.gone[h] {
+		return true
+	}
+	if _, ok := f.heights[h]; ok {
+		return true
+	}
+	ok, err := f.s.Has(h.StoreKey())
+	return ok && err == nil
+}
+
+func (f *Feed) height(h record.BlockHash) (uint64, error) {
+	if n, ok := f.heights[h]; ok {
+		return n, nil
+	}
+	if d := f.queued[h]; d != nil {
+		return d.Height, nil
+	}
+	b, err := f.s.Get(h.StoreKey())
+	if err != nil {
+		return 0, err
+	}
+	d, err := record.LoadDelta(b)
+	if err != nil {
+		return 0, fmt.Errorf("%w: delta %s: %v", block.ErrCorrupt, h.Cid(), err)
+	}
+	f.remember(h, d.Height)
+	return d.Height, nil
+}
+
+func (f *Feed) remember(h record.BlockHash, height uint64) {
+	if len(f.heights) >= heightsMax {
+		clear(f.heights)
+	}
+	f.heights[h] = height
+}
+
+// Unknown returns those of hs that are neither known nor waiting.
+func (f *Feed) Unknown(hs []record.BlockHash) (out []record.BlockHash) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, h := range hs {
+		if !f.known(h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Decode checks what can be checked alone, and counts what is wrong.
+func (f *Feed) Decode(b []byte) (*record.Delta, error) {
+	d, err := record.DecodeDelta(b, f.sandbox, f.secret, f.check)
+	f.count(err)
+	return d, err
+}
+
+func (f *Feed) count(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, record.ErrForged):
+		f.m.Forged.Inc()
+	case errors.Is(err, record.ErrRule):
+		f.m.Rejected.Inc()
+	default:
+		f.m.Malformed.Inc()
+	}
+}
+
+// Offer takes a checked delta. incomplete: it waits for ancestors or blobs, a pull may bring them.
+func (f *Feed) Offer(d *record.Delta) (incomplete bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known(d.Hash) {
+		f.m.Duplicates.Inc()
+		return false
+	}
+	return f.place(d)
+}
+
+// stale says whether a delta was here, or was left out by an answer, because nothing in it counts any more.
+func (f *Feed) stale(d *record.Delta) bool {
+	return d.Seq <= max(f.floor[d.Actor], min(f.jump[d.Actor], f.vector[d.Actor])) && !f.indexed(d)
+}
+
+// early says whether a delta of the same actor is still to come before it.
+func (f *Feed) early(d *record.Delta) bool {
+	return d.Seq > f.vector[d.Actor]+1 && d.Seq-1 > max(f.jump[d.Actor], f.floor[d.Actor])
+}
+
+// indexed says whether the delta is the one at its number.
+func (f *Feed) indexed(d *record.Delta) bool {
+	v, err := f.s.Get(IndexKey(d.Actor, d.Seq))
+	return err == nil && len(v) >= 32 && record.BlockHash(v[:32]) == d.Hash
+}
+
+const goneMax = 1 << 16
+
+// prune takes note that a delta is left out; those that waited for it go on.
+func (f *Feed) prune(h record.BlockHash) {
+	if len(f.gone) >= goneMax {
+		clear(f.gone)
+	}
+	f.gone[h] = true
+	f.settle(h)
+}
+
+// settle places those that waited for a parent.
+func (f *Feed) settle(h record.BlockHash) {
+	children := f.needed[h]
+	delete(f.needed, h)
+	for _, c := range children {
+		if f.waiting[c.Hash] != nil {
+			f.place(c)
+		}
+	}
+}
+
+func (f *Feed) place(d *record.Delta) (incomplete bool) {
+	if f.stale(d) {
+		delete(f.waiting, d.Hash)
+		f.prune(d.Hash)
+		return false
+	}
+	missing := f.early(d)
+	for _, p := range d.Parents {
+		if !f.known(p) {
+			missing = true
+			if f.waiting[d.Hash] == nil && len(f.waiting) < waitingMax {
+				f.needed[p] = append(f.needed[p], d)
+			}
+		}
+	}
+	if missing || slices.ContainsFunc(d.Blobs, func(r block.Ref) bool { return !f.b.HasBlob(r) }) {
+		if f.waiting[d.Hash] == nil {
+			f.m.Deferred.Inc()
+			if len(f.waiting) >= waitingMax {
+				f.m.Overflowed.Inc()
+				return true
+			}
+			f.waiting[d.Hash] = d
+		}
+		return true
+	}
+	delete(f.waiting, d.Hash)
+	if err := f.judge(d); err != nil {
+		f.count(err)
+		return false
+	}
+	f.enqueue(d)
+	return false
+}
+
+// judge checks what needs the ancestors: the height follows from the parents, the author is a member.
+func (f *Feed) judge(d *record.Delta) error {
+	top := uint64(0)
+	d.Pruned = nil
+	for _, p := range d.Parents {
+		if f.gone[p] && f.queued[p] == nil {
+			d.Pruned = append(d.Pruned, p)
+			continue
+		}
+		h, err := f.height(p)
+		if err != nil {
+			return err
+		}
+		top = max(top, h)
+	}
+	if d.Height != top+1 && (len(d.Pruned) == 0 || d.Height <= top) {
+		return record.RuleError("height %d over parents of %d", d.Height, top)
+	}
+	if d.Member != nil {
+		f.members[d.Actor] = true
+	}
+	if !f.members[d.Actor] {
+		return fmt.Errorf("%w: author is no member", record.ErrForged)
+	}
+	return nil
+}
+
+func (f *Feed) enqueue(d *record.Delta) {
+	switch next := f.vector[d.Actor] + 1; {
+	case d.Seq >= next:
+		f.vector[d.Actor] = d.Seq
+		d.Indexed = true
+	case d.Seq < next:
+		f.m.Equivocations.Inc() // applied like any other, but found only by its hash
+	}
+	f.ready = append(f.ready, d)
+	f.queued[d.Hash] = d
+	signal(f.wake)
+	f.settle(d.Hash)
+	for _, w := range f.waiting {
+		if w.Actor == d.Actor && w.Seq == d.Seq+1 {
+			f.place(w)
+			break
+		}
+	}
+}
+
+// next waits for deltas to announce; nil when ctx ends.
+func (f *Feed) next(ctx context.Context, most int) []*record.Delta {
+	for {
+		f.mu.Lock()
+		if n := min(most, len(f.ready)); n > 0 {
+			out := f.ready[:n:n]
+			f.ready = f.ready[n:]
+			close(f.room)
+			f.room = make(chan struct{})
+			f.mu.Unlock()
+			return out
+		}
+		f.mu.Unlock()
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// full waits while too many deltas are ready.
+func (f *Feed) full(ctx context.Context) error {
+	for {
+		f.mu.Lock()
+		n, room := len(f.ready), f.room
+		f.mu.Unlock()
+		if n < readyMax {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Crowded says whether as many deltas are ready as may be.
+func (f *Feed) Crowded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.ready) >= readyMax
+}
+
+// ownDelta makes the envelope of a local commit.
+func (f *Feed) ownDelta(blockBytes []byte, sign func(*record.Delta) error) (*record.Delta, error) {
+	f.mu.Lock()
+	d := &record.Delta{Envelope: record.Envelope{Peer: f.self, Incarnation: f.incarn, Seq: f.vector[f.actor] + 1, Block: blockBytes}}
+	d.Actor, d.Indexed = f.actor, true
+	f.mu.Unlock()
+	if err := d.ParseBlock(); err != nil {
+		return nil, fmt.Errorf("BUG: own block: %w", err)
+	}
+	if err := sign(d); err != nil {
+		return nil, err
+	}
+	d.Bytes = record.Encode(d.Envelope)
+	return d, nil
+}
+
+// applied files a delta whose window was written.
+func (f *Feed) applied(d *record.Delta) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.queued, d.Hash)
+	f.remember(d.Hash, d.Height)
+	f.deltas++
+	f.bytes += uint64(len(d.Block))
+	f.written += int64(len(d.Bytes))
+	f.m.DeltaBytes.Add(float64(len(d.Block)))
+	if d.Peer != f.self || d.Actor != f.actor {
+		f.m.DeltasRemote.Inc()
+		return
+	}
+	f.m.DeltasLocal.Inc()
+	f.vector[d.Actor] = max(f.vector[d.Actor], d.Seq)
+	f.members[d.Actor] = true
+}
+
+// Total is the number of deltas applied.
+func (f *Feed) Total() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.deltas
+}
+
+// signal wakes whoever waits on c.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,355 @@
+package feed
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/store"
+)
+
+// Protocol is the name under which Serve answers.
+const Protocol = "tandem/deltas/2"
+
+// PullRequest says what the asker has; the answer is what it lacks, parents first.
+type PullRequest struct {
+	Vector []VectorEntry `cbor:"1,keyasint"`
+	Want   [][]byte      `cbor:"2,keyasint"`           // wanted by hash, whatever the vector says; after it the hash of a delta whose parent it is, if known
+	Check  bool          `cbor:"3,keyasint,omitempty"` // say heads and vector too: the asker has just begun
+}
+
+// pullHeader comes before the deltas of an answer that leaves some out. Floors: up to that number of the actor nothing that is not sent
+// counts. Then parents that neither are here nor came before their children are left out too.
+type pullHeader struct {
+	Floors []VectorEntry `cbor:"1,keyasint"`
+	Gone   [][]byte      `cbor:"2,keyasint"` // of those wanted: left out
+	Heads  [][]byte      `cbor:"3,keyasint"`
+	Vector []VectorEntry `cbor:"4,keyasint"`
+}
+
+// headerMark stands where the length of the first delta would.
+const headerMark = 1<<32 - 1
+
+// VectorEntry says that an actor's deltas are here up to a number.
+type VectorEntry struct {
+	_     struct{} `cbor:",toarray"`
+	Actor []byte
+	Seq   uint64
+}
+
+const wantMax = 256
+
+// Serve streams the deltas that the asker lacks in order of height. Frames hold length-prefixed envelopes.
+func (f *Feed) Serve(ctx context.Context, from string, req []byte, send func([]byte) error) error {
+	var q PullRequest
+	if err := record.Decode(req, &q); err != nil || len(q.Want) > wantMax {
+		f.m.Malformed.Inc()
+		return fmt.Errorf("pull request: %w", errors.Join(err, record.ErrFormat))
+	}
+	has := map[record.Actor]uint64{}
+	for _, v := range q.Vector {
+		if len(v.Actor) == 16 {
+			has[record.Actor(v.Actor)] = v.Seq
+		}
+	}
+	list, err := f.lacking(has)
+	if err != nil {
+		return err
+	}
+	for _, w := range q.Want {
+		if len(w) == 32 || len(w) == 64 {
+			list = append(list, placedDelta{hash: record.BlockHash(w[:32])})
+		}
+	}
+	frame := f.header(has, &q)
+	for _, p := range list {
+		b, err := f.s.Get(p.hash.StoreKey())
+		if errors.Is(err, store.ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		frame = append(binary.BigEndian.AppendUint32(frame, uint32(len(b))), b...)
+		if len(frame) >= block.FrameBytes {
+			if err := send(frame); err != nil {
+				return err
+			}
+			frame = nil
+		}
+	}
+	if len(frame) > 0 {
+		return send(frame)
+	}
+	return ctx.Err()
+}
+
+// header says what an answer leaves out: nil when it is everything that the asker lacks.
+func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest) []byte {
+	var h pullHeader
+	f.mu.Lock()
+	reached := maps.Clone(f.vector)
+	for _, d := range f.queued {
+		reached[d.Actor] = min(reached[d.Actor], d.Seq-1)
+	}
+	f.mu.Unlock()
+	heads := f.heads() // after the vector of what is applied: none of it is missing under them
+	f.mu.Lock()
+	for a, floor := range f.floor {
+		if has[a] < floor {
+			h.Floors = append(h.Floors, VectorEntry{Actor: a[:], Seq: floor})
+		}
+	}
+	for _, w := range q.Want {
+		if len(w) == 64 && !f.known(record.BlockHash(w[:32])) && f.known(record.BlockHash(w[32:])) && f.queued[record.BlockHash(w[32:])] == nil {
+			h.Gone = append(h.Gone, w[:32])
+		} else if len(w) == 64 && f.gone[record.BlockHash(w[:32])] {
+			h.Gone = append(h.Gone, w[:32])
+		}
+	}
+	if len(h.Floors) > 0 || q.Check {
+		for a, n := range reached {
+			h.Vector = append(h.Vector, VectorEntry{Actor: a[:], Seq: n})
+		}
+		for _, x := range heads {
+			h.Heads = append(h.Heads, x[:])
+		}
+	}
+	f.mu.Unlock()
+	if len(h.Floors) == 0 && len(h.Gone) == 0 && !q.Check {
+		return nil
+	}
+	byActor := func(a, b VectorEntry) int { return bytes.Compare(a.Actor, b.Actor) }
+	slices.SortFunc(h.Floors, byActor)
+	slices.SortFunc(h.Vector, byActor)
+	b := record.Encode(h)
+	frame := binary.BigEndian.AppendUint32(nil, headerMark)
+	return append(binary.BigEndian.AppendUint32(frame, uint32(len(b))), b...)
+}
+
+type placedDelta struct {
+	hash   record.BlockHash
+	height uint64
+}
+
+func (f *Feed) lacking(has map[record.Actor]uint64) (list []placedDelta, err error) {
+	f.mu.Lock()
+	var actors []record.Actor
+	for a, seq := range f.vector {
+		if seq > has[a] {
+			actors = append(actors, a)
+		}
+	}
+	f.mu.Unlock()
+	for _, a := range actors {
+		err := f.s.Scan(IndexKey(a, has[a]+1), store.After(IndexKey(a, ^uint64(0)>>1)), func(_, v []byte) bool {
+			list = append(list, placedDelta{record.BlockHash(v[:32]), binary.BigEndian.Uint64(v[32:])})
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(list, func(a, b placedDelta) int {
+		if a.height != b.height {
+			return int(int64(a.height - b.height))
+		}
+		return slices.Compare(a.hash[:], b.hash[:])
+	})
+	return list, nil
+}
+
+// Pull asks a peer for everything it has and we lack, until nothing known to be missing is left there.
+// heads are those it last said it has; one that the vector does not bring is asked for by name.
+func (f *Feed) Pull(ctx context.Context, peer string, heads []record.BlockHash) error {
+	if err := f.fetchBlobs(ctx, peer); err != nil {
+		return err
+	}
+	var want [][]byte
+	for round := 0; round < 64; round++ {
+		f.m.Pulls.Inc()
+		a := answer{f: f, peer: peer}
+		err := f.net.Request(ctx, peer, Protocol, f.request(want, peer), func(frame []byte) error {
+			return a.frame(ctx, frame)
+		})
+		if err == nil && a.header != nil && (len(a.header.Floors) > 0 || len(a.header.Vector) > 0) {
+			err = f.pruned(ctx, a.header)
+		}
+		a.end()
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		f.checked[peer] = true
+		f.mu.Unlock()
+		if err := f.fetchBlobs(ctx, peer); err != nil {
+			return err
+		}
+		before := want
+		if want = f.missing(heads); len(want) == 0 || slices.EqualFunc(want, before, bytes.Equal) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (f *Feed) request(want [][]byte, peer string) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := PullRequest{Check: !f.checked[peer]}
+	for a, n := range f.vector {
+		q.Vector = append(q.Vector, VectorEntry{Actor: a[:], Seq: n})
+	}
+	slices.SortFunc(q.Vector, func(a, b VectorEntry) int { return slices.Compare(a.Actor, b.Actor) })
+	q.Want = want
+	return record.Encode(q)
+}
+
+// answer is the answer to one pull while it comes in.
+type answer struct {
+	f      *Feed
+	peer   string
+	header *pullHeader
+}
+
+// begin takes the header of an answer that leaves deltas out.
+func (a *answer) begin(h *pullHeader) {
+	f := a.f
+	a.header = h
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, v := range h.Floors {
+		if len(v.Actor) == 16 {
+			f.jump[record.Actor(v.Actor)] = max(f.jump[record.Actor(v.Actor)], v.Seq)
+		}
+	}
+	if len(h.Floors) > 0 {
+		f.importing++
+	}
+	for _, g := range h.Gone {
+		if len(g) == 32 && len(f.needed[record.BlockHash(g)]) > 0 {
+			f.prune(record.BlockHash(g))
+		}
+	}
+}
+
+func (a *answer) end() {
+	if a.header == nil || len(a.header.Floors) == 0 {
+		return
+	}
+	a.f.mu.Lock()
+	defer a.f.mu.Unlock()
+	for _, d := range slices.Collect(maps.Values(a.f.waiting)) {
+		if a.f.waiting[d.Hash] != nil && d.Seq <= a.f.jump[d.Actor]+1 {
+			a.f.place(d) // it waited for one that is left out
+		}
+	}
+	if a.f.importing--; a.f.importing == 0 {
+		clear(a.f.jump)
+	}
+}
+
+// missed marks the parents of a delta that the answer has left out.
+func (a *answer) missed(d *record.Delta) {
+	if a.header == nil || len(a.header.Floors) == 0 {
+		return
+	}
+	a.f.mu.Lock()
+	defer a.f.mu.Unlock()
+	for _, p := range d.Parents {
+		if !a.f.known(p) && a.f.waiting[p] == nil {
+			a.f.prune(p)
+		}
+	}
+}
+
+func (a *answer) frame(ctx context.Context, frame []byte) error {
+	f, peer := a.f, a.peer
+	if n := len(frame); n >= 8 && binary.BigEndian.Uint32(frame) == headerMark {
+		size := uint64(binary.BigEndian.Uint32(frame[4:]))
+		h := new(pullHeader)
+		if size > uint64(n-8) || record.Decode(frame[8:8+size], h) != nil {
+			f.m.Malformed.Inc()
+			return fmt.Errorf("%w: header of an answer", record.ErrFormat)
+		}
+		a.begin(h)
+		frame = frame[8+size:]
+	}
+	for len(frame) > 0 {
+		if len(frame) < 4 || uint64(binary.BigEndian.Uint32(frame)) > uint64(len(frame)-4) {
+			f.m.Malformed.Inc()
+			return fmt.Errorf("%w: cut frame", record.ErrFormat)
+		}
+		n := binary.BigEndian.Uint32(frame)
+		b := slices.Clone(frame[4 : 4+n])
+		frame = frame[4+n:]
+		d, err := f.Decode(b)
+		if err != nil {
+			return err // a peer only has what it accepted: this one is broken or hostile
+		}
+		f.m.PulledDeltas.Inc()
+		for _, r := range d.Blobs {
+			if f.b.HasBlob(r) {
+				continue
+			}
+			if err := f.b.FetchBlob(ctx, r, peer); err != nil {
+				return err
+			}
+		}
+		if err := f.full(ctx); err != nil {
+			return err
+		}
+		a.missed(d)
+		f.Offer(d)
+	}
+	return nil
+}
+
+// missing lists ancestors that deltas wait for, and those of heads, that are not here.
+func (f *Feed) missing(heads []record.BlockHash) (out [][]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, h := range heads {
+		if f.waiting[h] == nil && !f.known(h) && f.needed[h] == nil {
+			out = append(out, h[:])
+		}
+	}
+	for h, children := range f.needed {
+		if f.waiting[h] == nil && !f.known(h) && len(out) < wantMax {
+			out = append(out, append(slices.Clone(h[:]), children[0].Hash[:]...))
+		}
+	}
+	slices.SortFunc(out, bytes.Compare)
+	return out
+}
+
+// fetchBlobs gets the blobs of deltas that wait for nothing else.
+func (f *Feed) fetchBlobs(ctx context.Context, peer string) error {
+	f.mu.Lock()
+	var list []*record.Delta
+	for _, d := range f.waiting {
+		if !slices.ContainsFunc(d.Parents, func(p record.BlockHash) bool { return !f.known(p) }) {
+			list = append(list, d)
+		}
+	}
+	f.mu.Unlock()
+	for _, d := range list {
+		for _, r := range d.Blobs {
+			if err := f.b.FetchBlob(ctx, r, peer); err != nil {
+				return err
+			}
+		}
+		f.mu.Lock()
+		if f.waiting[d.Hash] != nil {
+			f.place(d)
+		}
+		f.mu.Unlock()
+	}
+	return nil
+}
