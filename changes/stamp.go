@@ -72,9 +72,6 @@ const counterBits = 16
 // not safe for concurrent use.
 type Clock struct{ last uint64 }
 
-// NewClock continues after a time that was already given out, such as one read back from a store.
-func NewClock(last uint64) *Clock { return &Clock{last} }
-
 // Next is a logical time greater than every one given out or observed before. More than 65,536 in a
 // millisecond borrow from the next one.
 func (c *Clock) Next(wallMs uint64) uint64 {

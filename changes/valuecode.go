@@ -197,11 +197,6 @@ func (s *scan) run() (r RunID) {
 	return r
 }
 
-func (s *scan) hash() (h Hash) {
-	copy(h[:], s.take(len(h)))
-	return h
-}
-
 // text reads what appendText wrote.
 func (s *scan) text() string {
 	start, zeros := s.off, 0

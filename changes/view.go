@@ -93,14 +93,6 @@ func (w *View) Names() []string {
 	return names
 }
 
-// Spec is what a variable was declared with; nil for an unknown one.
-func (w *View) Spec(name string) *Spec {
-	if v := w.vars[name]; v != nil {
-		return v.spec
-	}
-	return nil
-}
-
 func (w *View) variable(name string) (*viewVar, error) {
 	v := w.vars[name]
 	if v == nil {

@@ -58,15 +58,6 @@ func bytesArg(t *exec.Thread, w exec.Window, i int) (b []byte, ok bool) {
 	return bytesAt(t, w.Arg(i), w.Arg(i+1))
 }
 
-// writableArg is the slice whose pointer and length are argument slots i and i+1, to be written.
-func writableArg(t *exec.Thread, w exec.Window, i int) (b []byte, ok bool) {
-	if w.Arg(i+1) == 0 {
-		return nil, true
-	}
-	b = t.Mem().Writable(w.Arg(i), w.Arg(i+1))
-	return b, b != nil
-}
-
 // setInt writes result slot i as a signed number.
 func setInt(w exec.Window, i int, v int64) { w.Set(i, uint64(v)) }
 

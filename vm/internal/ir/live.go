@@ -97,7 +97,6 @@ type bitset []uint64
 
 func (b bitset) has(r Reg) bool { return b[r>>6]>>(r&63)&1 != 0 }
 func (b bitset) add(r Reg)      { b[r>>6] |= 1 << (r & 63) }
-func (b bitset) del(r Reg)      { b[r>>6] &^= 1 << (r & 63) }
 
 func (b bitset) each(f func(Reg)) {
 	for w, x := range b {
