@@ -51,6 +51,18 @@ func TestRangesOutsideMemoryAreNilDereferences(t *testing.T) {
 		{"internal/bytealg.CountString", func(a uint64) []any { return []any{a, 4, 65} }},
 		{"internal/bytealg.IndexByte", func(a uint64) []any { return []any{a, 4, 4, 65} }},
 		{"internal/bytealg.IndexString", func(a uint64) []any { return []any{at(0), a, at(0), 4} }},
+		{"crypto/md5.block", func(a uint64) []any { return []any{a, at(0), 4, 4} }},
+		{"crypto/internal/fips140/sha512.block", func(a uint64) []any { return []any{at(0), a, 4, 4} }},
+		{"hash/crc32.archUpdateIEEE", func(a uint64) []any { return []any{0, a, 4, 4} }},
+		{"crypto/internal/fips140/aes.encryptBlock", func(a uint64) []any { return []any{a, at(0), 4, 4, at(0), 4, 4} }},
+		{"crypto/internal/fips140/aes.ctrBlocks", func(a uint64) []any { return []any{at(0), a, 4, 4, at(0), 4, 4, 0, 0} }},
+		{"crypto/internal/fips140/aes/gcm.sealWhole", func(a uint64) []any {
+			return []any{a, 4, 4, at(0), at(0), 4, 4, at(0), 4, 4, at(0), 4, 4}
+		}},
+		{"crypto/internal/fips140/subtle.xorBytes", func(a uint64) []any { return []any{at(0), a, at(0), 4} }},
+		{"math/big.addVV", func(a uint64) []any { return []any{at(0), 2, 2, a, 2, 2, at(0), 2, 2} }},
+		{"math/big.lshVU", func(a uint64) []any { return []any{a, 2, 2, at(0), 2, 2, 3} }},
+		{"math/big.mulAddVWW", func(a uint64) []any { return []any{a, 2, 2, at(0), 2, 2, 3, 4} }},
 		{"runtime.printstring", func(a uint64) []any { return []any{a, 4} }},
 		{"runtime.mapiternext", func(a uint64) []any { return []any{a, 0, 0} }},
 		{"runtime.heapStats", func(a uint64) []any { return []any{a} }},

@@ -1,0 +1,3 @@
+package sha256
+
+func block(dig *Digest, p []byte)

@@ -1,0 +1,3 @@
+package sha512
+
+func block(dig *Digest, p []byte)

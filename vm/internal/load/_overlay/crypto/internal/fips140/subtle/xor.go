@@ -1,0 +1,3 @@
+package subtle
+
+func xorBytes(dst, a, b *byte, n int)

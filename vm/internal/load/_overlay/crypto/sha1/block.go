@@ -1,0 +1,3 @@
+package sha1
+
+func block(dig *digest, p []byte)
