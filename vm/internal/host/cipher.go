@@ -108,8 +108,8 @@ func gcmArgs(t *exec.Thread, w exec.Window) (out []byte, a cipher.AEAD, nonce, t
 	nonce, okN := bytesArg(t, w, 4)
 	text, okT := bytesArg(t, w, 7)
 	data, okD := bytesArg(t, w, 10)
-	out, okO := writableArg(t, w, 0)
-	if c == nil || !okN || !okT || !okD || !okO {
+	out = t.Mem().Writable(w.Arg(0), w.Arg(1))
+	if c == nil || !okN || !okT || !okD || out == nil && w.Arg(1) > 0 {
 		return
 	}
 	a, err := cipher.NewGCMWithNonceSize(c, len(nonce))
