@@ -342,9 +342,19 @@ func (l engineLogger) Info(a ...any)             {}
 func (l engineLogger) Infof(f string, a ...any)  {}
 func (l engineLogger) Warn(a ...any)             { l.l.Warn("crdt: " + fmt.Sprint(a...)) }
 func (l engineLogger) Warnf(f string, a ...any)  { l.l.Warn("crdt: " + fmt.Sprintf(f, a...)) }
-func (l engineLogger) Error(a ...any)            { l.l.Error("crdt: " + fmt.Sprint(a...)) }
-func (l engineLogger) Errorf(f string, a ...any) { l.l.Error("crdt: " + fmt.Sprintf(f, a...)) }
+func (l engineLogger) Error(a ...any)            { l.fault(fmt.Sprint(a...), a) }
+func (l engineLogger) Errorf(f string, a ...any) { l.fault(fmt.Sprintf(f, a...), a) }
 func (l engineLogger) Fatal(a ...any)            { l.Error(a...) }
 func (l engineLogger) Fatalf(f string, a ...any) { l.Errorf(f, a...) }
 func (l engineLogger) Panic(a ...any)            { l.Error(a...) }
 func (l engineLogger) Panicf(f string, a ...any) { l.Errorf(f, a...) }
+
+// fault says what went wrong; that the replica is being closed is nothing that did.
+func (l engineLogger) fault(text string, of []any) {
+	for _, a := range of {
+		if err, ok := a.(error); ok && errors.Is(err, context.Canceled) {
+			return
+		}
+	}
+	l.l.Error("crdt: " + text)
+}
