@@ -227,14 +227,6 @@ func (c Cell) suits(leaf *Spec) error {
 	return leaf.checkLeaf(c.Value)
 }
 
-// segment decodes the value of a cell of a sequence.
-func (c Cell) segment(leaf *Spec) (*segment, error) {
-	if c.Value.form != Bytes || c.Value.null || len(c.Seen) > 0 {
-		return nil, fmt.Errorf("%w: a cell of kind %v holds %v", ErrCell, leaf.Kind, c.Value.form)
-	}
-	return decodeSegment([]byte(c.Value.text), c.Stamp.Run, leaf)
-}
-
 // CellVersion is the first byte of an encoded cell.
 const CellVersion = 1
 

@@ -3,7 +3,7 @@
 // readers do, and the byte-exact delta and snapshot files.
 //
 // It is pure data and pure functions. It reads no clock, opens no file, starts no goroutine, and
-// imports only the standard library. It does not know how memory is tracked (vm), how cells travel
+// imports only the standard library and its own package sequence, which orders logs, lists and texts. It does not know how memory is tracked (vm), how cells travel
 // (replication), or who may write (net and replication check that before a cell gets here).
 //
 // Every decoder here takes any bytes: it returns an error or a value whose encoding is those very

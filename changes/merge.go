@@ -2,9 +2,9 @@ package changes
 
 import (
 	"bytes"
-	"maps"
-	"slices"
 	"sort"
+
+	"github.com/tandemvm/tandem/changes/sequence"
 )
 
 // Merge is what readers do with the cells of one leaf path of a variable shared as s: a pure fold that
@@ -100,19 +100,6 @@ func mergeLeaf(leaf *Spec, cells []Cell) (v Value, conflicts int) {
 	return v, conflicts
 }
 
-// segmentCells are the cells of segments that a run wrote in a turn, by index, below the path of a sequence's change; have holds those before.
-func segmentCells(p Path, leaf *Spec, written map[uint64]*segment, have map[uint64]Cell, at Stamp) []PathCell {
-	var cells []PathCell
-	for _, index := range slices.Sorted(maps.Keys(written)) {
-		c := Cell{Kind: leaf.Kind, Stamp: at, Dot: at.Turn, Value: BytesValue(written[index].encode(at.Run, leaf.Type.Form))}
-		if !c.Value.Equal(have[index].Value) {
-			above := Path{p.Var, p.Steps[:len(p.Steps)-1]}
-			cells = append(cells, PathCell{above.Index(index), c})
-		}
-	}
-	return cells
-}
-
 // Genesis returns the cells of the genesis run (the zero RunID) for a variable's initial value. Every
 // reader derives them from the program and nobody publishes them, so that an initial value counts once
 // however many runs begin with it.
@@ -124,7 +111,8 @@ func Genesis(s *Spec, varName string, initial Value) []PathCell {
 			if err != nil {
 				panic("BUG: changes: initial value of " + varName + ": " + err.Error())
 			}
-			written := editSequence(newElements(leaf, nil), RunID{}, map[uint64]*segment{}, map[uint64]int{}, Value{form: ch.New.form}, ch.New)
+			nothing := sequence.New(leaf.elements(), nil)
+			written := nothing.Edit(sequence.Run{}, map[uint64]*segment{}, map[uint64]int{}, sequence.Content[Value]{}, ch.New.content())
 			cells = append(cells, segmentCells(ch.Path, leaf, written, nil, Stamp{Turn: 1})...)
 			continue
 		}

@@ -1,7 +1,7 @@
 package changes
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,20 +10,30 @@ import (
 	"testing"
 )
 
+// naiveID names an element: the seq-th of a run.
+type naiveID struct {
+	run RunID
+	seq uint64
+}
+
+func (a naiveID) compare(b naiveID) int {
+	return cmp.Or(a.run.Compare(b.run), cmp.Compare(a.seq, b.seq))
+}
+
 // naiveElem is one element in the dumb model, which knows no spans: it keeps every element and every removal with the turn it was made
 // in, and finds the order by going over all of them again and again.
 type naiveElem struct {
-	id    elemID
+	id    naiveID
 	turn  uint64
 	time  uint64
 	unit  int
-	up    elemID
+	up    naiveID
 	left  bool
-	right elemID
+	right naiveID
 }
 
 type naiveRemoval struct {
-	of   elemID
+	of   naiveID
 	by   RunID
 	turn uint64
 }
@@ -55,18 +65,18 @@ func (m *naive) full(known map[RunID]uint64) []naiveElem {
 	// One after the other, each where the tree of those before it has it.
 	var order []naiveElem
 	for n := range mine {
-		at := map[elemID]int{}
+		at := map[naiveID]int{}
 		for i, e := range order {
 			at[e.id] = i
 		}
 		rightOf := func(e naiveElem) int {
-			if e.right == (elemID{}) {
+			if e.right == (naiveID{}) {
 				return len(order)
 			}
 			return at[e.right]
 		}
-		var walk func(id elemID) []naiveElem
-		walk = func(id elemID) (out []naiveElem) {
+		var walk func(id naiveID) []naiveElem
+		walk = func(id naiveID) (out []naiveElem) {
 			var lefts, rights []naiveElem
 			for _, e := range mine[:n+1] {
 				if e.id == id || e.up != id {
@@ -98,12 +108,12 @@ func (m *naive) full(known map[RunID]uint64) []naiveElem {
 			}
 			return out
 		}
-		order = walk(elemID{})
+		order = walk(naiveID{})
 	}
 	return order
 }
 
-func (m *naive) dead(id elemID, known map[RunID]uint64) bool {
+func (m *naive) dead(id naiveID, known map[RunID]uint64) bool {
 	return slices.ContainsFunc(m.removals, func(r naiveRemoval) bool { return r.of == id && r.turn <= known[r.by] })
 }
 
@@ -130,8 +140,8 @@ func (m *naive) turn(run RunID, turn uint64, known map[RunID]uint64, new []int) 
 	}
 	has := func(units []int, u int) bool { return slices.Contains(units, u) }
 	var made []naiveElem
-	prev, fresh := elemID{}, false // the unit before, and whether this turn made it
-	prevRight := elemID{}
+	prev, fresh := naiveID{}, false // the unit before, and whether this turn made it
+	prevRight := naiveID{}
 	for _, u := range new {
 		i := slices.IndexFunc(order, func(e naiveElem) bool { return e.unit == u && !m.dead(e.id, known) })
 		if i >= 0 {
@@ -139,7 +149,7 @@ func (m *naive) turn(run RunID, turn uint64, known map[RunID]uint64, new []int) 
 			continue
 		}
 		seq++
-		e := naiveElem{id: elemID{run, seq}, turn: turn, unit: u}
+		e := naiveElem{id: naiveID{run, seq}, turn: turn, unit: u}
 		switch {
 		case m.log:
 			e.time = time + 1
@@ -649,7 +659,7 @@ func TestSequencesStaySmall(t *testing.T) {
 	for i := range 200 { // typing in the middle
 		at := 50000 + i
 		next := text[:at] + "x" + text[at:]
-		if n := write(text, next); n > 4*segmentBytes {
+		if n := write(text, next); n > 16<<10 {
 			t.Fatalf("one more letter in %d writes %d bytes", len(text), n)
 		}
 		text = next
@@ -661,161 +671,6 @@ func TestSequencesStaySmall(t *testing.T) {
 	if n := total(); n > 64<<10 {
 		t.Errorf("a few digits, after 3000 changes, are %d bytes", n)
 	}
-}
-
-func TestSplices(t *testing.T) {
-	r := source(t)
-	random := func() string {
-		b := make([]byte, r.IntN(12))
-		for i := range b {
-			b[i] = pick[byte](r, 'a', 'b', 0xC3, 0xA9, 0xE2, 0x82, 0xAC, 'c')
-		}
-		return string(b)
-	}
-	apply := func(old, new Value, cut func(v Value, from, to int) string) string {
-		out, at := "", 0
-		for _, s := range splices(old, new) {
-			if s.at < at || s.del == 0 && s.from == s.to {
-				t.Fatalf("splices %v of %v to %v", splices(old, new), old, new)
-			}
-			out += cut(old, at, s.at) + cut(new, s.from, s.to)
-			at = s.at + s.del
-		}
-		return out + cut(old, at, old.Len())
-	}
-	text := func(v Value, from, to int) string { return v.text[from:to] }
-	items := func(v Value, from, to int) (out string) {
-		for _, it := range itemsOf(v)[from:to] {
-			out += string(it.appendNode(nil))
-		}
-		return out
-	}
-	for range 20000 {
-		a, b := random(), random()
-		if r.IntN(2) == 0 && len(a) > 0 {
-			i := r.IntN(len(a))
-			b = a[:i] + pick(r, "", "x", "é", "\xa9") + a[min(len(a), i+r.IntN(3)):]
-		}
-		if got := apply(StringValue(a), StringValue(b), text); got != b {
-			t.Fatalf("%q to %q gives %q by %v", a, b, got, splices(StringValue(a), StringValue(b)))
-		}
-		va, vb := BytesValue([]byte(a)), BytesValue([]byte(b))
-		if got := apply(va, vb, text); got != b {
-			t.Fatalf("%q to %q gives %q by %v", a, b, got, splices(va, vb))
-		}
-		list := func(s string) Value {
-			vs := []Value{}
-			for _, c := range []byte(s) {
-				vs = append(vs, IntValue(Int, int64(c)))
-			}
-			return SliceValue(vs)
-		}
-		if got := apply(list(a), list(b), items); got != items(list(b), 0, len(b)) {
-			t.Fatalf("%q to %q by %v", a, b, splices(list(a), list(b)))
-		}
-	}
-	if got := splices(StringValue("the cat sat"), StringValue("the bat sat down")); len(got) != 2 || got[0] != (splice{4, 1, 4, 5}) || got[1] != (splice{11, 0, 11, 16}) {
-		t.Errorf("%v", got)
-	}
-	// Beyond the bound all is replaced, in time that does not explode.
-	far := strings.Repeat("ab", 50000)
-	if got := splices(StringValue("x"+far+"y"), StringValue("x"+strings.Repeat("cd", 50000)+"y")); len(got) != 1 || got[0] != (splice{1, 100000, 1, 100001}) {
-		t.Errorf("%v", got)
-	}
-}
-
-// Whatever a member writes as segments, readers neither fail nor disagree.
-func TestForgedSegments(t *testing.T) {
-	r := source(t)
-	for _, kind := range []string{"list", "text", "log"} {
-		s := seqSpec(t, kind)
-		leaf, err := s.Leaf(VarPath("v").Index(0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 300 {
-			segments := map[segmentKey]*segment{}
-			for range 1 + r.IntN(4) {
-				key := segmentKey{RunID{15: byte(r.IntN(3))}, r.Uint64N(2)}
-				segments[key] = forged(r, key.run, leaf)
-			}
-			checked := map[segmentKey]*segment{}
-			for key, seg := range segments {
-				b := seg.encode(key.run, leaf.Type.Form)
-				if back, err := decodeSegment(b, key.run, leaf); err == nil {
-					checked[key] = back
-					if !bytes.Equal(back.encode(key.run, leaf.Type.Form), b) {
-						t.Fatal("another encoding")
-					}
-				}
-			}
-			a, b := newElements(leaf, checked), newElements(leaf, checked)
-			if !a.value().Equal(b.value()) {
-				t.Fatalf("%v and %v", a.value(), b.value())
-			}
-			for i := range a.order { // the order is one: no two elements stand on both sides of each other
-				if i > 0 && kind != "log" && a.before(seqPlace{a.order[i].node, a.order[i].from}, seqPlace{a.order[i-1].node, a.order[i-1].to - 1}) {
-					t.Fatalf("chunk %d before its predecessor", i)
-				}
-			}
-		}
-	}
-}
-
-func forged(r *rand.Rand, run RunID, leaf *Spec) *segment {
-	id := func() elemID {
-		if r.IntN(4) == 0 {
-			return elemID{}
-		}
-		return elemID{RunID{15: byte(r.IntN(4))}, 1 + r.Uint64N(8)}
-	}
-	seg := &segment{next: 12}
-	for seq := 1 + r.Uint64N(3); seq < 10; seq += r.Uint64N(2) {
-		p := span{seq: seq, time: 1 + r.Uint64N(12), n: 1 + r.Uint64N(3), gone: r.IntN(4) == 0}
-		if leaf.Kind != Log {
-			p.up, p.right, p.left = id(), id(), r.IntN(3) == 0
-			if p.left {
-				p.right = p.up
-			}
-		}
-		if !p.gone && leaf.Type.Form == Slice {
-			for range p.n {
-				p.items = append(p.items, IntValue(Int, int64(r.IntN(9))))
-			}
-		} else if !p.gone {
-			p.text = strings.Repeat("é", int(p.n))
-		}
-		seq = p.end()
-		seg.spans = append(seg.spans, p)
-	}
-	if r.IntN(2) == 0 {
-		if e := id(); e != (elemID{}) && e.run != run {
-			seg.removed = []idRange{{e, 1 + r.Uint64N(4)}}
-		}
-	}
-	return seg
-}
-
-func FuzzSegment(f *testing.F) {
-	s := seqSpec(f, "text")
-	leaf, err := s.Leaf(VarPath("v").Index(0))
-	if err != nil {
-		f.Fatal(err)
-	}
-	r := rand.New(rand.NewPCG(1, 1))
-	for range 20 {
-		f.Add(forged(r, RunID{1}, leaf).encode(RunID{1}, String))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		seg, err := decodeSegment(b, RunID{1}, leaf)
-		if err != nil {
-			return
-		}
-		if !bytes.Equal(seg.encode(RunID{1}, String), b) {
-			t.Fatalf("%x decodes to %+v", b, seg)
-		}
-		newElements(leaf, map[segmentKey]*segment{{RunID{1}, 0}: seg, {RunID{2}, 0}: seg}).value()
-	})
 }
 
 func BenchmarkSequence(b *testing.B) {

@@ -176,7 +176,7 @@ func NilValue(f Form) Value {
 }
 
 // ArrayValue is an array. It takes ownership of items, which are all of one form.
-func ArrayValue(items ...Value) Value { return sequence(Array, items) }
+func ArrayValue(items ...Value) Value { return itemsValue(Array, items) }
 
 // SliceValue is a slice; nil stays nil. It takes ownership of items, which are all of one form and
 // not Uint8 (a []uint8 is BytesValue).
@@ -185,10 +185,10 @@ func SliceValue(items []Value) Value {
 		return NilValue(Slice)
 	}
 	mustForm(len(items) == 0 || items[0].form != Uint8, "SliceValue with elements", Uint8)
-	return sequence(Slice, items)
+	return itemsValue(Slice, items)
 }
 
-func sequence(f Form, items []Value) Value {
+func itemsValue(f Form, items []Value) Value {
 	t := &branch{items: items, depth: 1}
 	for _, it := range items {
 		mustForm(it.form != Absent && it.form == items[0].form, f.String()+" with an element", it.form)

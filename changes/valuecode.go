@@ -323,7 +323,7 @@ func (s *scan) composite(f Form, depth int) Value {
 	if s.err != nil {
 		return Value{}
 	}
-	return sequence(f, items)
+	return itemsValue(f, items)
 }
 
 func (s *scan) structure(depth int) Value {

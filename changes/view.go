@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+
+	"github.com/tandemvm/tandem/changes/sequence"
 )
 
 // View is the merged picture of a sandbox's shared variables that one reader has: the cells it knows,
@@ -49,8 +51,8 @@ type viewSequence struct {
 	path     Path // with index 0
 	leaf     *Spec
 	above    []Path
-	segments map[segmentKey]*segment
-	ordered  *elements
+	segments map[sequence.Key]*segment
+	ordered  *sequence.Elements[Value]
 	value    Value // absent when empty
 }
 
@@ -147,7 +149,7 @@ func (v *viewVar) sequence(p Path, leaf *Spec) *viewSequence {
 	code := string(zero.Encode())
 	q := v.sequences[code]
 	if q == nil {
-		q = &viewSequence{path: zero, leaf: leaf, above: v.keysAbove(zero), segments: map[segmentKey]*segment{}}
+		q = &viewSequence{path: zero, leaf: leaf, above: v.keysAbove(zero), segments: map[sequence.Key]*segment{}}
 		v.sequences[code] = q
 	}
 	v.unsettled[code] = q
@@ -160,7 +162,7 @@ func (q *viewSequence) put(p Path, c Cell) {
 	if err != nil {
 		panic("BUG: changes: a checked cell does not decode: " + err.Error())
 	}
-	q.segments[segmentKey{c.Stamp.Run, p.Steps[len(p.Steps)-1].Index}] = s
+	q.segments[sequence.Key{Run: sequence.Run(c.Stamp.Run), Index: p.Steps[len(p.Steps)-1].Index}] = s
 }
 
 // settle orders the sequences whose cells changed. The cost is the spans of each.
@@ -168,9 +170,9 @@ func (v *viewVar) settle() {
 	for code, q := range v.unsettled {
 		delete(v.unsettled, code)
 		was := q.value
-		q.ordered, q.value = newElements(q.leaf, q.segments), Value{}
-		if !q.ordered.empty() {
-			q.value = q.ordered.value()
+		q.ordered, q.value = sequence.New(q.leaf.elements(), q.segments), Value{}
+		if !q.ordered.Empty() {
+			q.value = ofSequence(q.leaf.Type.Form, q.ordered.Content())
 		}
 		v.touch(code, q.path)
 		v.present(q.above, was.Present(), q.value.Present())
@@ -259,7 +261,7 @@ func (w *View) Drop(run RunID) {
 				v.lost -= l.cells[i].Lost
 				l.cells = slices.Delete(slices.Clone(l.cells), i, i+1)
 				if l.spec.Kind.isSequence() {
-					delete(v.sequence(l.path, l.spec).segments, segmentKey{run, l.path.Steps[len(l.path.Steps)-1].Index})
+					delete(v.sequence(l.path, l.spec).segments, sequence.Key{Run: sequence.Run(run), Index: l.path.Steps[len(l.path.Steps)-1].Index})
 				}
 				v.merge(code, l)
 			}
@@ -374,23 +376,23 @@ func (v *viewVar) foldSequence(leaf *Spec, ch Change, at Stamp) ([]PathCell, err
 	}
 	q := v.sequences[string(ch.Path.Encode())]
 	if q == nil {
-		q = &viewSequence{ordered: newElements(leaf, nil)}
+		q = &viewSequence{ordered: sequence.New(leaf.elements(), nil)}
 	}
 	own, have, sizes := map[uint64]*segment{}, map[uint64]Cell{}, map[uint64]int{}
 	for key, s := range q.segments {
-		if key.run != at.Run {
+		if RunID(key.Run) != at.Run {
 			continue
 		}
-		p := Path{ch.Path.Var, ch.Path.Steps[:len(ch.Path.Steps)-1]}.Index(key.index)
+		p := Path{ch.Path.Var, ch.Path.Steps[:len(ch.Path.Steps)-1]}.Index(key.Index)
 		l := v.leaves[string(p.Encode())]
 		i, _ := l.find(at.Run)
 		c := l.cells[i]
 		if c.Stamp.Turn >= at.Turn {
 			return nil, nil
 		}
-		own[key.index], have[key.index], sizes[key.index] = s, c, len(c.Value.text)
+		own[key.Index], have[key.Index], sizes[key.Index] = s, c, len(c.Value.text)
 	}
-	written := editSequence(q.ordered, at.Run, own, sizes, ch.Old, ch.New)
+	written := q.ordered.Edit(sequence.Run(at.Run), own, sizes, ch.Old.content(), ch.New.content())
 	return segmentCells(ch.Path, leaf, written, have, at), nil
 }
 

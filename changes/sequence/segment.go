@@ -1,4 +1,4 @@
-package changes
+package sequence
 
 import (
 	"bytes"
@@ -11,10 +11,10 @@ import (
 // segment is a part of what one run contributed to a log, list or text: spans it inserted, and elements of other runs
 // that it removed. A run spreads its contribution over the segments at the index paths below the sequence, so that a turn
 // writes the few it touches and none is large.
-type segment struct {
+type Segment[T any] struct {
 	next    uint64    // id of the run's next element when the segment was last written
-	spans   []span    // by seq, without overlap
-	removed []idRange // by run and seq, joined
+	spans   []span[T] // by seq, without overlap
+	removed []ids     // by run and seq, joined
 }
 
 // Bounds of segments. A cell that breaks them is left out by every reader.
@@ -24,16 +24,16 @@ const (
 	sequenceIDMax = 1 << 62 // ids and times
 )
 
-// encode is the canonical encoding (FORMAT.md). Runs that are named stand in a table; 0 is the zero elemID, 1 the run itself.
-func (s *segment) encode(run RunID, f Form) []byte {
+// Encode is the canonical encoding (FORMAT.md of package changes) of a segment of run. Runs that are named stand in a table; 0 is the zero ID, 1 the run itself.
+func (s *Segment[T]) Encode(run Run, k *Kind[T]) []byte {
 	table, number := s.runTable(run)
 	b := binary.AppendUvarint(nil, s.next)
 	b = binary.AppendUvarint(b, uint64(len(table)))
 	for _, r := range table {
 		b = append(b, r[:]...)
 	}
-	id := func(e elemID) {
-		if e == (elemID{}) {
+	id := func(e ID) {
+		if e == (ID{}) {
 			b = append(b, 0)
 			return
 		}
@@ -57,22 +57,22 @@ func (s *segment) encode(run RunID, f Form) []byte {
 		if !p.left {
 			id(p.right)
 		}
-		b = p.appendContent(b, f)
+		b = p.appendContent(b, k)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.removed)))
 	for _, r := range s.removed {
-		id(r.elemID)
+		id(r.ID)
 		b = binary.AppendUvarint(b, r.n)
 	}
 	return b
 }
 
-func (p *span) appendContent(b []byte, f Form) []byte {
+func (p *span[T]) appendContent(b []byte, k *Kind[T]) []byte {
 	switch {
 	case p.gone:
-	case f == Slice:
+	case k.Unit == Items:
 		for _, it := range p.items {
-			b = it.appendNode(b)
+			b = k.Append(b, it)
 		}
 	default:
 		b = binary.AppendUvarint(b, uint64(len(p.text)))
@@ -82,10 +82,10 @@ func (p *span) appendContent(b []byte, f Form) []byte {
 }
 
 // runTable lists the other runs that are named, and numbers all.
-func (s *segment) runTable(run RunID) (table []RunID, number map[RunID]uint64) {
-	number = map[RunID]uint64{}
-	note := func(e elemID) {
-		if e.run != run && e != (elemID{}) && number[e.run] == 0 {
+func (s *Segment[T]) runTable(run Run) (table []Run, number map[Run]uint64) {
+	number = map[Run]uint64{}
+	note := func(e ID) {
+		if e.run != run && e != (ID{}) && number[e.run] == 0 {
 			number[e.run] = 1
 			table = append(table, e.run)
 		}
@@ -95,9 +95,9 @@ func (s *segment) runTable(run RunID) (table []RunID, number map[RunID]uint64) {
 		note(s.spans[i].right)
 	}
 	for _, r := range s.removed {
-		note(r.elemID)
+		note(r.ID)
 	}
-	slices.SortFunc(table, RunID.Compare)
+	slices.SortFunc(table, Run.Compare)
 	for i, r := range table {
 		number[r] = uint64(i) + 2
 	}
@@ -105,99 +105,129 @@ func (s *segment) runTable(run RunID) (table []RunID, number map[RunID]uint64) {
 	return table, number
 }
 
-// decodeSegment reads what encode wrote for a run and the leaf of a sequence; anything else is ErrFormat or ErrType.
-func decodeSegment(b []byte, run RunID, leaf *Spec) (*segment, error) {
-	s := scan{b: b}
-	seg := &segment{next: s.uvarint()}
-	table := make([]RunID, 0, 4)
-	for n := s.uvarint(); n > 0 && s.err == nil; n-- {
-		table = append(table, s.run())
+// scan reads the front of b. That numbers are in their shortest form is seen when all is encoded again.
+type scan struct {
+	b   []byte
+	err error
+}
+
+func (s *scan) fail(format string, args ...any) {
+	if s.err == nil {
+		s.err = fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
+		s.b = nil
 	}
-	id := func() elemID {
+}
+
+// take is the next n bytes, nil when there are not as many.
+func (s *scan) take(n uint64) []byte {
+	if n > uint64(len(s.b)) {
+		s.fail("the end is missing")
+		return nil
+	}
+	b := s.b[:n]
+	s.b = s.b[n:]
+	return b
+}
+
+func (s *scan) uvarint() uint64 {
+	v, n := binary.Uvarint(s.b)
+	if n <= 0 {
+		s.fail("a number does not end")
+		return 0
+	}
+	s.b = s.b[n:]
+	return v
+}
+
+// Decode reads what Encode wrote for a run; anything else is ErrFormat, ErrSegment, or the error of k.Next.
+func Decode[T any](b []byte, run Run, k *Kind[T]) (*Segment[T], error) {
+	s := scan{b: b}
+	seg := &Segment[T]{next: s.uvarint()}
+	table := make([]Run, 0, 4)
+	for n := s.uvarint(); n > 0 && s.err == nil; n-- {
+		var r Run
+		copy(r[:], s.take(uint64(len(r))))
+		table = append(table, r)
+	}
+	id := func() ID {
 		switch n := s.uvarint(); {
 		case n == 0:
-			return elemID{}
+			return ID{}
 		case n == 1:
-			return elemID{run, s.uvarint()}
+			return ID{run, s.uvarint()}
 		case n-2 < uint64(len(table)):
-			return elemID{table[n-2], s.uvarint()}
+			return ID{table[n-2], s.uvarint()}
 		}
-		s.fail("a run that is not in the table, at offset %d", s.off)
-		return elemID{}
+		s.fail("a run that is not in the table")
+		return ID{}
 	}
 	for n := s.uvarint(); n > 0 && s.err == nil; n-- {
-		flags := s.u8()
-		p := span{gone: flags&1 != 0, left: flags&2 != 0, seq: s.uvarint(), time: s.uvarint(), n: s.uvarint(), up: id()}
+		flags := byte(0)
+		if f := s.take(1); f != nil {
+			flags = f[0]
+		}
+		p := span[T]{gone: flags&1 != 0, left: flags&2 != 0, seq: s.uvarint(), time: s.uvarint(), n: s.uvarint(), up: id()}
 		p.right = p.up
 		if !p.left {
 			p.right = id()
 		}
-		s.content(&p, leaf)
+		p.scanContent(&s, k)
 		seg.spans = append(seg.spans, p)
 	}
 	for n := s.uvarint(); n > 0 && s.err == nil; n-- {
-		seg.removed = append(seg.removed, idRange{id(), s.uvarint()})
+		seg.removed = append(seg.removed, ids{id(), s.uvarint()})
 	}
-	if s.end(); s.err != nil {
+	if len(s.b) > 0 {
+		s.fail("%d bytes follow", len(s.b))
+	}
+	if s.err != nil {
 		return nil, s.err
 	}
-	if err := seg.check(run, leaf); err != nil {
+	if err := seg.check(run, k); err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(seg.encode(run, leaf.Type.Form), b) {
-		return nil, malformed("a segment of %v is not in canonical form", leaf)
+	if !bytes.Equal(seg.Encode(run, k), b) {
+		return nil, fmt.Errorf("%w: a segment is not in canonical form", ErrFormat)
 	}
 	return seg, nil
 }
 
-func (s *scan) content(p *span, leaf *Spec) {
+func (p *span[T]) scanContent(s *scan, k *Kind[T]) {
 	switch {
 	case s.err != nil || p.gone:
-	case leaf.Type.Form == Slice:
+	case k.Unit == Items:
 		for n := p.n; n > 0 && s.err == nil; n-- {
-			if len(p.items) > s.left() {
-				s.fail("%d elements in %d bytes", p.n, len(s.b))
-				return
+			item, rest, err := k.Next(s.b)
+			if err == nil && len(rest) >= len(s.b) {
+				err = fmt.Errorf("%w: %d items in no bytes", ErrFormat, n)
 			}
-			p.items = append(p.items, s.node(DepthMax))
+			p.items, s.b, s.err = append(p.items, item), rest, err
 		}
 	default:
-		n := s.uvarint()
-		if n > uint64(s.left()) {
-			s.fail("a text of %d bytes", n)
-			return
-		}
-		p.text = string(s.take(int(n)))
+		p.text = string(s.take(s.uvarint()))
 	}
 }
 
 // check says what no honest run writes, as far as it can be seen in the segment alone.
-func (s *segment) check(run RunID, leaf *Spec) error {
-	bad := func(text string, p any) error { return fmt.Errorf("%w: %s: %+v", ErrCell, text, p) }
+func (s *Segment[T]) check(run Run, k *Kind[T]) error {
+	bad := func(text string, p any) error { return fmt.Errorf("%w: %s: %+v", ErrSegment, text, p) }
 	last := uint64(1)
 	for i := range s.spans {
 		p := &s.spans[i]
 		switch {
 		case p.n == 0 || p.n > 1<<32 || p.seq < last || p.seq > sequenceIDMax || p.time == 0 || p.time > sequenceIDMax || p.end() > s.next:
 			return bad("span out of order", p)
-		case leaf.Kind == Log && (p.left || p.up != elemID{} || p.right != elemID{}):
+		case k.Log && (p.left || p.up != ID{} || p.right != ID{}):
 			return bad("entry of a log with a place", p)
-		case p.left && p.up == elemID{}:
+		case p.left && p.up == ID{}:
 			return bad("span to the left of nothing", p)
-		case p.gone:
-		case leaf.Type.Form == Slice:
-			for _, it := range p.items {
-				if err := leaf.Type.Elem.Check(it); err != nil {
-					return err
-				}
-			}
-		case unitCount(leaf.Type.Form, p.text) != p.n:
+		case !p.gone && k.Unit != Items && k.Unit.count(p.text) != p.n:
 			return bad("text of another length", p)
 		}
 		last = p.end()
 	}
 	for i, r := range s.removed {
-		if r.seq == 0 || r.n == 0 || r.seq > sequenceIDMax || r.n > 1<<32 || r.run == run || i > 0 && s.removed[i-1].compare(r.elemID) >= 0 {
+		if r.seq == 0 || r.n == 0 || r.seq > sequenceIDMax || r.n > 1<<32 || r.run == run || i > 0 && s.removed[i-1].compare(r.ID) >= 0 {
 			return bad("removal out of order", r)
 		}
 	}
@@ -205,30 +235,30 @@ func (s *segment) check(run RunID, leaf *Spec) error {
 }
 
 // clone is a copy to be changed; contents are shared.
-func (s *segment) clone() *segment {
-	return &segment{s.next, slices.Clone(s.spans), slices.Clone(s.removed)}
+func (s *Segment[T]) clone() *Segment[T] {
+	return &Segment[T]{s.next, slices.Clone(s.spans), slices.Clone(s.removed)}
 }
 
 // cut splits the span that holds element seq and one before it, so that one begins at seq.
-func (s *segment) cut(seq uint64, run RunID, leaf *Spec) {
+func (s *Segment[T]) cut(seq uint64, run Run, kind *Kind[T]) {
 	i := sort.Search(len(s.spans), func(i int) bool { return s.spans[i].end() > seq })
 	if i < len(s.spans) && s.spans[i].seq < seq {
-		s.spans = slices.Insert(s.spans, i+1, s.spans[i].tail(seq-s.spans[i].seq, run, leaf))
+		s.spans = slices.Insert(s.spans, i+1, s.spans[i].tail(seq-s.spans[i].seq, run, kind))
 	}
 }
 
 // tail takes the elements from k on out of a span of a run.
-func (p *span) tail(k uint64, run RunID, leaf *Spec) span {
-	t := span{seq: p.seq + k, time: p.time, n: p.n - k, gone: p.gone, right: p.right}
-	if leaf.Kind != Log {
-		t.time, t.up = p.time+k, elemID{run, p.seq + k - 1}
+func (p *span[T]) tail(k uint64, run Run, kind *Kind[T]) span[T] {
+	t := span[T]{seq: p.seq + k, time: p.time, n: p.n - k, gone: p.gone, right: p.right}
+	if !kind.Log {
+		t.time, t.up = p.time+k, ID{run, p.seq + k - 1}
 	}
 	switch {
 	case p.gone:
-	case leaf.Type.Form == Slice:
+	case kind.Unit == Items:
 		t.items, p.items = p.items[k:], p.items[:k:k]
 	default:
-		at := unitOffset(leaf.Type.Form, p.text, k)
+		at := kind.Unit.offset(p.text, k)
 		t.text, p.text = p.text[at:], p.text[:at]
 	}
 	p.n = k
@@ -236,25 +266,25 @@ func (p *span) tail(k uint64, run RunID, leaf *Spec) span {
 }
 
 // follows says whether t goes on where p ends, so that both are one span.
-func (p *span) follows(t *span, run RunID, leaf *Spec) bool {
+func (p *span[T]) follows(t *span[T], run Run, kind *Kind[T]) bool {
 	switch {
 	case t.seq != p.end() || t.gone != p.gone || len(p.text)+len(t.text) > segmentBytes:
 		return false
-	case leaf.Kind == Log:
+	case kind.Log:
 		return t.time == p.time
-	case t.time != p.time+p.n || t.left || t.up != elemID{run, p.end() - 1} || t.right != p.right:
+	case t.time != p.time+p.n || t.left || t.up != ID{run, p.end() - 1} || t.right != p.right:
 		return false
 	}
 	// Bytes of two units may make one rune where they meet.
-	return p.gone || leaf.Type.Form != String || unitCount(String, p.text+t.text) == p.n+t.n
+	return p.gone || kind.Unit != Runes || Runes.count(p.text+t.text) == p.n+t.n
 }
 
 // join makes one span of those that follow each other.
-func (s *segment) join(run RunID, leaf *Spec) {
+func (s *Segment[T]) join(run Run, kind *Kind[T]) {
 	joined := s.spans[:0:0]
 	for i := range s.spans {
 		t := s.spans[i]
-		if last := len(joined) - 1; last >= 0 && joined[last].follows(&t, run, leaf) {
+		if last := len(joined) - 1; last >= 0 && joined[last].follows(&t, run, kind) {
 			p := &joined[last]
 			p.n += t.n
 			p.text += t.text

@@ -1,11 +1,9 @@
-package changes
+package sequence
 
-import (
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // splice replaces, in a sequence, the part that is del long at position at by the units of another from..to. Positions and lengths are
-// in bytes of strings and bytes, in elements of slices.
+// in bytes of text, or in items.
 type splice struct {
 	at, del  int // in the old value
 	from, to int // in the new one
@@ -15,18 +13,18 @@ type splice struct {
 // replaced as a whole.
 const editsMax = 1000
 
-// splices finds what has to be replaced in old to make it new, both of a form of sequences, from left to right and not touching one
+// splices finds what has to be replaced in old to make it new, from left to right and not touching one
 // another. The cost is that of comparing both, then what lies between the first and the last difference times the number of differences.
-func splices(old, new Value) []splice {
-	if old.form == Slice || new.form == Slice {
-		return itemSplices(itemsOf(old), itemsOf(new))
+func (k *Kind[T]) splices(old, new Content[T]) []splice {
+	if k.Unit == Items {
+		return k.itemSplices(old.Items, new.Items)
 	}
-	a, b := old.text, new.text
+	a, b := old.Text, new.Text
 	front := 0
 	for front < len(a) && front < len(b) && a[front] == b[front] {
 		front++
 	}
-	if new.form == String {
+	if k.Unit == Runes {
 		for front > 0 && (front < len(a) && !utf8.RuneStart(a[front]) || front < len(b) && !utf8.RuneStart(b[front])) {
 			front--
 		}
@@ -35,11 +33,11 @@ func splices(old, new Value) []splice {
 	for back < len(a)-front && back < len(b)-front && a[len(a)-1-back] == b[len(b)-1-back] {
 		back++
 	}
-	for new.form == String && back > 0 && !utf8.RuneStart(a[len(a)-back]) {
+	for k.Unit == Runes && back > 0 && !utf8.RuneStart(a[len(a)-back]) {
 		back--
 	}
-	x, atX := units(new.form, a[front:len(a)-back])
-	y, atY := units(new.form, b[front:len(b)-back])
+	x, atX := k.Unit.symbols(a[front : len(a)-back])
+	y, atY := k.Unit.symbols(b[front : len(b)-back])
 	found := myers(x, y)
 	for i, s := range found {
 		found[i] = splice{front + atX[s.at], atX[s.at+s.del] - atX[s.at], front + atY[s.from], front + atY[s.to]}
@@ -47,11 +45,11 @@ func splices(old, new Value) []splice {
 	return found
 }
 
-// units are the units of a text as numbers, and where each begins, with the end.
-func units(f Form, text string) (symbols []int32, at []int) {
+// symbols are the units of a text as numbers, and where each begins, with the end.
+func (u Unit) symbols(text string) (symbols []int32, at []int) {
 	for i := 0; i < len(text); {
 		symbol, size := int32(text[i]), 1
-		if f == String && text[i] >= utf8.RuneSelf {
+		if u == Runes && text[i] >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(text[i:])
 			if symbol, size = r, n; r == utf8.RuneError && n == 1 {
 				symbol = utf8.MaxRune + int32(text[i])
@@ -63,27 +61,20 @@ func units(f Form, text string) (symbols []int32, at []int) {
 	return symbols, append(at, len(text))
 }
 
-func itemsOf(v Value) []Value {
-	if v.tree == nil {
-		return nil
-	}
-	return v.tree.items
-}
-
-func itemSplices(a, b []Value) []splice {
+func (k *Kind[T]) itemSplices(a, b []T) []splice {
 	front := 0
-	for front < len(a) && front < len(b) && a[front].Equal(b[front]) {
+	for front < len(a) && front < len(b) && k.Equal(a[front], b[front]) {
 		front++
 	}
 	back := 0
-	for back < len(a)-front && back < len(b)-front && a[len(a)-1-back].Equal(b[len(b)-1-back]) {
+	for back < len(a)-front && back < len(b)-front && k.Equal(a[len(a)-1-back], b[len(b)-1-back]) {
 		back++
 	}
 	numbers := map[string]int32{}
-	symbols := func(vs []Value) []int32 {
+	symbols := func(vs []T) []int32 {
 		out := make([]int32, len(vs))
 		for i, v := range vs {
-			code := string(v.appendNode(nil))
+			code := string(k.Append(nil, v))
 			n, known := numbers[code]
 			if !known {
 				n = int32(len(numbers))
