@@ -133,10 +133,16 @@ func parsePolicy(t *testing.T) map[string]layer {
 	return m
 }
 
-// sources lists the package folders of the module with their parsed non-test files, guest code and test data left out.
-func sources(t *testing.T) map[string][]*ast.File {
+// source is a file of a package, parsed as far as its imports.
+type source struct {
+	path string
+	*ast.File
+}
+
+// sources lists the package folders of the module with their non-test files, guest code and test data left out.
+func sources(t *testing.T) map[string][]source {
 	t.Helper()
-	pkgs := map[string][]*ast.File{}
+	pkgs := map[string][]source{}
 	fset := token.NewFileSet()
 	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -167,7 +173,7 @@ func sources(t *testing.T) map[string][]*ast.File {
 		if dir == "." {
 			dir = "tandem"
 		}
-		pkgs[dir] = append(pkgs[dir], f)
+		pkgs[dir] = append(pkgs[dir], source{p, f})
 		return nil
 	})
 	if err != nil {
