@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -38,20 +39,22 @@ func TestLimitsAreExact(t *testing.T) {
 			}
 		}
 	}
+	gas := func(t *testing.T, p *Program) (Limits, Limits) {
+		m, _ := machine(t, p, nil)
+		for {
+			if stop, err := m.Run(ctx, 1<<20); err != nil || stop.End == EndExit {
+				break
+			}
+		}
+		// Gas is looked at before a stretch of code, so the words of the last one are not asked for.
+		return Limits{Gas: m.Instructions()}, Limits{Gas: m.Instructions() / 2}
+	}
 	cases := []struct {
 		limit, text string
 		need        func(t *testing.T, p *Program) (enough, less Limits)
 	}{
-		{"gas", "package main\nfunc main() { s := 0; for i := range 20000 { s += i }; println(s) }\n", func(t *testing.T, p *Program) (Limits, Limits) {
-			m, _ := machine(t, p, nil)
-			for {
-				if stop, err := m.Run(ctx, 1<<20); err != nil || stop.End == EndExit {
-					break
-				}
-			}
-			// Gas is looked at before a stretch of code, so the words of the last one are not asked for.
-			return Limits{Gas: m.Instructions()}, Limits{Gas: m.Instructions() / 2}
-		}},
+		{"gas", "package main\nfunc main() { s := 0; for i := range 20000 { s += i }; println(s) }\n", gas},
+		{"gas", "package main\nvar a, b [1 << 20]byte\nfunc main() { for range 50 { a = b; copy(b[1:], a[:]); clear(a[:]) }; println(a == b) }\n", gas},
 		{"goroutines", "package main\nfunc main() { c := make(chan int); for i := range 9 { go func() { c <- i }() }; for range 9 { <-c }; println(1) }\n", func(t *testing.T, p *Program) (Limits, Limits) {
 			return Limits{Goroutines: 10}, Limits{Goroutines: 9}
 		}},
@@ -100,31 +103,95 @@ func TestLimitsAreExact(t *testing.T) {
 	}
 }
 
+// TestOutputLimitIsTheMachines: a program that writes to the root page does not lift its limit.
+func TestOutputLimitIsTheMachines(t *testing.T) {
+	p := source(t, fmt.Sprintf(`package main
+
+import ("os"; "unsafe")
+
+func main() {
+	for {
+		for _, at := range []uintptr{%d, %d} { *(*uint64)(unsafe.Pointer(at)) = 0 }
+		os.Stdout.WriteString("0123456789")
+	}
+}
+`, uint64(rootOutputMax), uint64(rootOutputUsed)))
+	var out collected
+	m, err := New(p, Config{Clock: epoch2026(), Limits: Limits{OutputBytes: 105}, Output: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { m.Close() }()
+	for range 20 {
+		_, err := m.Run(context.Background(), 1<<16)
+		var e *exec.LimitError
+		if !errors.As(err, &e) || e.Limit != "output" || e.Max != 105 {
+			t.Fatal(err)
+		}
+		if err := m.flush(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := m.Take(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Close()
+		if m, err = Resume(context.Background(), p, Config{Clock: epoch2026(), Output: &out}, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestGasFollowsWork: an instruction that handles much memory costs gas by it, so that gas bounds time.
 func TestGasFollowsWork(t *testing.T) {
 	ctx := context.Background()
-	for name, body := range map[string]string{
-		"make":    "sink = make([]byte, n)",
-		"copy":    "copy(a, b)",
-		"append":  "sink = append([]byte{}, a...)",
-		"string":  "text = string(a)",
-		"bytes":   "sink = []byte(long)",
-		"concat":  "text = long + long",
-		"compare": "yes = long == other",
-		"less":    "yes = long < other",
-		"index":   "yes = bytes.IndexByte(a, 1) > 0",
-		"equal":   "yes = bytes.Equal(a, b)",
-		"clear":   "clear(a)",
-	} {
-		p := source(t, `package main
+	bodies := map[string]string{
+		"make":       "sink = make([]byte, n)",
+		"copy":       "copy(a, b)",
+		"append":     "sink = append([]byte{}, a...)",
+		"grow":       "sink = append(a[:n:n], 1)",
+		"string":     "text = string(a)",
+		"bytes":      "sink = []byte(long)",
+		"concat":     "text = long + long",
+		"compare":    "yes = long == other",
+		"less":       "yes = long < other",
+		"index":      "yes = bytes.IndexByte(a, 1) > 0",
+		"equal":      "yes = bytes.Equal(a, b)",
+		"clear":      "clear(a)",
+		"array":      "x = y",
+		"zero":       "x = [n]byte{}",
+		"arrays":     "yes = x == y",
+		"interfaces": "yes = any(x) == any(y)",
+		"new":        "wide = new([n]byte)",
+		"reflect":    "reflect.Copy(reflect.ValueOf(a), reflect.ValueOf(b))",
+		"key":        "delete(names, long)",
+		"hash":       "delete(keys, x)",
+		"map grows":  "m := map[int][15]int{}; for i := range n / 128 { m[i] = [15]int{} }",
+		"map clear":  "m := make(map[int][15]int, n/128); for i := range n / 128 { m[i] = [15]int{} }; clear(m)",
+		"channel":    "pipe = make(chan byte, n)",
+		"send":       "c := make(chan [n]byte, 1); c <- x; y = <-c",
+		"collect":    "runtime.GC()",
+	}
+	cases := ""
+	for name, body := range bodies {
+		cases += "case \"" + name + "\": for range times { " + body + " }\n"
+	}
+	p := source(t, `package main
 
-import ("bytes"; "strings"; "runtime")
+import ("bytes"; "os"; "reflect"; "strings"; "runtime")
 
 const n = 1 << 20
+const times = 10
 
 var sink []byte
 var text string
 var yes bool
+var x, y [n]byte
+var wide *[n]byte
+var names = map[string]int{"": 1}
+var keys = map[[n]byte]int{{}: 1}
+var pipe chan byte
+var _ = reflect.Copy
 var _ = bytes.Equal
 
 func main() {
@@ -132,21 +199,31 @@ func main() {
 	long, other := strings.Repeat("a", n), strings.Repeat("a", n)
 	_, _, _, _ = a, b, long, other
 	runtime.Gosched()
-	for range 100 { `+body+` }
+	switch os.Args[1] {
+`+cases+`}
 }
 `)
-		m, _ := machine(t, p, nil)
+	words := func(body string) uint64 {
+		m, err := New(p, Config{Args: []string{"program", body}, Clock: epoch2026()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
 		for {
 			stop, err := m.Run(ctx, 1<<24)
-			if err != nil {
-				t.Fatal(name, err)
+			if err != nil || stop.Exit != 0 {
+				t.Fatal(body, stop, err)
 			}
 			if stop.End == EndExit {
-				break
+				return m.Instructions()
 			}
 		}
-		if got := m.Instructions(); got < 100*(1<<20)/256 {
-			t.Errorf("%s of 100 MiB took %d words of gas", name, got)
+	}
+	none := words("nothing")
+	for name := range bodies {
+		const want = 10 * (1 << 20) / 256
+		if got := words(name) - none; got < want-want/100 {
+			t.Errorf("%s of 10 MiB took %d words of gas", name, got)
 		}
 	}
 }

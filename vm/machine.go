@@ -75,6 +75,8 @@ type Machine struct {
 
 	messages []Message // offered to the run
 
+	outputMax, outputUsed uint64 // bytes, as the root page says
+
 	inTurn bool
 	stop   Stop
 	taken  *state     // the take before, nil: none
@@ -105,7 +107,8 @@ func New(p *Program, c Config) (*Machine, error) {
 		m.Close()
 		return nil, err
 	}
-	m.mem.Store64(rootOutputMax, c.Limits.OutputBytes)
+	m.outputMax = c.Limits.OutputBytes
+	m.keepLimits()
 	if m.shared, err = newShared(m.heap, img.Globals); err != nil {
 		m.Close()
 		return nil, err
@@ -184,10 +187,21 @@ func (m *Machine) reattach() error {
 	if err != nil {
 		return err
 	}
+	m.outputMax, m.outputUsed = m.mem.Load64(rootOutputMax), m.mem.Load64(rootOutputUsed)
 	if m.shared == nil {
 		m.shared, err = newShared(m.heap, m.prog.img.Globals)
 	}
 	return err
+}
+
+// keepLimits writes the limits that stand in memory again: a program made by hand can write to the root page, so the machine goes by its own.
+func (m *Machine) keepLimits() {
+	m.heap.KeepLimit()
+	for _, w := range [...]struct{ at, v uint64 }{{rootOutputMax, m.outputMax}, {rootOutputUsed, m.outputUsed}} {
+		if m.mem.Load64(w.at) != w.v {
+			m.mem.Store64(w.at, w.v)
+		}
+	}
 }
 
 // Close gives the memory back. The machine is dead afterwards; its snapshots live on.
@@ -216,6 +230,7 @@ func (m *Machine) Run(ctx context.Context, words uint64) (Stop, error) {
 	} else {
 		return Stop{End: EndSlice}, nil
 	}
+	defer m.keepLimits()
 	begun := m.begun()
 	s := m.core.Run(words)
 	if !begun && m.begun() {

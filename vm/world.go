@@ -53,13 +53,13 @@ func (w *world) Stderr(p []byte) error { return w.Output(Stderr, p) }
 
 // Output takes what the program writes: all of it or, when that would exceed the limit, nothing.
 func (w *world) Output(fd int, p []byte) error {
-	mem := w.m.mem
-	most, used := mem.Load64(rootOutputMax), mem.Load64(rootOutputUsed)
-	if n := uint64(len(p)); most != 0 && (used > most || n > most-used) {
-		return &exec.LimitError{Limit: "output", Max: most}
+	m := w.m
+	if n := uint64(len(p)); m.outputMax != 0 && (m.outputUsed > m.outputMax || n > m.outputMax-m.outputUsed) {
+		return &exec.LimitError{Limit: "output", Max: m.outputMax}
 	}
-	mem.Store64(rootOutputUsed, used+uint64(len(p)))
-	w.m.out.write(uint8(fd), p)
+	m.outputUsed += uint64(len(p))
+	m.mem.Store64(rootOutputUsed, m.outputUsed)
+	m.out.write(uint8(fd), p)
 	return nil
 }
 

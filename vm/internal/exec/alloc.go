@@ -3,7 +3,6 @@ package exec
 import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
-	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
 func (m *Machine) sliceAt(i uint16) heap.Slice {
@@ -25,13 +24,14 @@ func (m *Machine) setString(i uint16, s heap.String) {
 // workBytes is how many bytes of memory an instruction that takes any number of them handles for one word of gas: about what a word costs.
 const workBytes = 256
 
-// work counts what an instruction does beyond its words, so that gas and slices bound time whatever the program asks of one instruction.
-func (m *Machine) work(bytes uint64) { m.s.Left -= int64(min(bytes, mem.LimitMax) / workBytes) }
+// work notes what an instruction does beyond its words, so that gas and slices bound time whatever the program asks of one instruction.
+func (m *Machine) work(bytes uint64) { m.heap.Handle(bytes) }
 
-// workLarge is work for ops that the loop carries out too while they are small.
-func (m *Machine) workLarge(bytes uint64) {
-	if bytes >= 1<<16 {
-		m.work(bytes)
+// pay counts as gas what the instruction just carried out handled. Less than a word's worth is nothing: the loop, which carries out many ops while they are
+// small, counts nothing either.
+func (m *Machine) pay() {
+	if n := m.heap.Handled(); n >= workBytes {
+		m.s.Left -= int64(n / workBytes)
 	}
 }
 
@@ -74,7 +74,6 @@ func (m *Machine) allocOp(in code.Instr) error {
 	case code.New:
 		if v, err = m.heap.NewObject(m.extAt(0)); err == nil {
 			*m.reg(in.A) = v
-			m.workLarge(m.heap.TypeSize(m.extAt(0)))
 		}
 	case code.MkClo:
 		n := uint64(in.C)
@@ -85,7 +84,6 @@ func (m *Machine) allocOp(in code.Instr) error {
 		}
 	case code.MakeSlice:
 		s, err = m.heap.MakeSlice(m.extAt(0), int64(*m.reg(in.B)), int64(*m.reg(in.C)))
-		m.workIf(err, s.Cap*m.heap.TypeSize(m.extAt(0)))
 		return m.sliceResult(in.A, s, err)
 	case code.Append:
 		s, err = m.heap.Append(m.extAt(0), m.sliceAt(in.B), m.sliceAt(in.C))
@@ -164,6 +162,7 @@ func (m *Machine) appendOne(t typeInfo, s heap.Slice, c uint16) (heap.Slice, err
 		if t.bytes > 0 && !m.mem.Copy(s.Ptr+s.Len*t.bytes, from, t.bytes) {
 			return s, heap.ErrFault
 		}
+		m.work(t.bytes)
 		s.Len++
 		return s, nil
 	}
@@ -299,10 +298,7 @@ func (m *Machine) mapOp(in code.Instr) error {
 	case code.MapLen:
 		*m.reg(in.A) = m.heap.MapLen(*m.reg(in.B))
 	case code.MapClear:
-		t, _ := m.heap.MapTable(*m.reg(in.A))
-		err := m.heap.MapClear(m.extAt(0), *m.reg(in.A))
-		m.workIf(err, t.Used*t.Stride)
-		return err
+		return m.heap.MapClear(m.extAt(0), *m.reg(in.A))
 	case code.MapIter:
 		v, err := m.heap.NewMapIter(m.extAt(0), *m.reg(in.B))
 		if err != nil {
@@ -347,6 +343,7 @@ func (m *Machine) mapNext(in code.Instr) error {
 			if p.from != 0 {
 				m.mem.Copy(boxes[i], p.from, p.t.bytes)
 			}
+			m.work(p.t.bytes)
 			m.store(at, boxes[i])
 		} else if err := m.toSlots(p.t, at, p.from); err != nil {
 			return err

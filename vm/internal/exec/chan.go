@@ -99,6 +99,7 @@ func (m *Machine) makeChan(typ uint64, n int64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	m.work(uint64(n) * size)
 	m.store(c+cCap, uint64(n))
 	m.store(c+cElem, elem)
 	m.store(c+cElemBytes, size)
@@ -118,10 +119,12 @@ func (m *Machine) put(t typeInfo, to place, from uint64) error {
 		if !m.mem.Zero(to.addr, t.bytes) {
 			return heap.ErrFault
 		}
+		m.work(t.bytes)
 	default:
 		if !m.mem.Copy(to.addr, from, t.bytes) {
 			return heap.ErrFault
 		}
+		m.work(t.bytes)
 	}
 	return nil
 }
@@ -152,6 +155,7 @@ func (m *Machine) send(c uint64, from place, elem uint64, block bool) (outcome, 
 		if t.bytes > 0 && !m.mem.Copy(c+cBuf+x*t.bytes, value, t.bytes) {
 			return 0, heap.ErrFault
 		}
+		m.work(t.bytes)
 		m.store(c+cSendX, next(x, room))
 		m.store(c+cLen, n+1)
 		return done, nil

@@ -124,7 +124,7 @@ func (m *Machine) pushChunk(e *loop.Entry, w uint64) uint64 {
 // newChunk is a stack chunk of at least the size given for the running goroutine.
 func (m *Machine) newChunk(bytes uint64) (uint64, error) {
 	total := m.load(m.g + gStack)
-	if limit := m.load(rootStackMax); total+bytes > limit {
+	if limit := m.limits.StackBytes; total+bytes > limit {
 		if bytes = limit - min(limit, total); bytes < firstChunkBytes {
 			return 0, errStack
 		}
@@ -134,6 +134,7 @@ func (m *Machine) newChunk(bytes uint64) (uint64, error) {
 		return 0, err
 	}
 	m.sync()
+	m.work(bytes)
 	m.store(chunk+chunkBytes, bytes)
 	m.store(m.g+gStack, total+bytes)
 	return chunk, nil
@@ -236,6 +237,7 @@ func (m *Machine) ret() error {
 		if prev == 0 {
 			return m.damaged("caller's frame")
 		}
+		defer m.callPoint() // damaged chunks may lead back to this one
 		win, n := m.load(m.chunk+chunkWin), m.load(m.chunk+chunkRes)
 		if n > 0 && m.s.FP == m.chunk+chunkHead {
 			from := m.s.FP
@@ -252,6 +254,9 @@ func (m *Machine) ret() error {
 		}
 		m.land(m.callerBytes(pc))
 		return nil
+	}
+	if fp >= m.s.FP { // a return is no safe point, so frames must not lead in a circle
+		return m.damaged("caller's frame")
 	}
 	m.s.PC = uintptr(pc)
 	size := m.callerBytes(pc)

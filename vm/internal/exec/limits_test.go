@@ -88,6 +88,76 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// TestLimitsAreTheMachines: a program made by hand that writes to the root page neither lifts its limits nor resets what it used of them, here and
+// where it moves to.
+func TestLimitsAreTheMachines(t *testing.T) {
+	img := endless(func(a *Assembler, b basics, main int) {
+		f := a.Declare("main.f", 0, 0, 8)
+		a.L("top")
+		for _, at := range []uint64{rootGas, rootLive, rootCount} {
+			a.I(code.LdC, 4, 0, 0, at)
+			a.II(code.LdI, 5, 0)
+			a.I(code.St64, 4, 5, 0)
+		}
+		for _, at := range []uint64{rootGoroutineMax, rootSliceEnd, rootSliceWords} {
+			a.I(code.LdC, 4, 0, 0, at)
+			a.II(code.LdI, 5, -1)
+			a.I(code.St64, 4, 5, 0)
+		}
+		a.spawn(code.Go, f, 4, 40)
+		a.J(code.Jmp, 0, 0, "top")
+		a.Begin(f)
+		a.II(code.LdI, 3, 0)
+		a.I(code.Recv, 4, 3, 0, b.int)
+		a.I(code.Ret, 0, 0, 0)
+	})
+	r := newRig(t, img, Limits{Goroutines: 10}, nil)
+	wantLimit(t, r.m.Run(1<<40), "goroutines")
+	r.move(t)
+	wantLimit(t, r.m.Run(1<<40), "goroutines")
+	if r.m.Live() != 10 {
+		t.Errorf("%d goroutines", r.m.Live())
+	}
+	r = newRig(t, img, Limits{Gas: 1000, Goroutines: 1 << 30}, nil)
+	wantLimit(t, r.m.Run(1<<40), "gas")
+	count := r.m.Count()
+	r.move(t)
+	wantLimit(t, r.m.Run(1<<40), "gas")
+	if r.m.Count() != count || count < 1000 || count > 1100 {
+		t.Errorf("%d instruction words, then %d", count, r.m.Count())
+	}
+}
+
+// TestReturnsDoNotSpin: frames that lead in a circle are an error. A return is no safe point, so they would hold the host for ever.
+func TestReturnsDoNotSpin(t *testing.T) {
+	damage := func(a *Assembler, frame int, ret uint64) { // makes the running frame one that was called from the frame in a slot
+		a.I(code.LeaF, 20, 0, 0)
+		a.I(code.St64, 20, frame, 0)
+		a.I(code.LdC, 21, 0, 0, ret)
+		a.I(code.St64, 20, 21, 8)
+		a.I(code.Ret, 0, 0, 0)
+	}
+	for name, body := range map[string]func(a *Assembler, main int){
+		"itself": func(a *Assembler, main int) {
+			a.I(code.LeaF, 22, 0, 0)
+			damage(a, 22, uint64(len(a.img.Code))+5)
+		},
+		"one another": func(a *Assembler, main int) {
+			f := a.Declare("main.f", 0, 0, 64)
+			a.I(code.LeaF, 22, 40, 0) // the callee's frame
+			a.II(code.Call, 40, int32(f))
+			damage(a, 22, uint64(len(a.img.Code))+5)
+			a.Begin(f)
+			a.I(code.Ret, 0, 0, 0)
+		},
+	} {
+		r := newRig(t, endless(func(a *Assembler, b basics, main int) { body(a, main) }), Limits{}, nil)
+		if s := r.m.Run(1 << 20); s.Reason != Failed || !strings.Contains(s.Err.Error(), "caller's frame in memory is damaged") {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
 func TestStackOverflow(t *testing.T) {
 	img := endless(func(a *Assembler, b basics, main int) {
 		a.II(code.Call, 40, int32(main))

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
@@ -26,7 +27,7 @@ func bare(tb testing.TB, img *code.Image, extra uint64) (*Machine, uint64) {
 		tb.Fatal(err)
 	}
 	copy(mm.Writable(code.Base+code.DataStart, uint64(len(img.Data))), img.Data)
-	m, err := prepare(Config{Program: prog, Mem: mm, Host: &testHost{}})
+	m, err := prepare(Config{Program: prog, Mem: mm, Heap: &heap.Heap{}, Host: &testHost{}})
 	if err != nil {
 		tb.Fatal(err)
 	}

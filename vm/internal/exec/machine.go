@@ -42,7 +42,7 @@ type Config struct {
 	Heap    *heap.Heap
 	Host    Host
 	Natives map[string]Native // by symbol; those of Builtins are always there
-	Limits  Limits            // read by New only
+	Limits  Limits            // read by New only: they stand in memory then
 
 	// Observer is told of each instruction before it is carried out; nil costs nothing.
 	Observer Observer
@@ -85,6 +85,8 @@ type Machine struct {
 	stopAt    uint64 // instruction count at which safePoint has something to do
 	sliceEnd  uint64
 	budgetEnd uint64
+	limits    Limits
+	live      uint64 // goroutines, system ones not counted
 
 	g        uint64 // running goroutine, 0 none
 	chunk    uint64 // its stack chunk
@@ -120,10 +122,8 @@ func New(c Config) (*Machine, error) {
 		return nil, err
 	}
 	l := c.Limits
-	m.store(rootGas, l.Gas)
-	m.store(rootGoroutineMax, or(l.Goroutines, 1<<20))
-	m.store(rootStackMax, or(l.StackBytes, 1000000000))
-	m.store(rootSliceWords, or(l.SliceWords, 20000))
+	m.limits = Limits{l.Gas, or(l.Goroutines, 1<<20), or(l.StackBytes, 1000000000), or(l.SliceWords, 20000)}
+	m.storeLimits()
 	m.store(rootNextID, 1)
 	sema, err := m.heap.AllocKind(heap.KindWords, semaBuckets*16, 0)
 	if err != nil {
@@ -178,6 +178,26 @@ func or(v, otherwise uint64) uint64 {
 	return v
 }
 
+// storeLimits writes the limits to memory, where they travel, and what is used of them. The machine goes by its own: a program made by hand can write
+// to the root page.
+func (m *Machine) storeLimits() {
+	l := &m.limits
+	m.store(rootGas, l.Gas)
+	m.store(rootGoroutineMax, l.Goroutines)
+	m.store(rootStackMax, l.StackBytes)
+	m.store(rootSliceWords, l.SliceWords)
+	m.store(rootLive, m.live)
+}
+
+// loadLimits reads what storeLimits wrote. Memory that came from elsewhere cannot put off for long that goroutines take turns, which is when a Pause is seen.
+func (m *Machine) loadLimits() {
+	m.limits = Limits{m.load(rootGas), m.load(rootGoroutineMax), m.load(rootStackMax), min(m.load(rootSliceWords), sliceWordsMax)}
+	m.live = m.load(rootLive)
+	m.sliceEnd = min(m.load(rootSliceEnd), m.load(rootCount)+sliceWordsMax)
+}
+
+const sliceWordsMax = 1 << 24
+
 // sync refreshes the host-side copies of what the memory says of itself.
 func (m *Machine) sync() { m.s.Sync(m.mem) }
 
@@ -189,7 +209,7 @@ func (m *Machine) Reload() error {
 	m.types = [256]typeInfo{}
 	m.g = m.load(rootG)
 	m.s.PC, m.s.FP = uintptr(m.load(rootPC)), m.load(rootFP)
-	m.sliceEnd = m.load(rootSliceEnd)
+	m.loadLimits()
 	m.stopAt, m.s.Left = m.load(rootCount), 0
 	m.chunk, m.chunkEnd = 0, 0
 	if m.g == 0 {
@@ -269,6 +289,7 @@ func (m *Machine) Run(budget uint64) Stop {
 		return Stop{Reason: Exited, Status: int(int64(m.load(rootStatus))), Fatal: m.load(rootExited) == exitedFatal}
 	}
 	m.stop, m.halt = Stop{}, false
+	m.heap.Handled() // between runs, by others
 	m.budgetEnd = m.Count() + min(budget, 1<<62)
 	m.wakeHostWaiters()
 	if m.g != 0 {
@@ -277,7 +298,7 @@ func (m *Machine) Run(budget uint64) Stop {
 	} else {
 		m.schedule()
 	}
-	if gas := m.load(rootGas); gas != 0 && m.Count() >= gas {
+	if gas := m.limits.Gas; gas != 0 && m.Count() >= gas {
 		m.fail(&LimitError{"gas", gas})
 	}
 	for !m.halt {
@@ -303,6 +324,7 @@ func (m *Machine) flush() {
 	m.store(rootFP, m.s.FP)
 	m.store(rootCount, m.Count())
 	m.store(rootSliceEnd, m.sliceEnd)
+	m.storeLimits()
 	if m.g != 0 {
 		m.store(m.g+gChunk, m.chunk)
 	}
@@ -334,7 +356,7 @@ func (m *Machine) fail(err error) { m.end(Stop{Reason: Failed, Err: err}) }
 // limit sets the count at which safePoint is called.
 func (m *Machine) limit() {
 	at := min(m.sliceEnd, m.budgetEnd)
-	if gas := m.load(rootGas); gas != 0 {
+	if gas := m.limits.Gas; gas != 0 {
 		at = min(at, gas)
 	}
 	m.setStop(at)
@@ -352,7 +374,7 @@ func (m *Machine) setStop(at uint64) {
 func (m *Machine) safePoint() {
 	m.forget()
 	c := m.Count()
-	if gas := m.load(rootGas); gas != 0 && c >= gas {
+	if gas := m.limits.Gas; gas != 0 && c >= gas {
 		m.fail(&LimitError{"gas", gas})
 		return
 	}
@@ -363,7 +385,7 @@ func (m *Machine) safePoint() {
 			m.enqueue(m.g)
 			m.schedule()
 		} else {
-			m.sliceEnd = c + m.load(rootSliceWords)
+			m.sliceEnd = c + m.limits.SliceWords
 		}
 		if m.pauseFlag.Load() {
 			m.pauseFlag.Store(false)

@@ -77,6 +77,7 @@ func (m *Machine) memoryOp(in code.Instr) error {
 		if src == nil && n > 0 {
 			return heap.ErrFault
 		}
+		m.work(n)
 		dst := m.host8(m.slotAddr(in.A), (n+7)&^7)
 		if k := copy(dst, src); k < len(dst) {
 			clear(dst[k:])
@@ -85,14 +86,17 @@ func (m *Machine) memoryOp(in code.Instr) error {
 		if n := m.extAt(0); n > 0 && !m.mem.Copy(*m.reg(in.A)+uint64(in.C), m.slotAddr(in.B), n) {
 			return heap.ErrFault
 		}
+		m.work(m.extAt(0))
 	case code.CopyM:
 		if !m.mem.Copy(*m.reg(in.A), *m.reg(in.B), m.extAt(0)) {
 			return heap.ErrFault
 		}
+		m.work(m.extAt(0))
 	case code.ZeroM:
 		if !m.mem.Zero(*m.reg(in.A), m.extAt(0)) {
 			return heap.ErrFault
 		}
+		m.work(m.extAt(0))
 	case code.AddM64:
 		addr := *m.reg(in.A) + uint64(in.C)
 		if !m.mem.InRange(addr, 8) {

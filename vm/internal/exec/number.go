@@ -12,8 +12,10 @@ func (m *Machine) slowNumber(in code.Instr) error {
 	a := m.reg(in.A)
 	switch in.Op {
 	case code.MovN:
+		m.work(uint64(in.C) * 8)
 		copy(m.host8(m.slotAddr(in.A), uint64(in.C)*8), m.host8(m.slotAddr(in.B), uint64(in.C)*8))
 	case code.Zero:
+		m.work(uint64(in.Imm32()) * 8)
 		clear(m.host8(m.slotAddr(in.A), uint64(in.Imm32())*8))
 	case code.DivS, code.DivU, code.RemS, code.RemU:
 		return raiseBy(KnownPanicDivide)

@@ -40,6 +40,8 @@ func (m *Machine) deferOp(in code.Instr) error {
 	return nil
 }
 
+const frameWork = 256 // what walking over a frame counts as, in bytes
+
 // deferFor puts deferred call d where it belongs: after those of all frames between the running one and its owner.
 func (m *Machine) deferFor(owner, d uint64) error {
 	younger := map[uint64]bool{}
@@ -52,6 +54,7 @@ func (m *Machine) deferFor(owner, d uint64) error {
 		}
 		return function == 0
 	})
+	m.work(uint64(len(younger)) * frameWork)
 	if function == 0 {
 		m.throw("defer for a function that has returned")
 		return nil

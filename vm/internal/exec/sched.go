@@ -7,7 +7,7 @@ import (
 // newG starts a goroutine running function fn, last in the run queue, and returns its record's address. 0: the run stopped or collected; nothing was
 // changed and the instruction is carried out anew when it goes on.
 func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
-	if limit := m.load(rootGoroutineMax); m.load(rootLive) >= limit {
+	if limit := m.limits.Goroutines; m.live >= limit {
 		m.fail(&LimitError{"goroutines", limit})
 		return 0
 	}
@@ -49,7 +49,8 @@ func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
 	if system {
 		m.store(g+gFlags, gSystem)
 	} else {
-		m.store(rootLive, m.load(rootLive)+1)
+		m.live++
+		m.store(rootLive, m.live)
 	}
 	last := m.load(rootAllLast)
 	m.store(g+gPrev, last)
@@ -82,7 +83,8 @@ func (m *Machine) exitG() {
 		m.store(next+gPrev, prev)
 	}
 	if m.load(g+gFlags)&gSystem == 0 {
-		m.store(rootLive, m.load(rootLive)-1)
+		m.live--
+		m.store(rootLive, m.live)
 	}
 	chunk := m.chunk
 	for n := 0; chunk != 0 && n < 64; n++ {
@@ -151,7 +153,7 @@ func (m *Machine) schedule() {
 	}
 	m.setChunk(m.load(g + gChunk))
 	m.settle()
-	m.sliceEnd = m.Count() + m.load(rootSliceWords)
+	m.sliceEnd = m.Count() + m.limits.SliceWords
 	m.limit()
 }
 
@@ -208,7 +210,7 @@ type GoroutineInfo struct {
 }
 
 // Live is the number of goroutines, system ones not counted.
-func (m *Machine) Live() uint64 { return m.load(rootLive) }
+func (m *Machine) Live() uint64 { return m.live }
 
 // collect runs a garbage collection. Every live reference must be in memory.
 func (m *Machine) collect() {
@@ -223,7 +225,10 @@ func (m *Machine) collect() {
 }
 
 // Collect is runtime.GC.
-func (t *Thread) Collect() { t.m.collect() }
+func (t *Thread) Collect() {
+	t.m.work(t.m.heap.Stats().AllocBytes)
+	t.m.collect()
+}
 
 // Roots names the roots of the run: the globals by type, the goroutines with their stacks, and the lists of the root page.
 func (m *Machine) Roots(k *heap.Marker) {

@@ -40,6 +40,7 @@ func (m *Machine) slow() {
 	if err != nil {
 		m.check(err)
 	}
+	m.pay()
 	if s := m.mem.Size(); s != m.s.Size {
 		m.sync()
 	}
@@ -69,6 +70,7 @@ func (m *Machine) check(err error) {
 			m.panicKnown(KnownPanicUncomparable, te.Type)
 		}
 	case errors.Is(err, heap.ErrNoSpace), errors.Is(err, mem.ErrLimit):
+		m.heap.Handled() // it is done again, or not at all
 		if m.collectedAt == m.Count()+1 {
 			m.fail(&LimitError{"memory", m.mem.Limit()})
 			return

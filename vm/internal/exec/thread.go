@@ -76,6 +76,7 @@ func (t *Thread) Work(bytes uint64) { t.m.work(bytes) }
 // SetString makes a guest string and writes it to result slots i and i+1. The error is for Retry.
 func (t *Thread) SetString(w Window, i int, s string) error {
 	g, err := t.m.heap.NewString(s)
+	t.m.work(uint64(len(s)))
 	if err == nil {
 		w.Set(i, g.Ptr)
 		w.Set(i+1, g.Len)

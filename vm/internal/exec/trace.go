@@ -158,7 +158,7 @@ func (m *Machine) fatal(text string) {
 
 // stackOverflow is the end of a run whose goroutine's stack is at its limit.
 func (m *Machine) stackOverflow() {
-	m.dieWith(fmt.Sprintf("runtime: goroutine stack exceeds %d-byte limit\nfatal error: stack overflow\n\n%s", m.load(rootStackMax), m.Traceback(m.g)))
+	m.dieWith(fmt.Sprintf("runtime: goroutine stack exceeds %d-byte limit\nfatal error: stack overflow\n\n%s", m.limits.StackBytes, m.Traceback(m.g)))
 }
 
 func (m *Machine) dieWith(text string) {

@@ -143,15 +143,8 @@ func (m *Machine) compareOp(in code.Instr) error {
 	if err != nil {
 		return err
 	}
-	switch in.Op {
-	case code.EqStr:
-		if r(in.B, 0) != r(in.C, 0) && r(in.B, 1) == r(in.C, 1) {
-			m.workLarge(r(in.B, 1))
-		}
-	case code.CmpStr:
-		m.workLarge(min(r(in.B, 1), r(in.C, 1)))
-	case code.EqVal, code.EqMem:
-		m.workLarge(m.heap.TypeSize(m.extAt(0)))
+	if in.Op == code.CmpStr {
+		m.work(min(r(in.B, 1), r(in.C, 1)))
 	}
 	if eq {
 		v = 1

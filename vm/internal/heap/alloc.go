@@ -43,7 +43,11 @@ func (h *Heap) NewObject(typ uint64) (uint64, error) {
 	if !h.m.InRange(typ, typeBytes) {
 		return 0, ErrBadType
 	}
-	return h.alloc(header(KindObject, typ, h.m.Load64(typ+typePtrBytes) == 0), h.m.Load64(typ))
+	size, w := h.m.Load64(typ), header(KindObject, typ, h.m.Load64(typ+typePtrBytes) == 0)
+	if size >= handledMin {
+		return h.allocCounted(w, size)
+	}
+	return h.alloc(w, size)
 }
 
 // NewArray is the address of n new zeroed values of type elem, contiguous. ErrLen when the size overflows.
@@ -55,12 +59,21 @@ func (h *Heap) NewArray(elem, n uint64) (uint64, error) {
 	if hi != 0 || size > gcAllocMax {
 		return 0, ErrLen
 	}
-	return h.alloc(header(KindArray, elem, h.m.Load64(elem+typePtrBytes) == 0), size)
+	return h.allocCounted(header(KindArray, elem, h.m.Load64(elem+typePtrBytes) == 0), size)
 }
 
 // AllocKind is a new zeroed object of sizeBytes of a built-in kind; typ is kept in the header (0: none).
 func (h *Heap) AllocKind(kind Kind, sizeBytes, typ uint64) (uint64, error) {
 	return h.alloc(header(kind, typ, kind == KindRaw || kind == KindStack || kind == KindMapIndex), sizeBytes)
+}
+
+// allocCounted is alloc of a size that takes time.
+func (h *Heap) allocCounted(header, size uint64) (uint64, error) {
+	at, err := h.alloc(header, size)
+	if err == nil {
+		h.Handle(size)
+	}
+	return at, err
 }
 
 // alloc is the address of size zeroed bytes after a header.

@@ -1,11 +1,16 @@
 package heap
 
-import "math"
+import (
+	"bytes"
+	"math"
+)
 
 // Equal compares the values of type typ at addresses a and b; the error is a *TypeError, ErrFault or ErrBadType.
 func (h *Heap) Equal(typ, a, b uint64) (bool, error) {
 	w := walk{h: h}
-	return w.equal(typ, a, b)
+	eq, err := w.equal(typ, a, b)
+	w.count()
+	return eq, err
 }
 
 func (w *walk) equal(typ, a, b uint64) (bool, error) {
@@ -14,6 +19,10 @@ func (w *walk) equal(typ, a, b uint64) (bool, error) {
 		return false, err
 	}
 	m := w.h.m
+	if size >= handledMin && m.Load8(typ+typeFlag)&flagRegularMemory != 0 {
+		w.h.Handle(size)
+		return bytes.Equal(m.Bytes(a, size), m.Bytes(b, size)), nil
+	}
 	switch w.h.TypeKind(typ) {
 	case kindFloat32:
 		return equalFloat32(m.Load32(a), m.Load32(b)), nil
@@ -144,7 +153,9 @@ func (h *Heap) EqualEface(t1, d1, t2, d2 uint64) (bool, error) {
 		return d1 == d2, nil
 	}
 	w := walk{h: h}
-	return w.equalDynamic(t1, d1, d2)
+	eq, err := w.equalDynamic(t1, d1, d2)
+	w.count()
+	return eq, err
 }
 
 // EqualIface compares the non-empty interfaces (tab1, d1) and (tab2, d2).

@@ -52,6 +52,16 @@ type walk struct {
 	work  int
 }
 
+// valueBytes is what visiting a value counts as.
+const valueBytes = 64
+
+// count notes the values visited.
+func (w *walk) count() {
+	if n := uint64(w.work) * valueBytes; n >= handledMin {
+		w.h.Handle(n)
+	}
+}
+
 // enter counts one value of type typ at each of the addresses; it is ErrFault when one is not in memory.
 func (w *walk) enter(typ uint64, addrs ...uint64) (size uint64, err error) {
 	w.work++
@@ -70,7 +80,9 @@ func (w *walk) enter(typ uint64, addrs ...uint64) (size uint64, err error) {
 // Hash is the hash of the value of type typ at addr; the error is a *TypeError, ErrFault or ErrBadType.
 func (h *Heap) Hash(typ, addr, seed uint64) (uint64, error) {
 	w := walk{h: h}
-	return w.hash(typ, addr, seed)
+	x, err := w.hash(typ, addr, seed)
+	w.count()
+	return x, err
 }
 
 func (w *walk) hash(typ, addr, seed uint64) (uint64, error) {
@@ -95,6 +107,9 @@ func (w *walk) hash(typ, addr, seed uint64) (uint64, error) {
 		b := m.Bytes(m.Load64(addr), n)
 		if b == nil && n != 0 {
 			return 0, ErrFault
+		}
+		if n >= handledMin {
+			w.h.Handle(n)
 		}
 		return hashBytes(b, seed), nil
 	case kindInterface:

@@ -170,6 +170,9 @@ func (h *Heap) mapHash(m *mapHeader, key uint64) (uint32, error) {
 		if err != nil {
 			return 0, err
 		}
+		if len(b) >= handledMin {
+			h.Handle(uint64(len(b)))
+		}
 		w = hashBytes(b, m.seed)
 	default:
 		var err error
@@ -204,15 +207,18 @@ func (h *Heap) find(m *mapHeader, t *table, key uint64, hash uint32) (uint64, bo
 	for p, n := hash&mask, mask; n > 0; p, n = (p+1)&mask, n-1 {
 		slot := h.m.Load32(m.index + uint64(p)*4)
 		if slot == slotEmpty {
+			h.passed(uint64(mask - n))
 			return 0, false, nil
 		}
 		// The deleted slot's number wraps around and is beyond used.
 		if i := uint64(slot&mask) - slotFirst; slot&^mask == tag && i < t.used {
 			if same, err := h.sameKey(m, t.entry(i), key); same || err != nil {
+				h.passed(uint64(mask - n))
 				return i, same, err
 			}
 		}
 	}
+	h.passed(uint64(mask))
 	return 0, false, nil
 }
 
@@ -252,13 +258,16 @@ func (h *Heap) find64(m *mapHeader, t *table, key uint64, hash uint32) (uint64, 
 	for p, n := hash&mask, mask; n > 0; p, n = (p+1)&mask, n-1 {
 		slot := *(*uint32)(unsafe.Add(index, uint64(p)*4))
 		if slot == slotEmpty {
+			h.passed(uint64(mask - n))
 			return 0, false
 		}
 		// The deleted slot's number wraps around and is beyond used.
 		if i := uint64(slot&mask) - slotFirst; slot&^mask == tag && i < t.used && *(*uint64)(unsafe.Add(first, i*t.stride)) == key {
+			h.passed(uint64(mask - n))
 			return i, true
 		}
 	}
+	h.passed(uint64(mask))
 	return 0, false
 }
 
@@ -430,6 +439,7 @@ func (h *Heap) mapGrow(m uint64, t *table) error {
 	}
 	h.m.Store64(entries, capacity)
 	to := h.table(entries, t.stride)
+	h.Handle(capacity*t.stride + t.used*valueBytes)
 	h.moveEntries(t, &to)
 	h.leave(x)
 	x = h.mapW(m)
@@ -564,6 +574,7 @@ func (h *Heap) MapClear(typ, m uint64) error {
 	}
 	h.m.Zero(t.at+4, entriesFirst-4+4*t.used)
 	h.m.Zero(t.first, t.used*t.stride)
+	h.Handle(t.used*t.stride + 4*t.capacity)
 	if x.index != 0 {
 		h.m.Zero(x.index, 4<<(x.bits&31))
 	}

@@ -50,6 +50,13 @@ func (h *Heap) NewMapIter(typ, m uint64) (uint64, error) {
 	return at, nil
 }
 
+// passed notes that so many dead entries or index slots were looked at on the way to one.
+func (h *Heap) passed(n uint64) {
+	if n >= handledMin/8 {
+		h.Handle(8 * n)
+	}
+}
+
 // MapNext is the next entry's key and value addresses, 0 and 0 at the end. They are valid until the next operation on the heap.
 func (h *Heap) MapNext(iter uint64) (key, value uint64, err error) {
 	it := h.iterAt(iter)
@@ -65,6 +72,7 @@ func (h *Heap) MapNext(iter uint64) (key, value uint64, err error) {
 	}
 	h.m.Touch(iter, mapIterBytes)
 	t := h.table(it.entries, uint64(x.stride))
+	passed := uint64(0) // dead entries
 	for {
 		end := t.used
 		if it.wrapped {
@@ -73,6 +81,7 @@ func (h *Heap) MapNext(iter uint64) (key, value uint64, err error) {
 		if uint64(it.next) >= end {
 			if it.wrapped {
 				it.done = true
+				h.passed(passed)
 				return 0, 0, nil
 			}
 			it.wrapped, it.next = true, 0
@@ -81,9 +90,11 @@ func (h *Heap) MapNext(iter uint64) (key, value uint64, err error) {
 		i := uint64(it.next)
 		it.next++
 		if h.m.Load32(t.mark(i)) == 0 {
+			passed++
 			continue
 		}
 		if e := h.current(x, it, t.entry(i)); e != 0 {
+			h.passed(passed)
 			return e, e + uint64(x.valueOff), nil
 		}
 	}

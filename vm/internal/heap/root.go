@@ -43,11 +43,29 @@ type rootPage struct {
 	runs [binCount]uint64 // free page runs by length, lists
 }
 
-// Heap is a handle on the heap in a memory. It caches nothing that an undo or a load could make wrong; what it holds besides the
-// memory is scratch space of one operation.
+// Heap is a handle on the heap in a memory. It caches nothing that an undo or a load could make wrong, but for the limit, which Sound reads again; what
+// it holds besides is scratch space of one operation.
 type Heap struct {
-	m     *mem.Memory
-	marks marks
+	m       *mem.Memory
+	marks   marks
+	handled uint64 // bytes, see Handle
+	limit   uint64 // of memory, as the root page says it
+}
+
+// handledMin is the number of bytes below which an operation is not worth counting.
+const handledMin = 256
+
+// Handle notes that an operation handled so many bytes of memory, or did other work that takes as long as copying them. What is
+// noted must follow from memory alone.
+func (h *Heap) Handle(bytes uint64) { h.handled += min(bytes, mem.LimitMax) }
+
+// Handled is the number of bytes noted since it was asked for last: exec counts them as gas.
+func (h *Heap) Handled() uint64 {
+	n := h.handled
+	if n != 0 {
+		h.handled = 0
+	}
+	return n
 }
 
 // New lays out an empty heap in m: the root page's header and heap part, and the heap's first pages after dataEnd (a guest address: the end of the image's data).
@@ -61,7 +79,7 @@ func New(m *mem.Memory, dataEnd uint64, seed uint64) (*Heap, error) {
 	if err := m.Grow(first - code.Base); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
-	h := &Heap{m: m}
+	h := &Heap{m: m, limit: m.Limit()}
 	r := h.rootW()
 	r.magic, r.version, r.limitBytes = rootMagic, layoutVersion, m.Limit()
 	r.table, r.first, r.end = table, first, first
@@ -89,7 +107,15 @@ func (h *Heap) Sound() error {
 	case r.version != layoutVersion:
 		return fmt.Errorf("heap: memory layout version %d, this build reads %d: use the build that wrote it", r.version, layoutVersion)
 	}
+	h.limit = r.limitBytes
 	return nil
+}
+
+// KeepLimit writes the memory limit to the root page again, where a program made by hand may have written another.
+func (h *Heap) KeepLimit() {
+	if h.root().limitBytes != h.limit {
+		h.rootW().limitBytes = h.limit
+	}
 }
 
 // Memory is the memory the heap is in.

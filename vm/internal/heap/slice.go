@@ -60,6 +60,7 @@ func (h *Heap) GrowSlice(elem uint64, s Slice, n uint64) (Slice, error) {
 		return Slice{}, err
 	}
 	h.m.Copy(at, s.Ptr, s.Len*size)
+	h.Handle(s.Len * size)
 	return Slice{at, s.Len, capacity}, nil
 }
 

@@ -197,8 +197,8 @@ func (h *Heap) inHeap(s *span) bool {
 func (h *Heap) grow(pages uint64) error {
 	r := h.root()
 	end := r.end + pages*mem.PageBytes
-	if end < r.end || end-code.Base > r.limitBytes { // the limit is the run's, and may be lower than this memory's
-		return fmt.Errorf("%w: %w", ErrNoSpace, &mem.LimitError{WantBytes: end - code.Base, LimitBytes: r.limitBytes})
+	if end < r.end || end-code.Base > h.limit { // the limit is the run's, and may be lower than this memory's
+		return fmt.Errorf("%w: %w", ErrNoSpace, &mem.LimitError{WantBytes: end - code.Base, LimitBytes: h.limit})
 	}
 	if err := h.m.Grow(end - code.Base); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
@@ -210,7 +210,7 @@ func (h *Heap) grow(pages uint64) error {
 // takePages is a new span of n pages, in no list and with use useNone. ErrNoSpace leaves the heap as it was.
 func (h *Heap) takePages(n uint64) (uint64, *span, error) {
 	if n == 0 || n > mem.LimitMax/mem.PageBytes {
-		return 0, nil, fmt.Errorf("%w: %w", ErrNoSpace, &mem.LimitError{WantBytes: n * mem.PageBytes, LimitBytes: h.root().limitBytes})
+		return 0, nil, fmt.Errorf("%w: %w", ErrNoSpace, &mem.LimitError{WantBytes: n * mem.PageBytes, LimitBytes: h.limit})
 	}
 	if err := h.reserveSpans(); err != nil {
 		return 0, nil, err

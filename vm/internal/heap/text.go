@@ -60,6 +60,9 @@ func (h *Heap) EqualString(a, b String) (bool, error) {
 		return false, err
 	}
 	y, err := h.bytes(b.Ptr, b.Len)
+	if a.Len >= handledMin {
+		h.Handle(a.Len)
+	}
 	return err == nil && bytes.Equal(x, y), err
 }
 

@@ -1545,7 +1545,7 @@ next:
 		fallthrough
 	case uint8(code.Ret):
 		o := *m64(regs, 0) - code.Base
-		if o-s.Lo >= s.Span {
+		if o-s.Lo >= uint64(uintptr(regs)-uintptr(base))-s.Lo { // below: a return is no safe point, so frames must not lead in a circle
 			goto slow
 		}
 		w := *m64(regs, 8)
