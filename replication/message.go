@@ -67,11 +67,15 @@ func (r *Replica) Send(ctx context.Context, run changes.RunID, id string, body [
 		ref, blocks := block.Split(body)
 		m.Inline, m.Blob, made = nil, &ref, blocks
 	}
-	r.mu.Lock()
-	r.sent[run]++
-	key := record.Key{Kind: record.MessageRecord, Run: run, Lineage: record.Lineage{Actor: r.feed.Writer()}, Number: r.sent[run]}
-	r.mu.Unlock()
-	return r.commitRecords(ctx, []record.Record{{Key: key.String(), Value: record.Encode(m)}}, made)
+	// It is numbered in the window of its commit: a number given before could be lost, when the process is killed, after a later one was written, and all
+	// that came later would wait for it for ever.
+	x := &extra{blocks: made, done: make(chan error, 1)}
+	x.now = func() []record.Record {
+		r.sent[run]++
+		key := record.Key{Kind: record.MessageRecord, Run: run, Lineage: record.Lineage{Actor: r.feed.Writer()}, Number: r.sent[run]}
+		return []record.Record{{Key: key.String(), Value: record.Encode(m)}}
+	}
+	return r.commitExtra(ctx, x)
 }
 
 // Messages gives the messages to a run that are here, from the skip-th on, those that one opening of a peer sent in the order it sent them. The list

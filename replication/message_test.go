@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +145,37 @@ func TestMetaTravels(t *testing.T) {
 	a.Release(p.run)
 	if err := a.SetMeta(ctx, p.run, p.epoch, nil); !errors.Is(err, ErrNotOwner) {
 		t.Errorf("of a run that is not owned: %v", err)
+	}
+}
+
+// TestMessagesAreNumberedAsTheyAreWritten: of messages sent at one time none has a number above one that is written later. A process that is killed between
+// the two would leave a gap that all later messages wait behind.
+func TestMessagesAreNumberedAsTheyAreWritten(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	a := c.create("a")
+	p := start(t, a, 1)
+	p.step(t)
+	ctx := within(t, 20*time.Second)
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			if err := a.Send(ctx, p.run, fmt.Sprint(i), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	var numbers []uint64
+	err := a.feed.Authored(a.feed.Writer(), func(d *record.Delta) bool {
+		for _, e := range d.Elements {
+			if e.Key.Kind == record.MessageRecord {
+				numbers = append(numbers, e.Key.Number)
+			}
+		}
+		return true
+	})
+	if err != nil || len(numbers) != 40 || !slices.IsSorted(numbers) {
+		t.Errorf("written in the order %v, %v", numbers, err)
 	}
 }
 
