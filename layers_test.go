@@ -63,7 +63,7 @@ replication/internal/metrics: +metrics
 replication/internal/feed: replication/internal/block replication/internal/metrics replication/internal/record replication/internal/store +dscrdt +ds +ipld +protobuf
 replication/memnet:
 replication:          changes replication/internal/block replication/internal/feed replication/internal/lease replication/internal/metrics replication/internal/quorum replication/internal/record replication/internal/store +zstd +metrics
-replication/sim:      changes replication replication/internal/store replication/memnet +metrics
+replication/sim:      changes replication replication/internal/store replication/memnet +metrics +sys
 
 tandem:               changes net/ident net/node net/ticket replication vm +metrics
 
@@ -72,8 +72,9 @@ cmd/peer/internal/client: cmd/peer/internal/api
 cmd/peer/internal/daemon: cmd/peer/internal/api changes replication tandem vm +metrics
 cmd/peer/internal/cable:
 cmd/peer/internal/bench:  changes cmd/peer/internal/cable net/ident net/node net/ticket replication +dscrdt +ds +ipld +pebble +libp2p +gossip +metrics
+cmd/peer/internal/trial:  changes replication replication/sim tandem vm
 cmd/peer/internal/demo:   cmd/peer/internal/api cmd/peer/internal/client examples vm
-cmd/peer:             changes changes/laws cmd/peer/internal/api cmd/peer/internal/bench cmd/peer/internal/client cmd/peer/internal/daemon cmd/peer/internal/demo tandem vm +cobra
+cmd/peer:             changes changes/laws cmd/peer/internal/api cmd/peer/internal/bench cmd/peer/internal/client cmd/peer/internal/daemon cmd/peer/internal/demo cmd/peer/internal/trial replication replication/sim tandem vm +cobra
 
 examples:
 examples/primes:

@@ -20,9 +20,16 @@ import (
 
 const crashDir = "TANDEM_REPLICATION_CRASH_DIR"
 
+// OtherMain is what this process does instead of tests, if it was started for something else.
+var OtherMain func()
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		crashChild(dir)
+		return
+	}
+	if OtherMain != nil {
+		OtherMain()
 		return
 	}
 	os.Exit(m.Run())

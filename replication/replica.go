@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -439,7 +440,7 @@ func (r *Replica) apply(records []record.Record, heads []record.BlockHash) {
 	r.tips = heads
 	e := r.table.apply(records)
 	var events []Event
-	for id := range e.advanced {
+	for _, id := range slices.SortedFunc(maps.Keys(e.advanced), changes.RunID.Compare) {
 		w := r.table.runs[id].winner
 		if w.head.Durable != Local {
 			r.heard(id, w.head.Owner, ackOf(w.head)) // the owner has synced what it published

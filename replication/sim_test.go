@@ -1,17 +1,16 @@
 package replication_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"testing"
-	"testing/synctest"
 
+	"github.com/tandemvm/tandem/replication"
 	"github.com/tandemvm/tandem/replication/sim"
 )
 
@@ -23,19 +22,49 @@ var (
 	simPeers  = flag.Int("sim.peers", 0, "number of peers; 0: 3 or 5, drawn from the seed")
 )
 
-// exactly makes the scheduler as predictable as it gets: one thread, no collection in the middle. With GODEBUG=asyncpreemptoff=1
-// in the environment most seeds replay to the byte then.
-func exactly(f func()) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	f()
-	runtime.GC()
+// A process started by a sim.Pool simulates.
+func init() {
+	if !sim.IsWorker() {
+		return
+	}
+	replication.OtherMain = func() {
+		err := sim.Serve(func([]byte) (func([]byte) any, error) {
+			return func(job []byte) any {
+				var c sim.Config
+				if err := json.Unmarshal(job, &c); err != nil {
+					return &sim.Report{Failures: []sim.Failure{{Property: "no failure", Text: err.Error()}}}
+				}
+				return sim.Run(c)
+			}, nil
+		})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 }
 
-// simulate runs one seed in virtual time.
-func simulate(t *testing.T, c sim.Config) (r *sim.Report) {
-	synctest.Test(t, func(t *testing.T) { r = sim.Run(c) })
+// simulate runs one simulation in this process.
+func simulate(c sim.Config) (r *sim.Report) {
+	sim.Bubble(func() { r = sim.Run(c) })
 	return r
+}
+
+// simulateAll runs simulations in processes of their own. A process that dies of one is a failure too.
+func simulateAll(t *testing.T, cs []sim.Config, each func(i int, r *sim.Report)) {
+	err := sim.Pool{}.Each(t.Context(), len(cs), func(i int) any { return cs[i] }, func(i int, data []byte, err error) {
+		r := &sim.Report{}
+		if err == nil {
+			err = json.Unmarshal(data, r)
+		}
+		if err != nil {
+			r.Failures = []sim.Failure{{Property: "no failure", Text: err.Error()}}
+		}
+		each(i, r)
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // foundSeeds once failed, each for a reason of its own that was mended.
@@ -78,55 +107,77 @@ func TestSim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seeds := seedsToRun()
-	turns, takeovers := 0, 0
-	for _, seed := range seeds {
+	var cs []sim.Config
+	for _, seed := range seedsToRun() {
 		c := sim.Config{Seed: seed, Faults: faults, Peers: *simPeers, Durable: *simLevel}
 		if c.Peers == 0 {
 			c.Peers = 3 + int(c.Seed%5/4)*2
 		}
-		if *simSeed != 0 && testing.Verbose() {
-			c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cs = append(cs, c)
+	}
+	t.Logf("seeds from %d", cs[0].Seed)
+	done, turns, takeovers := 0, 0, 0
+	each := func(i int, r *sim.Report) {
+		done, turns, takeovers = done+1, turns+r.Turns, takeovers+r.Takeovers
+		if len(r.Failures) > 0 {
+			complain(t, cs[i], r)
 		}
-		fmt.Fprintf(os.Stderr, "sim: seed %d\n", c.Seed)
-		var r *sim.Report
-		if run := func() { r = simulate(t, c) }; *simSeeds == 0 {
-			exactly(run)
-		} else {
-			run()
-		}
-		turns, takeovers = turns+r.Turns, takeovers+r.Takeovers
-		if len(r.Failures) == 0 {
-			continue
-		}
-		c.Logger = nil
-		small, again := sim.Shrink(c, r, func(c sim.Config) *sim.Report { return simulate(t, c) })
-		t.Errorf("-sim.seed=%d fails:", c.Seed)
-		for _, f := range again.Failures {
-			t.Log(f)
-		}
-		for _, a := range small.Plan {
-			t.Log(a)
+		if done%500 == 0 {
+			fmt.Fprintf(os.Stderr, "sim: %d seeds done, from %d\n", done, cs[0].Seed)
 		}
 	}
-	t.Logf("%d seeds from %d: %d turns, %d takeovers", len(seeds), seeds[0], turns, takeovers)
+	if *simSeed != 0 && testing.Verbose() {
+		cs[0].Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		each(0, simulate(cs[0]))
+	} else {
+		simulateAll(t, cs, each)
+	}
+	t.Logf("%d seeds: %d turns, %d takeovers", done, turns, takeovers)
 }
 
-// TestSimReplays simulates seeds twice and counts those that did the same to the byte of every message. Not all do: the order of the goroutines
-// within one moment of virtual time is the scheduler's.
-func TestSimReplays(t *testing.T) {
-	seeds, same := knownSeeds()[:5], 0
-	for _, seed := range seeds {
-		c := sim.Config{Seed: seed, Faults: sim.All}
-		var a, b *sim.Report
-		exactly(func() { a = simulate(t, c) })
-		exactly(func() { b = simulate(t, c) })
-		if a.Trace == b.Trace {
-			same++
-		}
-		if len(a.Failures) != len(b.Failures) {
-			t.Errorf("seed %d fails %d and %d times", c.Seed, len(a.Failures), len(b.Failures))
-		}
+// complain shrinks a failing simulation and prints what is left of it.
+func complain(t *testing.T, c sim.Config, r *sim.Report) {
+	t.Errorf("-sim.seed=%d fails (%d peers):", c.Seed, c.Peers)
+	for _, f := range r.Failures {
+		t.Log(f)
 	}
-	t.Logf("%d of %d seeds from %d replay exactly", same, len(seeds), seeds[0])
+	small, again := sim.Shrink(c, r, func(c sim.Config) (r *sim.Report) {
+		simulateAll(t, []sim.Config{c}, func(_ int, x *sim.Report) { r = x })
+		return r
+	})
+	t.Log("shrunk:")
+	for _, a := range small.Plan {
+		t.Log(a)
+	}
+	for _, f := range again.Failures {
+		t.Log(f)
+	}
+}
+
+// replayTries is how often a seed is simulated anew until it does what it did. Of 48 seeds on a machine with 20 others at work 45 did the first
+// time: the runtime draws lots in select and in the iteration of maps, and go-ds-crdt and pebble use both.
+const replayTries = 4
+
+// TestSimReplays simulates seeds once, and then again in processes of their own until all that happens is the same, to the byte of every message and its
+// moment.
+func TestSimReplays(t *testing.T) {
+	var cs []sim.Config
+	for _, seed := range knownSeeds()[:6] {
+		cs = append(cs, sim.Config{Seed: seed, Faults: sim.All})
+	}
+	first := map[uint64]*sim.Report{}
+	simulateAll(t, cs, func(i int, r *sim.Report) { first[cs[i].Seed] = r })
+	for try := 0; len(cs) > 0; try++ {
+		if try == replayTries {
+			t.Fatalf("%d seeds of 6 do not replay, the first is %d", len(cs), cs[0].Seed)
+		}
+		var not []sim.Config
+		simulateAll(t, cs, func(i int, r *sim.Report) {
+			if r.Trace != first[cs[i].Seed].Trace || len(r.Failures) > 0 {
+				not = append(not, cs[i])
+			}
+		})
+		t.Logf("%d of %d replay to the byte", len(cs)-len(not), len(cs))
+		cs = not
+	}
 }

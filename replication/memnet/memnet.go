@@ -12,7 +12,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
+	"hash/crc32"
 	"hash/fnv"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -36,7 +39,9 @@ type Network struct {
 	part   map[string]int // partition a peer is in; absent: 0
 	bytes  int64
 	cheap  bool
-	trace  map[link][32]byte
+	begun  time.Time
+	trace  hash.Hash
+	log    io.Writer
 }
 
 // link is one direction of traffic between two peers, gossip apart from streams.
@@ -47,7 +52,7 @@ type link struct {
 
 // New makes a network whose faults are drawn from seed.
 func New(seed uint64) *Network {
-	return &Network{seed: seed, sent: map[link]uint64{}, ports: map[string]*Port{}, part: map[string]int{}, trace: map[link][32]byte{}}
+	return &Network{seed: seed, sent: map[link]uint64{}, ports: map[string]*Port{}, part: map[string]int{}, begun: time.Now(), trace: sha256.New()}
 }
 
 // CheapSignatures makes signatures hashes that anybody could forge: for simulations, where signing would be most of the work.
@@ -61,26 +66,34 @@ func (n *Network) draw(l link) *rand.Rand {
 	return rand.New(rand.NewPCG(n.seed^h.Sum64(), n.sent[l]))
 }
 
-// Trace is a hash over everything that was delivered, link by link, in order: equal for two runs that did the same.
-func (n *Network) Trace() (all [32]byte) {
+// Trace is a hash over everything that was sent and noted, with its time, in order: equal for two runs that did the same.
+func (n *Network) Trace() [32]byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, h := range n.trace {
-		for i, x := range h {
-			all[i] ^= x
-		}
-	}
-	return all
+	return [32]byte(n.trace.Sum(nil))
 }
 
-// note adds a delivered message to the trace. Called with mu held.
+// Note adds something to the trace that happened elsewhere than in the network.
+func (n *Network) Note(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.note(link{}, []byte(text))
+}
+
+// Log writes what goes into the trace to w as well, in a line each.
+func (n *Network) Log(w io.Writer) { n.log = w }
+
+// note adds a message to the trace. Called with mu held.
 func (n *Network) note(l link, data []byte) {
-	before := n.trace[l]
-	h := sha256.New()
-	fmt.Fprint(h, l.from, "\x00", l.to, "\x00", l.stream)
-	h.Write(before[:])
-	h.Write(data)
-	n.trace[l] = [32]byte(h.Sum(nil))
+	if n.log != nil {
+		what := fmt.Sprintf("%d bytes, crc %08x", len(data), crc32.ChecksumIEEE(data))
+		if l == (link{}) {
+			what = string(data)
+		}
+		fmt.Fprintf(n.log, "%v %s>%s stream=%v %s\n", time.Since(n.begun), l.from, l.to, l.stream, what)
+	}
+	fmt.Fprint(n.trace, time.Since(n.begun), l.from, "\x00", l.to, "\x00", l.stream, len(data), "\x00")
+	n.trace.Write(data)
 }
 
 // SetFaults changes the faults from now on.
@@ -141,25 +154,39 @@ func (n *Network) Join(peer string) *Port {
 	return p
 }
 
-// announce tells every port who it is connected to.
+// announce tells every port who it is connected to: at once, or, with delays, each at a moment of its own.
 func (n *Network) announce() {
 	n.mu.Lock()
-	var all []*Port
+	var now []*Port
 	for _, name := range slices.Sorted(maps.Keys(n.ports)) {
-		all = append(all, n.ports[name])
+		p := n.ports[name]
+		if n.faults.DelayMax == 0 {
+			now = append(now, p)
+		} else {
+			time.AfterFunc(n.delay(n.draw(link{to: name})), p.tell)
+		}
 	}
 	n.mu.Unlock()
-	for _, p := range all {
-		peers := p.Peers()
-		p.mu.Lock()
-		var fs []func([]string)
-		for _, f := range p.watch {
-			fs = append(fs, f)
-		}
-		p.mu.Unlock()
-		for _, f := range fs {
-			f(peers)
-		}
+	for _, p := range now {
+		p.tell()
+	}
+}
+
+// tell tells the port's watchers who it is connected to.
+func (p *Port) tell() {
+	p.mu.Lock()
+	var fs []func([]string)
+	for _, id := range slices.Sorted(maps.Keys(p.watch)) {
+		fs = append(fs, p.watch[id])
+	}
+	gone := p.closed
+	p.mu.Unlock()
+	if gone {
+		return
+	}
+	peers := p.Peers()
+	for _, f := range fs {
+		f(peers)
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 var Properties = []string{"convergence", "no torn turn", "causal order", "intent", "one winner", "undisturbed takeover", "inputs once",
 	"lines once", "majority safety", "no trace of voided turns", "acknowledged is kept", "no refusal", "no failure"}
 
-// probe looks at every peer that is up, between two moments: nothing is on its way through a replica then, so what several
+// Look looks at every peer that is up, between two moments: nothing is on its way through a replica then, so what several
 // calls say belongs together.
-func (w *world) probe() {
+func (w *world) Look() {
 	for _, p := range w.peers {
 		if p.r != nil {
 			w.probePeer(p)
@@ -38,14 +38,14 @@ func (w *world) probePeer(p *peer) {
 		heads[fmt.Sprintf("%x", s.Head.Run[:4])] = rank{s.Head.Epoch.Number, s.Head.Turn}
 	}
 	if hits.Int() != sum {
-		w.fail("no torn turn", "%s sees %d hits of %d turns", p.name, hits.Int(), sum)
+		w.Fail("no torn turn", "%s sees %d hits of %d turns", p.Name, hits.Int(), sum)
 	}
 	saw, _, _ := p.r.Merged("sim.Saw")
 	for i := range saw.Len() {
 		e := saw.Entry(i)
 		for run, at := range parseSaw(e.Value.Text()) {
 			if heads[run].less(at) {
-				w.fail("causal order", "%s sees a turn of run %s that saw run %s at %v, and that run at %v", p.name, e.Key.Text(), run, at, heads[run])
+				w.Fail("causal order", "%s sees a turn of run %s that saw run %s at %v, and that run at %v", p.Name, e.Key.Text(), run, at, heads[run])
 			}
 		}
 	}
@@ -79,32 +79,26 @@ func (p *program) check(s *replication.State) error {
 
 const calm = 60 * time.Second
 
-// finish ends the faults, waits until all is done, and checks what is left.
+// finish waits until all is done, and checks what is left.
 func (w *world) finish() {
-	w.net.Heal()
-	f := w.net.Faults()
-	f.Loss, f.Duplicate = 0, 0
-	w.net.SetFaults(f)
 	for _, p := range w.peers {
-		w.restart(p)
-	}
-	for end := time.Now().Add(calm); !w.done(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			break
+		if p.r == nil {
+			return // it did not come up, which was said
 		}
 	}
-	w.probe()
+	w.WaitFor(calm, w.done)
+	w.Look()
 	for _, p := range w.peers {
 		ctx, cancel := context.WithTimeout(context.Background(), calm)
 		if err := p.r.Converged(ctx, len(w.peers)-1); err != nil {
-			w.fail("convergence", "%s: %v: %+v", p.name, err, p.r.Status())
+			w.Fail("convergence", "%s: %v: %+v", p.Name, err, p.r.Status())
 			cancel()
 			return
 		}
 		cancel()
 	}
-	time.Sleep(time.Second) // readers
-	w.probe()
+	w.Wait(100 * time.Millisecond) // readers
+	w.Look()
 	w.compare()
 	for _, p := range w.peers {
 		w.checkPeer(p)
@@ -140,11 +134,11 @@ func (w *world) compare() {
 	}
 	for _, p := range w.peers[1:] {
 		if p.r.Digest() != first.r.Digest() {
-			names, _ := p.r.Differ(context.Background(), first.name)
-			w.fail("convergence", "%s and %s differ in %v", first.name, p.name, names)
+			names, _ := p.r.Differ(context.Background(), first.Name)
+			w.Fail("convergence", "%s and %s differ in %v", first.Name, p.Name, names)
 		}
 		if a, b := heads(first), heads(p); a != b {
-			w.fail("one winner", "%s: %s, %s: %s", first.name, a, p.name, b)
+			w.Fail("one winner", "%s: %s, %s: %s", first.Name, a, p.Name, b)
 		}
 	}
 }
@@ -176,7 +170,7 @@ func (w *world) checkPeer(p *peer) {
 		got[v.Entry(i).Key.Text()] = v.Entry(i).Value.Int()
 	}
 	if !maps.Equal(got, counts) {
-		w.fail("intent", "%s counts %v, the turns that count say %v", p.name, got, counts)
+		w.Fail("intent", "%s counts %v, the turns that count say %v", p.Name, got, counts)
 	}
 	has := map[string]bool{}
 	v, _, _ = p.r.Merged("sim.Tags")
@@ -184,15 +178,15 @@ func (w *world) checkPeer(p *peer) {
 		has[v.Entry(i).Key.Text()] = true
 	}
 	if !maps.Equal(has, tags) {
-		w.fail("intent", "%s has tags %v, the turns that count say %v", p.name, slices.Sorted(maps.Keys(has)), slices.Sorted(maps.Keys(tags)))
+		w.Fail("intent", "%s has tags %v, the turns that count say %v", p.Name, slices.Sorted(maps.Keys(has)), slices.Sorted(maps.Keys(tags)))
 	}
 	if v, _, _ = p.r.Merged("sim.Best"); v.Int() != best {
-		w.fail("intent", "%s has best %d, the turns that count say %d", p.name, v.Int(), best)
+		w.Fail("intent", "%s has best %d, the turns that count say %d", p.Name, v.Int(), best)
 	}
 	if v, _, _ = p.r.Merged("sim.Title"); v.Text() != "" && !title[v.Text()] || v.Text() == "" && len(title) > 0 {
-		w.fail("no trace of voided turns", "%s has the title %q, which no turn that counts wrote", p.name, v.Text())
+		w.Fail("no trace of voided turns", "%s has the title %q, which no turn that counts wrote", p.Name, v.Text())
 	}
-	w.checkMetrics(p)
+	p.CheckRefusals()
 }
 
 func (w *world) checkRun(p *peer, h replication.Head, _ []string) {
@@ -200,15 +194,15 @@ func (w *world) checkRun(p *peer, h replication.Head, _ []string) {
 	defer cancel()
 	s, err := p.r.LoadState(ctx, h.Run)
 	if err != nil {
-		w.fail("undisturbed takeover", "%s: %v", p.name, err)
+		w.Fail("undisturbed takeover", "%s: %v", p.Name, err)
 		return
 	}
 	g := newProgram(h.Name, h.Run, h.Epoch)
 	if err := g.check(s); err != nil || s.Head.Turn != h.Turn {
-		w.fail("undisturbed takeover", "%s, turn %d of %d: %v", p.name, s.Head.Turn, h.Turn, err)
+		w.Fail("undisturbed takeover", "%s, turn %d of %d: %v", p.Name, s.Head.Turn, h.Turn, err)
 	}
 	if h.Name != consumer && !h.Done {
-		w.fail("undisturbed takeover", "%s: run %q never ended, it stands at turn %d in epoch %d of %s", p.name, h.Name, h.Turn, h.Epoch.Number, h.Owner)
+		w.Fail("undisturbed takeover", "%s: run %q never ended, it stands at turn %d in epoch %d of %s", p.Name, h.Name, h.Turn, h.Epoch.Number, h.Owner)
 	}
 }
 
@@ -219,12 +213,14 @@ func (w *world) checkLines(p *peer, inputs []string) {
 		var got []string
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		p.r.Lines(ctx, h.Run, 1, func(l changes.Line) error {
-			got = append(got, string(l.Text))
+			if got = append(got, string(l.Text)); l.Number == h.Lines {
+				cancel()
+			}
 			return nil
 		})
 		cancel()
 		if uint64(len(got)) != h.Lines {
-			w.fail("lines once", "%s gives %d lines of run %q, which has %d; voters %v hold %v", p.name, len(got), h.Name, h.Lines, h.Voters, s.Held)
+			w.Fail("lines once", "%s gives %d lines of run %q, which has %d; voters %v hold %v", p.Name, len(got), h.Name, h.Lines, h.Voters, s.Held)
 		}
 		if h.Name == consumer {
 			w.checkReaders(p, h, got)
@@ -235,12 +231,12 @@ func (w *world) checkLines(p *peer, inputs []string) {
 			have := map[string]bool{}
 			for _, l := range got {
 				if have[l] {
-					w.fail("inputs once", "%s: %q twice", p.name, l)
+					w.Fail("inputs once", "%s: %q twice", p.Name, l)
 				}
 				have[l] = true
 			}
 			if !maps.Equal(want, have) {
-				w.fail("inputs once", "%s: %v were taken, there are %v", p.name, slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(want)))
+				w.Fail("inputs once", "%s: %v were taken, there are %v", p.Name, slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(want)))
 			}
 			continue
 		}
@@ -248,7 +244,7 @@ func (w *world) checkLines(p *peer, inputs []string) {
 		g := newProgram(h.Name, h.Run, h.Epoch)
 		for i, l := range got {
 			if want := lineOf(g.number, uint64(i)+1); l != want {
-				w.fail("lines once", "%s: line %d of run %q is %q", p.name, i+1, h.Name, l)
+				w.Fail("lines once", "%s: line %d of run %q is %q", p.Name, i+1, h.Name, l)
 				break
 			}
 		}
@@ -269,26 +265,9 @@ func (w *world) checkReaders(p *peer, h replication.Head, lines []string) {
 		}
 		for i, l := range given {
 			if i >= len(lines) || lines[i] != l {
-				w.fail("majority safety", "%s was given line %d of run %q as %q, which does not count", k.peer, i+1, h.Name, l)
+				w.Fail("majority safety", "%s was given line %d of run %q as %q, which does not count", k.peer, i+1, h.Name, l)
 				break
 			}
-		}
-	}
-}
-
-// checkMetrics reads the counters that are zero when all peers are honest.
-func (w *world) checkMetrics(p *peer) {
-	all, err := p.metrics.Gather()
-	if err != nil {
-		w.fail("no refusal", "%v", err)
-	}
-	for _, f := range all {
-		name := f.GetName()
-		if !strings.Contains(name, "_zero_") || strings.HasSuffix(name, "skewed_total") || strings.HasSuffix(name, "publish_failures_total") {
-			continue
-		}
-		if n := f.GetMetric()[0].GetCounter().GetValue(); n > 0 {
-			w.fail("no refusal", "%s counts %v %s", p.name, n, name)
 		}
 	}
 }
@@ -315,10 +294,10 @@ func (w *world) checkAcks() {
 	w.mu.Unlock()
 	for k, a := range acks {
 		if n, known := newest[k]; known && n < a.turn {
-			w.fail("acknowledged is kept", "turn %d of %q was acknowledged at %s in epoch %d, turn %d is there", a.turn, a.name, a.peer, k.epoch.Number, n)
+			w.Fail("acknowledged is kept", "turn %d of %q was acknowledged at %s in epoch %d, turn %d is there", a.turn, a.name, a.peer, k.epoch.Number, n)
 		}
-		if n := winners[k.run]; w.level == replication.Majority && n < a.turn {
-			w.fail("majority safety", "turn %d of %q was acknowledged by a majority in epoch %d, the winner stands at %d", a.turn, a.name, k.epoch.Number, n)
+		if n := winners[k.run]; w.Level == replication.Majority && n < a.turn {
+			w.Fail("majority safety", "turn %d of %q was acknowledged by a majority in epoch %d, the winner stands at %d", a.turn, a.name, k.epoch.Number, n)
 		}
 	}
 }

@@ -3,40 +3,19 @@ package sim
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication"
-	"github.com/tandemvm/tandem/replication/internal/store"
-	"github.com/tandemvm/tandem/replication/memnet"
 )
 
-// clock is a peer's wall clock, wrong by an amount.
-type clock struct{ skew atomic.Int64 }
-
-func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }
-func (c *clock) NewTicker(d time.Duration) (<-chan time.Time, func()) {
-	t := time.NewTicker(d)
-	return t.C, t.Stop
-}
-
-// peer is one computer: a disk, a clock, and while it is up a replica and what an embedder does with it.
+// peer is what lives at a place: while it is up a replica and what an embedder does with it.
 type peer struct {
-	w     *world
-	name  string
-	disk  *store.Disk
-	clock *clock
-	lives int
+	*Place
+	w *world
 
 	r       *replication.Replica // nil: down
-	port    *memnet.Port
-	metrics *prometheus.Registry
 	ctx     context.Context
 	cancel  context.CancelFunc
 	tasks   chan struct{} // closed when the embedder's goroutine has ended
@@ -70,47 +49,23 @@ const (
 	takeTimeout = 3 * time.Second
 )
 
-// random is the peer's source of randomness in its present life.
-func (p *peer) random() io.Reader {
-	var seed [32]byte
-	copy(seed[:], fmt.Sprintf("%x %s %d", p.w.c.Seed, p.name, p.lives))
-	return rand.NewChaCha8(seed)
-}
-
-func (p *peer) config() replication.Config {
-	p.lives++
-	p.port = p.w.net.Join(p.name)
-	p.metrics = prometheus.NewRegistry()
-	c := replication.Config{Dir: "/" + p.name, FS: p.disk.FS(), Transport: p.port, Secret: []byte("simulated"), Standby: true, Clock: p.clock, Random: p.random(),
-		Metrics: p.metrics, FlushInterval: 2 * time.Millisecond, BeatInterval: 50 * time.Millisecond, Lease: 300 * time.Millisecond}
-	if p.w.rnd("retain").IntN(3) > 0 {
-		c.Retain = 2 << 10 // compactions all the time
-	}
-	odd := p.w.rnd("odd", p.name, fmt.Sprint(p.lives)) // so that few things happen at the same moment
-	c.FlushInterval += time.Duration(odd.IntN(10000))
-	c.BeatInterval += time.Duration(odd.IntN(100000))
-	if p.w.c.Logger != nil {
-		c.Logger = p.w.c.Logger.With("peer", p.name)
-	}
-	return c
-}
-
-// up starts the replica and the embedder.
-func (p *peer) up() error {
+// Rise starts the replica and the embedder.
+func (w *world) Rise(place *Place) error {
+	p := w.peers[place.Number]
 	var err error
 	ctx := context.Background()
-	cfg := p.config()
-	if p.w.sandbox == (replication.SandboxID{}) {
+	cfg := place.Config()
+	if w.sandbox == (replication.SandboxID{}) {
 		p.r, err = replication.Create(ctx, cfg, replication.Genesis{Name: "simulated", Variables: variables}, []byte("the image"))
 	} else {
-		cfg.Sandbox = p.w.sandbox
+		cfg.Sandbox = w.sandbox
 		p.r, err = replication.Open(ctx, cfg)
 	}
 	if err != nil {
 		p.r = nil
 		return err
 	}
-	p.w.sandbox = p.r.Sandbox()
+	w.sandbox = p.r.Sandbox()
 	p.owned, p.taking, p.taken = map[changes.RunID]*owned{}, map[changes.RunID]bool{}, make(chan taken, 64)
 	p.calls = make(chan func())
 	p.readers = nil
@@ -121,30 +76,24 @@ func (p *peer) up() error {
 	return nil
 }
 
-// down stops the peer. crash: nothing leaves it from this moment on, and its disk keeps only what was synced, and of the rest
-// a share drawn from rnd.
-func (p *peer) down(crash bool, rnd *rand.Rand) {
-	after := p.disk
-	if crash {
-		p.port.Close()
-		after = p.disk.Crash([]int{0, 50, 100}[rnd.IntN(3)], rnd)
-	}
+// Fall ends the embedder and the replica.
+func (w *world) Fall(place *Place, crash bool) {
+	p := w.peers[place.Number]
 	p.cancel()
 	<-p.tasks
 	for _, done := range p.readers {
 		<-done
 	}
 	if err := p.r.Close(); err != nil && !crash {
-		p.w.fail("no failure", "%s: close: %v", p.name, err)
+		w.Fail("no failure", "%s: close: %v", p.Name, err)
 	}
-	p.port.Close()
-	p.r, p.disk = nil, after
+	p.r = nil
 }
 
 // embed is what package tandem does for a real peer: execute the runs owned here turn by turn, take over those whose owner is gone.
 func (p *peer) embed(ctx context.Context, r *replication.Replica) {
 	defer close(p.tasks)
-	t := time.NewTicker(tick + time.Duration(p.w.rnd("embed", p.name).IntN(1000)))
+	t := time.NewTicker(tick + time.Duration(p.w.Random("embed", p.Name).IntN(1000)))
 	defer t.Stop()
 	for {
 		select {
@@ -178,7 +127,7 @@ func (p *peer) event(ctx context.Context, r *replication.Replica, e replication.
 	case replication.HeadAdvanced:
 		p.follow(ctx, r, e.Run)
 	case replication.Failed:
-		p.w.fail("no failure", "%s: %v", p.name, e.Err)
+		p.w.Fail("no failure", "%s: %v", p.Name, e.Err)
 	}
 }
 
@@ -209,11 +158,11 @@ func (p *peer) adopt(r *replication.Replica, x taken) {
 	if x.err != nil {
 		return // too late, cut off, or continued elsewhere
 	}
-	p.w.count(&p.w.report.Takeovers)
+	p.w.Count(func(r *Report) { r.Takeovers++ })
 	g := newProgram(x.s.Head.Name, x.run, x.s.Head.Epoch)
 	g.turn, g.lines = x.s.Head.Turn, x.s.Head.Lines
 	if err := g.check(x.s); err != nil {
-		p.w.fail("no torn turn", "%s takes over: %v", p.name, err)
+		p.w.Fail("no torn turn", "%s takes over: %v", p.Name, err)
 		return
 	}
 	p.owned[x.run] = &owned{p: g}
@@ -225,7 +174,7 @@ func (p *peer) turns(r *replication.Replica) {
 		o := p.owned[id]
 		if err := p.settle(o); err != nil {
 			if !errors.Is(err, replication.ErrSuperseded) && !errors.Is(err, replication.ErrNotOwner) {
-				p.w.fail("no failure", "%s: %v", p.name, err)
+				p.w.Fail("no failure", "%s: %v", p.Name, err)
 			}
 			delete(p.owned, id)
 			continue
@@ -258,7 +207,7 @@ func (p *peer) turn(r *replication.Replica, o *owned) {
 	}
 	if err != nil {
 		if !errors.Is(err, replication.ErrNotOwner) {
-			p.w.fail("no failure", "%s: pull: %v", p.name, err)
+			p.w.Fail("no failure", "%s: pull: %v", p.Name, err)
 		}
 		return
 	}
@@ -269,12 +218,12 @@ func (p *peer) turn(r *replication.Replica, o *owned) {
 	done, err := r.SubmitTurn(t)
 	if err != nil {
 		if !errors.Is(err, replication.ErrSuperseded) && !errors.Is(err, replication.ErrNotOwner) {
-			p.w.fail("no failure", "%s: turn %d: %v", p.name, t.Number, err)
+			p.w.Fail("no failure", "%s: turn %d: %v", p.Name, t.Number, err)
 		}
 		delete(p.owned, o.p.run)
 		return
 	}
-	p.w.count(&p.w.report.Turns)
+	p.w.Count(func(r *Report) { r.Turns++ })
 	o.flight = append(o.flight, flight{t.Number, done})
 }
 
@@ -286,7 +235,7 @@ func (p *peer) settle(o *owned) error {
 			if err != nil {
 				return err
 			}
-			p.w.acknowledged(p.name, o.p, o.flight[0].turn)
+			p.w.acknowledged(p.Name, o.p, o.flight[0].turn)
 			o.flight = o.flight[1:]
 		default:
 			return nil
@@ -306,7 +255,7 @@ func (p *peer) call(f func()) {
 func (p *peer) start(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
 	defer cancel()
-	id, epoch, err := p.r.StartRun(ctx, replication.RunStart{Name: name, Durable: p.w.level})
+	id, epoch, err := p.r.StartRun(ctx, replication.RunStart{Name: name, Durable: p.w.Level})
 	if err != nil {
 		return // it has no genesis yet
 	}
@@ -315,7 +264,7 @@ func (p *peer) start(name string) {
 
 // follow reads a run's lines as they come, once from this life of the peer.
 func (p *peer) follow(ctx context.Context, r *replication.Replica, run changes.RunID) {
-	key := follower{p.name, p.lives, run}
+	key := follower{p.Name, p.Lives, run}
 	if !p.w.follow(key) {
 		return
 	}

@@ -19,90 +19,105 @@ type Action struct {
 func (a Action) String() string { return fmt.Sprintf("%v %s %d %d", a.At, a.Kind, a.Peer, a.Arg) }
 
 // drawPlan draws what happens: runs begin early, faults at any time.
-func drawPlan(c Config, rnd *rand.Rand) (plan []Action) {
-	at := func(share float64) time.Duration {
-		first := 200 * time.Millisecond
-		return first + time.Duration(rnd.Float64()*share*float64(c.Chaos-first))
-	}
+func (w *world) drawPlan(rnd *rand.Rand) (plan []Action) {
+	c := w.Config
 	for i := range 1 + rnd.IntN(c.Peers+1) {
-		plan = append(plan, Action{at(0.3), "start", rnd.IntN(c.Peers), 10 + rnd.IntN(60) + i})
+		plan = append(plan, Action{c.moment(rnd, 0.3), "start", rnd.IntN(c.Peers), 10 + rnd.IntN(60) + i})
 	}
-	plan = append(plan, Action{at(0.2), "consume", rnd.IntN(c.Peers), 0})
-	kinds := []string{}
-	for _, k := range []struct {
-		f     Faults
-		kinds []string
-	}{{Partition, []string{"cut", "cut", "heal"}}, {Crash, []string{"crash", "stop", "restart", "restart"}}, {Skew, []string{"skew", "steal"}}} {
-		if c.Faults&k.f != 0 && rnd.IntN(4) > 0 {
-			kinds = append(kinds, k.kinds...)
-		}
-	}
-	if len(kinds) > 0 {
-		for range rnd.IntN(16) {
-			a := Action{at(1), kinds[rnd.IntN(len(kinds))], rnd.IntN(c.Peers), 0}
-			switch a.Kind {
-			case "cut":
-				a.Arg = 1 + rnd.IntN(1<<c.Peers-2)
-			case "skew":
-				a.Arg = rnd.IntN(4000) - 2000
-			case "crash", "steal":
-				a.Arg = rnd.IntN(1 << 30)
-			}
-			plan = append(plan, a)
-		}
-	}
+	plan = append(plan, Action{c.moment(rnd, 0.2), "consume", rnd.IntN(c.Peers), 0})
+	plan = append(plan, c.drawFaults(rnd, "steal")...)
 	slices.SortStableFunc(plan, func(a, b Action) int { return cmp.Compare(a.At, b.At) })
 	return plan
 }
 
-func (w *world) act(a Action) {
-	p := w.peers[a.Peer]
+// DrawFaults draws what goes wrong at which moment, sorted.
+func (c Config) DrawFaults(rnd *rand.Rand) []Action {
+	plan := c.drawFaults(rnd)
+	slices.SortStableFunc(plan, func(a, b Action) int { return cmp.Compare(a.At, b.At) })
+	return plan
+}
+
+// drawFaults draws faults; wild are the kinds of a peer whose clock runs wild.
+func (c Config) drawFaults(rnd *rand.Rand, wild ...string) (plan []Action) {
+	kinds := []string{}
+	for _, k := range []struct {
+		f     Faults
+		kinds []string
+	}{{Partition, []string{"cut", "cut", "heal"}}, {Crash, []string{"crash", "stop", "restart", "restart"}}, {Skew, append([]string{"skew"}, wild...)}} {
+		if c.Faults&k.f != 0 && rnd.IntN(4) > 0 && (k.f != Partition || c.Peers > 1) {
+			kinds = append(kinds, k.kinds...)
+		}
+	}
+	if len(kinds) == 0 {
+		return nil
+	}
+	for range rnd.IntN(16) {
+		a := Action{c.moment(rnd, 1), kinds[rnd.IntN(len(kinds))], rnd.IntN(c.Peers), 0}
+		switch a.Kind {
+		case "cut":
+			a.Arg = 1 + rnd.IntN(1<<c.Peers-2)
+		case "skew":
+			a.Arg = rnd.IntN(4000) - 2000
+		case "crash", "steal":
+			a.Arg = rnd.IntN(1 << 30)
+		}
+		plan = append(plan, a)
+	}
+	return plan
+}
+
+// moment draws one of the first share of the time in which things go wrong.
+func (c Config) moment(rnd *rand.Rand, share float64) time.Duration {
+	first := 200 * time.Millisecond
+	return first + time.Duration(rnd.Float64()*share*float64(c.Chaos-first))
+}
+
+// act does what makes things go wrong, and leaves the rest to the cast.
+func (s *Stage) act(a Action) {
+	p := s.Places[a.Peer]
 	switch a.Kind {
-	case "start":
-		if p.r != nil {
-			p.call(func() { p.start(fmt.Sprintf("worker %d until %d", w.runs(), a.Arg)) })
-		}
-	case "consume":
-		if p.r != nil {
-			p.call(func() { p.start(consumer) })
-		}
 	case "cut":
 		var side []string
-		for i, q := range w.peers {
+		for i, q := range s.Places {
 			if a.Arg>>i&1 == 1 {
-				side = append(side, q.name)
+				side = append(side, q.Name)
 			}
 		}
-		w.net.Split(side)
+		s.Net.Split(side)
 	case "heal":
-		w.net.Heal()
+		s.Net.Heal()
 	case "crash":
-		if p.r != nil {
-			p.down(true, rand.New(rand.NewPCG(uint64(a.Arg), 0)))
+		if p.Up {
+			s.crash(p, rand.New(rand.NewPCG(uint64(a.Arg), 0)))
 		}
 	case "stop":
-		if p.r != nil {
-			p.down(false, nil)
+		if p.Up {
+			s.fall(p, false)
 		}
 	case "restart":
-		w.restart(p)
+		s.restart(p)
 	case "skew":
-		p.clock.skew.Store(int64(time.Duration(a.Arg) * time.Millisecond))
-	case "steal":
-		if p.r != nil {
-			p.call(func() { p.steal(a.Arg) })
-		}
+		p.Clock.skew.Store(int64(time.Duration(a.Arg) * time.Millisecond))
 	default:
-		panic("BUG: action " + a.Kind)
+		s.cast.Act(a)
 	}
 }
 
-func (w *world) restart(p *peer) {
-	if p.r != nil {
+// Act does what belongs to the program of this package.
+func (w *world) Act(a Action) {
+	p := w.peers[a.Peer]
+	if p.r == nil {
 		return
 	}
-	if err := p.up(); err != nil {
-		w.fail("no failure", "%s comes up: %v", p.name, err)
+	switch a.Kind {
+	case "start":
+		p.call(func() { p.start(fmt.Sprintf("worker %d until %d", w.runs(), a.Arg)) })
+	case "consume":
+		p.call(func() { p.start(consumer) })
+	case "steal":
+		p.call(func() { p.steal(a.Arg) })
+	default:
+		panic("BUG: action " + a.Kind)
 	}
 }
 

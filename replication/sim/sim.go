@@ -2,26 +2,25 @@
 // from one seed, and checks what must hold whatever happens. The code under test is the production code: only the network
 // (memnet), the disk (in memory, losing what was not synced), the clock and the source of randomness are given to it.
 //
-// A simulation must run inside a bubble of testing/synctest: time passes only when nothing is left to do, so each message and each tick
-// is worked off before the next. The order of goroutines within one such moment is the scheduler's; it rarely shows, and
-// Report.Trace says whether two runs were the same to the byte.
+// A simulation must run inside a Bubble: time passes only when nothing is left to do, so each message and each tick is worked off before the next.
+// The order of goroutines within one such moment is the scheduler's; in the processes of a Pool it is the same each time, and Report.Trace says whether two
+// runs were the same to the byte.
 //
-// Costs: some 100 ms a simulated second of three peers on one core.
+// Stage is the world that fails; Run plays on it a small program of its own, of which is known what every state must be (see Properties). Whoever wants something
+// else to live there gives a Cast of his own.
+//
+// Costs: some 50 ms a simulated second of three peers on one core.
 package sim
 
 import (
 	"fmt"
-	"hash/fnv"
+	"io"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication"
-	"github.com/tandemvm/tandem/replication/internal/store"
-	"github.com/tandemvm/tandem/replication/memnet"
 )
 
 // Faults are what may go wrong.
@@ -60,6 +59,20 @@ next:
 	return f, nil
 }
 
+// String is what ParseFaults reads.
+func (f Faults) String() string {
+	var words []string
+	for i, n := range faultNames {
+		if f>>i&1 == 1 {
+			words = append(words, n)
+		}
+	}
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ",")
+}
+
 // Config is one simulation.
 type Config struct {
 	Seed    uint64
@@ -69,14 +82,24 @@ type Config struct {
 	Durable string        // level of all runs: local, majority or a number; "": drawn from the seed
 	Plan    []Action      // instead of the one drawn from the seed
 
-	Logger *slog.Logger // of the replicas; nil: discard
+	Logger *slog.Logger `json:"-"` // of the replicas; nil: discard
+	Events io.Writer    `json:"-"` // a line for all that goes into Report.Trace; nil: discard
+}
+
+func (c *Config) fillIn() {
+	if c.Peers == 0 {
+		c.Peers = 3
+	}
+	if c.Chaos == 0 {
+		c.Chaos = 4 * time.Second
+	}
 }
 
 // Report is what a simulation found.
 type Report struct {
 	Failures  []Failure
 	Plan      []Action
-	Trace     changes.Hash // of all messages
+	Trace     changes.Hash // of all that happened
 	Turns     int
 	Takeovers int
 	Virtual   time.Duration
@@ -87,18 +110,13 @@ type Failure struct{ Property, Text string }
 
 func (f Failure) String() string { return f.Property + ": " + f.Text }
 
-// world is a running simulation.
+// world is a running simulation of the program of this package.
 type world struct {
-	c       Config
-	net     *memnet.Network
+	*Stage
 	peers   []*peer
 	sandbox replication.SandboxID
-	begun   time.Time
-	level   replication.Level
 
-	mu      sync.Mutex
-	report  *Report
-	acks    map[lineage]ack
+	acks    map[lineage]ack // guarded by Stage.mu, as the rest
 	lines   map[follower][]string
 	workers int
 }
@@ -120,21 +138,6 @@ type follower struct {
 	peer string
 	life int
 	run  changes.RunID
-}
-
-func (w *world) fail(property, format string, a ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f := Failure{property, fmt.Sprintf("%v: ", time.Since(w.begun)) + fmt.Sprintf(format, a...)}
-	if len(w.report.Failures) < 20 {
-		w.report.Failures = append(w.report.Failures, f)
-	}
-}
-
-func (w *world) count(n *int) {
-	w.mu.Lock()
-	*n++
-	w.mu.Unlock()
 }
 
 func (w *world) acknowledged(peer string, p *program, turn uint64) {
@@ -163,86 +166,25 @@ func (w *world) line(k follower, l changes.Line) {
 	w.lines[k] = append(w.lines[k], string(l.Text))
 	w.mu.Unlock()
 	if l.Number != n {
-		w.fail("lines once", "%s is given line %d after %d", k.peer, l.Number, n-1)
+		w.Fail("lines once", "%s is given line %d after %d", k.peer, l.Number, n-1)
 	}
 }
 
-// rnd is a source of randomness for one purpose.
-func (w *world) rnd(purpose ...string) *rand.Rand {
-	h := fnv.New64a()
-	for _, p := range purpose {
-		h.Write([]byte(p + "\x00"))
-	}
-	return rand.New(rand.NewPCG(w.c.Seed, h.Sum64()))
-}
-
-// Run simulates. It must be called inside a bubble of testing/synctest.
+// Run simulates. It must be called inside a Bubble.
 func Run(c Config) *Report {
-	if c.Peers == 0 {
-		c.Peers = 3
+	s, err := NewStage(c)
+	if err != nil {
+		return &Report{Failures: []Failure{{"no failure", err.Error()}}}
 	}
-	if c.Chaos == 0 {
-		c.Chaos = 4 * time.Second
+	w := &world{Stage: s, acks: map[lineage]ack{}, lines: map[follower][]string{}}
+	for _, p := range s.Places {
+		w.peers = append(w.peers, &peer{w: w, Place: p})
 	}
-	w := &world{c: c, net: memnet.New(c.Seed), begun: time.Now(), report: &Report{}, acks: map[lineage]ack{}, lines: map[follower][]string{}}
-	w.net.CheapSignatures()
-	level := c.Durable
-	if level == "" {
-		level = []string{"local", "majority", "2"}[w.rnd("level").IntN(3)]
+	plan := c.Plan
+	if plan == nil {
+		plan = w.drawPlan(s.Random("plan"))
 	}
-	var err error
-	if w.level, err = replication.ParseLevel(level); err != nil {
-		w.fail("no failure", "%v", err)
-		return w.report
-	}
-	draw := w.rnd("plan")
-	plan := drawPlan(c, draw)
-	if c.Plan != nil {
-		plan = c.Plan
-	}
-	w.report.Plan = plan
-	for i := range c.Peers {
-		w.peers = append(w.peers, &peer{w: w, name: fmt.Sprintf("p%d", i), disk: store.NewDisk(), clock: &clock{}})
-	}
-	w.setFaults()
-	for i, p := range w.peers {
-		if err := p.up(); err != nil {
-			w.fail("no failure", "%s: %v", p.name, err)
-			return w.report
-		}
-		time.Sleep(time.Duration(10+i)*time.Millisecond + time.Duration(w.rnd("start", p.name).IntN(1000)))
-	}
-	for _, a := range plan {
-		time.Sleep(a.At - time.Since(w.begun))
-		w.act(a)
-		w.probe()
-	}
-	time.Sleep(c.Chaos - time.Since(w.begun))
+	s.Play(w, plan)
 	w.finish()
-	for _, p := range w.peers {
-		if p.r != nil {
-			p.down(false, nil)
-		}
-	}
-	w.report.Trace = w.net.Trace()
-	w.report.Virtual = time.Since(w.begun)
-	time.Sleep(time.Minute) // timers of messages under way
-	return w.report
-}
-
-// setFaults makes the network as bad as the seed says.
-func (w *world) setFaults() {
-	rnd := w.rnd("faults")
-	f := memnet.Faults{DelayMin: 200 * time.Microsecond, DelayMax: time.Millisecond}
-	some := func(x Faults) bool { return w.c.Faults&x != 0 && rnd.IntN(2) == 0 }
-	if some(Loss) {
-		f.Loss = rnd.Float64() * 0.3
-	}
-	if some(Duplicate) {
-		f.Duplicate = rnd.Float64() * 0.3
-	}
-	if some(Reorder) {
-		f.DelayMax = time.Duration(1+rnd.IntN(40)) * time.Millisecond
-	}
-	w.net.SetFaults(f)
+	return s.End()
 }

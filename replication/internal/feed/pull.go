@@ -245,7 +245,7 @@ func (a *answer) end() {
 	}
 	a.f.mu.Lock()
 	defer a.f.mu.Unlock()
-	for _, d := range slices.Collect(maps.Values(a.f.waiting)) {
+	for _, d := range a.f.inOrder() {
 		if a.f.waiting[d.Hash] != nil && d.Seq <= a.f.jump[d.Actor]+1 {
 			a.f.place(d) // it waited for one that is left out
 		}
@@ -329,11 +329,16 @@ func (f *Feed) missing(heads []record.BlockHash) (out [][]byte) {
 	return out
 }
 
+// inOrder are the deltas that wait, in an order that is the same each time. Called with mu held.
+func (f *Feed) inOrder() []*record.Delta {
+	return slices.SortedFunc(maps.Values(f.waiting), func(a, b *record.Delta) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+}
+
 // fetchBlobs gets the blobs of deltas that wait for nothing else.
 func (f *Feed) fetchBlobs(ctx context.Context, peer string) error {
 	f.mu.Lock()
 	var list []*record.Delta
-	for _, d := range f.waiting {
+	for _, d := range f.inOrder() {
 		if !slices.ContainsFunc(d.Parents, func(p record.BlockHash) bool { return !f.known(p) }) {
 			list = append(list, d)
 		}

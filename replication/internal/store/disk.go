@@ -1,7 +1,11 @@
 package store
 
 import (
+	"errors"
+	"io"
+	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -46,7 +50,92 @@ func (d *Disk) FS() FS { return d.fs }
 func (d *Disk) FailAfter(n int) { d.fail.Store(int64(n)) }
 
 // Crash returns the disk as it is found after a power loss at this moment: everything synced, and of the rest each block
-// with the given probability in percent. The old disk goes on existing for whoever still writes to it.
+// with the given probability in percent. The old disk goes on existing for whoever still writes to it. What is kept follows from rnd: the file
+// system's own way of losing power walks its maps, whose order is another each time, so it is asked for all and for nothing only.
 func (d *Disk) Crash(keepPercent int, rnd *rand.Rand) *Disk {
-	return diskOver(d.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keepPercent, RNG: rnd}))
+	synced := d.mem.CrashClone(vfs.CrashCloneCfg{})
+	if keepPercent <= 0 {
+		return diskOver(synced)
+	}
+	all := d.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
+	if keepPercent >= 100 {
+		return diskOver(all)
+	}
+	if err := keepSome(synced, all, "/", keepPercent, rnd); err != nil {
+		panic("BUG: store: a disk in memory fails: " + err.Error())
+	}
+	return diskOver(synced)
+}
+
+// keepSome adds to dir on disk what each file of the other one, which has all of them, has more: each new file, and of each file each block, with the
+// given probability.
+func keepSome(disk, other *vfs.MemFS, dir string, percent int, rnd *rand.Rand) error {
+	names, err := other.List(dir)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		path := other.PathJoin(dir, name)
+		info, err := other.Stat(path)
+		if err != nil {
+			return err
+		}
+		_, absent := disk.Stat(path)
+		if absent != nil && rnd.IntN(100) >= percent {
+			continue
+		}
+		if info.IsDir() {
+			err = errors.Join(disk.MkdirAll(path, 0o700), keepSome(disk, other, path, percent, rnd))
+		} else {
+			err = keepBlocks(disk, other, path, percent, rnd)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return syncDir(disk, dir)
+}
+
+const diskBlockBytes = 4096
+
+func keepBlocks(disk, other *vfs.MemFS, path string, percent int, rnd *rand.Rand) error {
+	has, err := contents(disk, path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	full, err := contents(other, path)
+	if err != nil {
+		return err
+	}
+	for from := 0; from < len(full); from += diskBlockBytes {
+		to := min(from+diskBlockBytes, len(full))
+		if rnd.IntN(100) < percent {
+			has = append(has, make([]byte, max(0, to-len(has)))...)
+			copy(has[from:], full[from:to])
+		}
+	}
+	f, err := disk.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(has)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func contents(disk *vfs.MemFS, path string) ([]byte, error) {
+	f, err := disk.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+func syncDir(disk *vfs.MemFS, dir string) error {
+	f, err := disk.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
