@@ -216,7 +216,7 @@ func (r *Run) failed(ctx context.Context, f *vm.Failure) (*vm.Turn, error) {
 		wait := retryFirst << r.tries
 		r.tries++
 		r.s.tell(Event{Kind: RunRetries, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: f.Text})
-		return nil, r.idle(ctx, time.Now().Add(wait), nil)
+		return nil, r.idle(ctx, r.s.now().Add(wait), nil)
 	}
 	r.tries = 0
 	p := Paused{Reason: cut(f.Reason, pauseReasonMax), Text: cut(string(f.Text), pauseTextMax), Turn: r.turn}

@@ -78,7 +78,11 @@ func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
 }
 
 func (s *Sandbox) machineConfig(args []string) vm.Config {
-	return vm.Config{Args: args, Grants: s.cfg.Grants, Limits: s.cfg.Limits}
+	c := vm.Config{Args: args, Grants: s.cfg.Grants, Limits: s.cfg.Limits}
+	if s.sim != nil {
+		c.Clock = s.sim.Clock
+	}
+	return c
 }
 
 // execute starts the goroutine that drives r.
@@ -388,6 +392,7 @@ func (r *Run) oneTurn(ctx context.Context) (*vm.Turn, vm.Stop, error) {
 		}
 		return nil, stop, fmt.Errorf("tandem: turn %d of run %s was taken back: %w", r.turn+1, r.name, err)
 	}
+	r.s.pace(ctx, r.machine.Instructions()-before)
 	if stop.End == vm.EndIdle && r.machine.Instructions() == before {
 		return nil, stop, r.machine.FailTurn()
 	}
@@ -404,7 +409,7 @@ func (r *Run) submission(t *vm.Turn) replication.Turn {
 func (r *Run) idle(ctx context.Context, wake time.Time, touched <-chan struct{}) error {
 	var due <-chan time.Time
 	if !wake.IsZero() {
-		t := time.NewTimer(time.Until(wake))
+		t := time.NewTimer(wake.Sub(r.s.now()))
 		defer t.Stop()
 		due = t.C
 	}

@@ -35,6 +35,7 @@ type Sandbox struct {
 	peer    *Peer
 	own     bool // peer was made for this sandbox alone
 	room    *node.Room
+	sim     *Simulation // nil: a real peer; else peer and room are nil
 	replica *replication.Replica
 	program *vm.Program
 	name    string
@@ -64,20 +65,25 @@ func Create(ctx context.Context, cfg Config, program *vm.Program, name string) (
 		return nil, err
 	}
 	s.program, s.name = program, name
-	g := replication.Genesis{Program: program.Hash(), Name: name}
-	for _, v := range program.Variables() {
-		g.Variables = append(g.Variables, replication.Variable{Name: v.Name, Rule: v.Rule, Type: v.Type, Initial: v.Initial})
-	}
 	t, err := ticket.New([32]byte{}, program.Hash())
 	if err != nil {
 		return nil, s.fail(err)
 	}
 	rc := s.replicaConfig(l, t)
-	if s.replica, err = replication.Create(ctx, rc, g, program.Encode()); err != nil {
+	if s.replica, err = replication.Create(ctx, rc, genesis(program, name), program.Encode()); err != nil {
 		return nil, s.fail(err)
 	}
 	t.Sandbox = s.replica.Sandbox()
 	return s.enter(l, t)
+}
+
+// genesis is the first record of a sandbox for program.
+func genesis(program *vm.Program, name string) replication.Genesis {
+	g := replication.Genesis{Program: program.Hash(), Name: name}
+	for _, v := range program.Variables() {
+		g.Variables = append(g.Variables, replication.Variable{Name: v.Name, Rule: v.Rule, Type: v.Type, Initial: v.Initial})
+	}
+	return g
 }
 
 // Join takes part in the sandbox that a ticket invites to. With no store in cfg.Dir it makes an empty one and fetches the
@@ -141,27 +147,33 @@ func open(cfg Config) (*Sandbox, *link, error) {
 	if cfg.Dir == "" {
 		return nil, nil, fmt.Errorf("%w: Config.Dir is empty", ErrStore)
 	}
+	s := newSandbox(cfg)
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("tandem: %w", err)
+	}
+	s.peer, s.own = cfg.Peer, cfg.Peer == nil
+	if s.own {
+		var err error
+		s.peer, err = Listen(PeerConfig{Dir: cfg.Dir, Listen: cfg.Listen, MDNS: cfg.MDNS, Logger: s.log, Metrics: cfg.Metrics})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return s, &link{id: s.peer.id}, nil
+}
+
+// newSandbox is one that is not connected to anything.
+func newSandbox(cfg Config) *Sandbox {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.TurnWords == 0 {
 		cfg.TurnWords = turnWordsDefault
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("tandem: %w", err)
-	}
-	p, own := cfg.Peer, cfg.Peer == nil
-	if own {
-		var err error
-		p, err = Listen(PeerConfig{Dir: cfg.Dir, Listen: cfg.Listen, MDNS: cfg.MDNS, Logger: cfg.Logger, Metrics: cfg.Metrics})
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	s := &Sandbox{cfg: cfg, log: cfg.Logger, peer: p, own: own, runs: map[changes.RunID]*Run{}, taking: map[changes.RunID]bool{},
+	s := &Sandbox{cfg: cfg, log: cfg.Logger, runs: map[changes.RunID]*Run{}, taking: map[changes.RunID]bool{},
 		touched: make(chan struct{}), events: make(chan Event, 256), quiet: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	return s, &link{id: p.id}, nil
+	return s
 }
 
 func (s *Sandbox) replicaConfig(l *link, t *ticket.Ticket) replication.Config {
@@ -197,10 +209,15 @@ func (s *Sandbox) enter(l *link, t *ticket.Ticket) (*Sandbox, error) {
 	}
 	s.room = room
 	l.attach(room)
+	s.begin()
+	return s, nil
+}
+
+// begin follows the replica.
+func (s *Sandbox) begin() {
 	s.work.Add(2)
 	go s.follow()
 	go s.notify()
-	return s, nil
 }
 
 // membersKept bounds the addresses in the ticket file, as the format of tickets does.
@@ -253,7 +270,7 @@ func (s *Sandbox) fetch(ctx context.Context) (*Sandbox, error) {
 		s.Close()
 		return nil, fmt.Errorf("tandem: the program could not be fetched: %w", err)
 	}
-	p, err := vm.DecodeProgram(image)
+	p, err := s.decode(image, g)
 	if err == nil && p.Hash() != g.Program {
 		err = fmt.Errorf("%w: its hash is %v, the sandbox names %v", ErrProgram, p.Hash(), g.Program)
 	}
@@ -317,7 +334,12 @@ func (s *Sandbox) Connect(ctx context.Context, addrs []string) error {
 }
 
 // Peers are the members connected now, sorted.
-func (s *Sandbox) Peers() []string { return s.room.Peers() }
+func (s *Sandbox) Peers() []string {
+	if s.sim != nil {
+		return s.sim.Replica.Transport.Peers()
+	}
+	return s.room.Peers()
+}
 
 // Cut is Peer.Cut.
 func (s *Sandbox) Cut(peers ...string) error { return s.peer.Cut(peers...) }
@@ -393,7 +415,9 @@ func (s *Sandbox) Close() error {
 	}
 	err := s.replica.Close()
 	s.work.Wait()
-	s.room.Close()
+	if s.room != nil {
+		s.room.Close()
+	}
 	if s.own {
 		err = errors.Join(err, s.peer.Close())
 	}
@@ -426,7 +450,9 @@ func (s *Sandbox) follow() {
 			s.tell(Event{Kind: RunMoved, Run: e.Run, Name: e.Head.Name, Epoch: e.Head.Epoch.Number, Turn: e.Head.Turn})
 		case replication.PeersChanged:
 			s.meet()
-			if err := s.keepTicket(); err != nil {
+			if s.sim != nil {
+				// nobody finds it by a ticket
+			} else if err := s.keepTicket(); err != nil {
 				s.log.Warn("addresses of members are not kept", "err", err)
 			}
 			s.tell(Event{Kind: PeersChanged})
@@ -438,7 +464,7 @@ func (s *Sandbox) follow() {
 
 // meet notes when members are reached that were not before.
 func (s *Sandbox) meet() {
-	now := s.room.Peers()
+	now := s.Peers()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range now {

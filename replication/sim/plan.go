@@ -10,10 +10,10 @@ import (
 
 // Action is something that happens to the world at a moment.
 type Action struct {
-	At   time.Duration // since the beginning
-	Kind string        // start, consume, cut, heal, crash, stop, restart, skew, steal
-	Peer int
-	Arg  int // start: turns; cut: bits of the peers on the other side; skew: ms; crash: seed of what the disk keeps
+	At   time.Duration `json:"at"`   // since the beginning
+	Kind string        `json:"kind"` // start, consume, cut, heal, crash, stop, restart, skew, steal
+	Peer int           `json:"peer"`
+	Arg  int           `json:"arg"` // start: turns; cut: bits of the peers on the other side; skew: ms; crash: seed of what the disk keeps
 }
 
 func (a Action) String() string { return fmt.Sprintf("%v %s %d %d", a.At, a.Kind, a.Peer, a.Arg) }

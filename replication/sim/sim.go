@@ -97,16 +97,19 @@ func (c *Config) fillIn() {
 
 // Report is what a simulation found.
 type Report struct {
-	Failures  []Failure
-	Plan      []Action
-	Trace     changes.Hash // of all that happened
-	Turns     int
-	Takeovers int
-	Virtual   time.Duration
+	Failures  []Failure     `json:"failures"`
+	Plan      []Action      `json:"plan"`
+	Trace     string        `json:"trace"` // hash of all that happened, hexadecimal
+	Turns     int           `json:"turns"`
+	Takeovers int           `json:"takeovers"`
+	Virtual   time.Duration `json:"virtual"`
 }
 
 // Failure is a property that did not hold.
-type Failure struct{ Property, Text string }
+type Failure struct {
+	Property string `json:"property"`
+	Text     string `json:"text"`
+}
 
 func (f Failure) String() string { return f.Property + ": " + f.Text }
 

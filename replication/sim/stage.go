@@ -142,7 +142,7 @@ func (s *Stage) End() *Report {
 			s.fall(p, false)
 		}
 	}
-	s.report.Trace = s.Net.Trace()
+	s.report.Trace = fmt.Sprintf("%x", s.Net.Trace())
 	s.report.Virtual = time.Since(s.begun)
 	time.Sleep(time.Minute) // timers of messages under way
 	return s.report
