@@ -37,6 +37,6 @@ func (c *command) bench() *cobra.Command {
 	replication.Flags().DurationVar(&d, "for", 5*time.Second, "how long each measurement takes")
 	replication.Flags().DurationVar(&rtt, "rtt", 0, "round trip between the peers, made by a relay; both then speak TCP")
 	replication.Flags().StringVarP(&format, "output", "o", "text", "text or json")
-	cmd.AddCommand(replication)
+	cmd.AddCommand(replication, c.benchPrograms())
 	return cmd
 }
