@@ -357,7 +357,7 @@ func (r *Replica) commitExtra(ctx context.Context, x *extra) error {
 	wake(r.commitWake)
 	select {
 	case err := <-x.done:
-		return err
+		return storeError(r.cfg.Dir, err)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -572,7 +572,11 @@ func (r *Replica) decide() {
 func storeError(dir string, err error) error {
 	for from, to := range map[error]error{store.ErrLocked: ErrLocked, store.ErrFull: ErrDiskFull, store.ErrCorrupt: ErrCorrupt} {
 		if errors.Is(err, from) && !errors.Is(err, to) {
-			return fmt.Errorf("%w: %s", to, strings.TrimPrefix(err.Error(), from.Error()+": "))
+			text := err.Error()
+			if _, what, ok := strings.Cut(text, from.Error()+": "); ok { // what it was doing when it happened helps nobody
+				text = what
+			}
+			return fmt.Errorf("%w: %s", to, text)
 		}
 	}
 	switch {

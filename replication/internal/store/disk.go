@@ -15,12 +15,32 @@ import (
 // FS is the file system a store lies on.
 type FS = vfs.FS
 
-// Disk is a disk in memory that can lose power, for tests and simulation: what was not synced may be lost, block by block.
+// Disk is a disk in memory that can lose power and break, for tests and simulation: what was not synced may be lost, block by block.
 type Disk struct {
 	mem *vfs.MemFS
 	fs  FS
 
-	fail atomic.Int64 // writes until one fails; 0: none does
+	writes, reads faults
+}
+
+// faults are the failures to come of one kind of operation.
+type faults struct {
+	made atomic.Int64 // operations so far
+	from atomic.Int64 // the first that fails, counted from 1; 0: none does
+	err  atomic.Pointer[error]
+}
+
+func (f *faults) next() error {
+	n, from := f.made.Add(1), f.from.Load()
+	if from == 0 || n < from {
+		return nil
+	}
+	return *f.err.Load()
+}
+
+func (f *faults) after(n int64, err error) {
+	f.err.Store(&err)
+	f.from.Store(f.made.Load() + n + 1)
 }
 
 // NewDisk makes an empty disk.
@@ -33,21 +53,32 @@ func diskOver(m *vfs.MemFS) *Disk {
 }
 
 func (d *Disk) inject(op errorfs.Op) error {
-	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || d.fail.Load() == 0 {
-		return nil
+	if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+		return d.writes.next()
 	}
-	if d.fail.Add(-1) == 0 {
-		d.fail.Store(1) // a broken disk stays broken
-		return errorfs.ErrInjected
-	}
-	return nil
+	return d.reads.next()
+}
+
+// Writes counts the writing operations so far: of data, files, names and syncs.
+func (d *Disk) Writes() int64 { return d.writes.made.Load() }
+
+// Reads counts the reading operations so far.
+func (d *Disk) Reads() int64 { return d.reads.made.Load() }
+
+// FailWrites makes every write fail with err once n more have been made.
+func (d *Disk) FailWrites(n int64, err error) { d.writes.after(n, err) }
+
+// FailReads makes every read fail with err once n more have been made.
+func (d *Disk) FailReads(n int64, err error) { d.reads.after(n, err) }
+
+// Mend makes nothing fail any more.
+func (d *Disk) Mend() {
+	d.writes.from.Store(0)
+	d.reads.from.Store(0)
 }
 
 // FS is the disk's file system.
 func (d *Disk) FS() FS { return d.fs }
-
-// FailAfter makes every write fail once n more have been made.
-func (d *Disk) FailAfter(n int) { d.fail.Store(int64(n)) }
 
 // Crash returns the disk as it is found after a power loss at this moment: everything synced, and of the rest each block
 // with the given probability in percent. The old disk goes on existing for whoever still writes to it. What is kept follows from rnd: the file

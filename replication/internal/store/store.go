@@ -54,7 +54,8 @@ type Store struct {
 	cache  *pebble.Cache
 	free   atomic.Int64
 	failed atomic.Pointer[error] // first write failure; the store takes no write after it
-	dead   atomic.Bool           // pebble gave up in the middle of a commit; it cannot even be closed
+	stop   sync.Once
+	dead   chan struct{} // closed when pebble gave up in the middle of something; it cannot even be closed
 
 	users  sync.WaitGroup // operations on db
 	gate   sync.Mutex     // guards closed against a new user
@@ -102,16 +103,14 @@ func Open(dir string, o Options) (*Store, error) {
 		}
 		return nil, explain(err)
 	}
-	s := &Store{dir: path, fs: o.FS, lock: lock, cache: pebble.NewCache(int64(o.MemoryBytes))}
+	s := &Store{dir: path, fs: o.FS, lock: lock, cache: pebble.NewCache(int64(o.MemoryBytes)), dead: make(chan struct{})}
 	s.window.s = s
 	s.free.Store(o.FreeMin)
 	if err := s.room(0); err != nil {
 		s.release()
 		return nil, err
 	}
-	s.db, err = openDatabase(path, s, o)
-	if err != nil {
-		s.release()
+	if s.db, err = openDatabase(path, s, o); err != nil {
 		return nil, explain(err)
 	}
 	return s, nil
@@ -142,21 +141,64 @@ func makeDir(fs vfs.FS, path string) error {
 	return nil
 }
 
-// openDatabase turns a panic of pebble while it replays a damaged log into an error.
-func openDatabase(path string, s *Store, o Options) (db *pebble.DB, err error) {
+// openDatabase opens the database, or releases s. Pebble, opening, tries again for ever when it cannot write what it found in its log: the first
+// failure is the answer here, and the attempt is left to end when the disk recovers or the process does.
+func openDatabase(path string, s *Store, o Options) (*pebble.DB, error) {
+	type outcome struct {
+		db  *pebble.DB
+		err error
+	}
+	failed, opened := make(chan error, 1), make(chan outcome, 1)
+	background := func(err error) {
+		o.Logger.Warn("store: " + err.Error())
+		s.fail(explain(err)) // pebble tries again, and nobody would know why writes wait
+		select {
+		case failed <- err:
+		default:
+		}
+	}
+	go func() {
+		r := outcome{err: errGaveUp}
+		defer func() { opened <- r }()
+		r.db, r.err = openPebble(path, s, o, background)
+	}()
+	select {
+	case r := <-opened:
+		if r.err == errGaveUp {
+			r.err = s.Failed()
+		}
+		if r.err != nil {
+			s.release()
+		}
+		return r.db, r.err
+	case <-s.dead:
+		return nil, s.Failed()
+	case err := <-failed:
+		go func() {
+			if r := <-opened; r.db != nil {
+				r.db.Close()
+			}
+			s.release()
+		}()
+		return nil, fmt.Errorf("%w: what the store's log holds cannot be written where it belongs: %w", ErrFailed, err)
+	}
+}
+
+// openPebble turns a panic of pebble while it replays a damaged log into an error.
+func openPebble(path string, s *Store, o Options, background func(error)) (db *pebble.DB, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
 		}
 	}()
 	return pebble.Open(path, &pebble.Options{
-		FS: o.FS, Lock: s.lock, Cache: s.cache, Logger: logger{o.Logger},
+		FS: guarded{o.FS, s}, Lock: s.lock, Cache: s.cache, Logger: logger{o.Logger, s},
 		MemTableSize: uint64(o.MemoryBytes),
 		EventListener: &pebble.EventListener{ // the default ends the process
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				s.fail(fmt.Errorf("%w: %s: move the store away and join again", ErrCorrupt, i.Path))
 			},
-			BackgroundError: func(err error) { o.Logger.Warn("store: " + err.Error()) },
+			BackgroundError: background,
 		},
 		FormatMajorVersion: pebble.FormatNewest,
 	})
@@ -190,12 +232,27 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.users.Wait()
-	if s.dead.Load() {
-		return *s.failed.Load()
+	select {
+	case <-s.dead:
+		return s.Failed()
+	default:
 	}
-	err := s.db.Close()
-	s.release()
-	return explain(err)
+	closed := make(chan error, 1)
+	go func() {
+		err := errGaveUp
+		defer func() { closed <- err }()
+		err = s.db.Close()
+	}()
+	select {
+	case <-s.dead:
+		return s.Failed()
+	case err := <-closed:
+		if err == errGaveUp {
+			return s.Failed()
+		}
+		s.release()
+		return explain(err)
+	}
 }
 
 // Failed is the write failure that stopped the store, or nil.
@@ -286,33 +343,47 @@ func (s *Store) Write(sync bool, fill func(Batch)) error {
 	}
 	defer s.leave()
 	b := s.db.NewBatch()
-	defer b.Close()
 	fill(Batch{b})
 	return s.commit(b, sync)
 }
 
-func (s *Store) commit(b *pebble.Batch, sync bool) (err error) {
+// commit writes b and closes it. It does not wait for a pebble that gave up elsewhere meanwhile: it may be waiting for the goroutine that did.
+func (s *Store) commit(b *pebble.Batch, sync bool) error {
 	if err := s.Failed(); err != nil {
+		b.Close()
 		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	if err := s.room(int64(b.Len())); err != nil {
+		b.Close()
 		return s.fail(err)
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			s.dead.Store(true)
-			err = s.fail(explain(asError(p)))
-		}
-	}()
 	o := pebble.NoSync
 	if sync {
 		o = pebble.Sync
 	}
-	if err := b.Commit(o); err != nil {
+	done := make(chan error, 1)
+	go func() {
+		err := errGaveUp // unless pebble ends this goroutine
+		defer func() { done <- err }()
+		err = b.Commit(o)
+		b.Close()
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-s.dead:
+		err = errGaveUp
+	}
+	if err == errGaveUp {
+		return s.Failed()
+	}
+	if err != nil {
 		return s.fail(explain(err))
 	}
 	return nil
 }
+
+var errGaveUp = errors.New("store: pebble gave up")
 
 // fail records the first write failure: what is in memory is ahead of the disk from then on.
 func (s *Store) fail(err error) error {
@@ -348,28 +419,6 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %s: move the store away and join again", ErrCorrupt, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	return err
-}
-
-func asError(p any) error {
-	if err, ok := p.(error); ok {
-		return err
-	}
-	return fmt.Errorf("%v", p)
-}
-
-// logger passes pebble's complaints on. Fatalf must not return; pebble calls it on the goroutine of a
-// failed commit, where commit recovers.
-type logger struct{ l *slog.Logger }
-
-func (l logger) Infof(f string, a ...any)  { l.l.Debug(fmt.Sprintf(f, a...)) }
-func (l logger) Errorf(f string, a ...any) { l.l.Warn(fmt.Sprintf(f, a...)) }
-func (l logger) Fatalf(f string, a ...any) {
-	for _, x := range a {
-		if err, ok := x.(error); ok {
-			panic(fmt.Errorf("database stopped: %w", err))
-		}
-	}
-	panic(fmt.Errorf(f, a...))
 }
 
 // Marker says whose store this is.

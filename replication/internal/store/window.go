@@ -83,7 +83,6 @@ func (w *Window) Write(sync bool) ([]Entry, error) {
 	defer w.mu.Unlock()
 	b, entries := w.batch, w.watched
 	w.batch, w.watched = nil, nil
-	defer b.Close()
 	return entries, w.s.commit(b, sync)
 }
 
