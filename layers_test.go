@@ -78,6 +78,7 @@ cmd/peer/internal/demo:   cmd/peer/internal/api cmd/peer/internal/client example
 cmd/peer:             changes changes/laws cmd/peer/internal/api cmd/peer/internal/bench cmd/peer/internal/client cmd/peer/internal/daemon cmd/peer/internal/demo cmd/peer/internal/speed cmd/peer/internal/trial replication replication/sim tandem vm +cobra
 
 examples:
+examples/agenda:      vm/turn
 examples/primes:
 examples/wordcount:   vm/turn
 `

@@ -1,4 +1,4 @@
-// Package examples holds the sources of the example programs, so that `peer demo` has them wherever it runs. They are
+// Package examples holds the sources of the example programs that the demo runs, so that `peer demo` has them wherever it runs. They are
 // ordinary Go programs: `go run ./examples/primes 3` runs one without any peer. The package runs nothing.
 package examples
 

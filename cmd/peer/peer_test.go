@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -45,8 +46,12 @@ func (o ownCache) Run() int {
 //	flip FILE                        flips a bit in the middle of a file
 //	grab VAR PATTERN FILE            sets a variable to what the pattern's first group matches in a file, waiting for it
 //
-// and the condition tmpfs: a process may mount one in a namespace of its own.
+// the variable EXAMPLES, their directory, and the condition tmpfs: a process may mount one in a namespace of its own.
 func TestScripts(t *testing.T) {
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata/script",
 		Deadline: time.Now().Add(4 * time.Minute),
@@ -54,6 +59,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv(asPeer, "1")
 			e.Setenv(storeVariable, e.WorkDir+"/store")
 			e.Setenv("TANDEM_CACHE", e.WorkDir+"/cache")
+			e.Setenv("EXAMPLES", examples)
 			if root := os.Getenv("GOROOT"); root != "" {
 				e.Setenv("GOROOT", root)
 			}

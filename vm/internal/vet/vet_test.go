@@ -15,7 +15,7 @@ func TestFindings(t *testing.T) {
 	if err != nil || len(files) < 4 {
 		t.Fatal(files, err)
 	}
-	for _, file := range append(files, "../../../examples/wordcount", "../../../examples/primes") {
+	for _, file := range append(files, "../../../examples/wordcount", "../../../examples/primes", "../../../examples/agenda") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			p, err := load.Load(load.Config{Paths: []string{file}})
 			if err != nil {
