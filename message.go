@@ -19,7 +19,7 @@ func (s *Sandbox) Send(ctx context.Context, run changes.RunID, id string, body [
 
 // deliver offers the run the messages that arrived since the last time.
 func (r *Run) deliver() error {
-	ms, err := r.s.replica.Messages(r.id, r.given)
+	ms, next, err := r.s.replica.Messages(r.id, r.given)
 	if err != nil || len(ms) == 0 {
 		return err
 	}
@@ -27,6 +27,17 @@ func (r *Run) deliver() error {
 	for i, m := range ms {
 		offered[i] = vm.Message{ID: m.ID, From: m.From, Body: m.Body}
 	}
-	r.given += len(ms)
+	if !r.offered {
+		r.offered, r.first = true, next-len(ms)
+	}
+	r.given = next
 	return r.machine.Deliver(offered)
+}
+
+// taken is the place after the last message that is in the run's memory; 0 when this machine was offered none.
+func (r *Run) taken() int {
+	if !r.offered {
+		return 0
+	}
+	return r.first + r.machine.Received()
 }

@@ -33,9 +33,11 @@ type Run struct {
 
 	machine *vm.Machine
 	stop    context.CancelFunc
-	meta    meta          // as it stands in the newest head
-	tries   int           // of the turn that is failing
-	given   int           // messages delivered to the machine
+	meta    meta // as it stands in the newest head
+	tries   int  // of the turn that is failing
+	given   int  // place after the last message offered to the machine
+	first   int  // place of the first, when offered
+	offered bool
 	poke    chan struct{} // wakes the run: somebody asked it to pause or to go on
 
 	mu    sync.Mutex
@@ -402,7 +404,7 @@ func (r *Run) oneTurn(ctx context.Context) (*vm.Turn, vm.Stop, error) {
 
 func (r *Run) submission(t *vm.Turn) replication.Turn {
 	return replication.Turn{Run: r.id, Epoch: r.epoch, Number: t.Number, Instructions: t.Instructions, Root: t.Root, MemoryBytes: t.MemoryBytes,
-		Pages: t.Pages, Zeros: t.Zeros, Changes: t.Changes, Lines: t.Lines, Done: t.Stop.End == vm.EndExit, Exit: int32(t.Stop.Exit)}
+		Pages: t.Pages, Zeros: t.Zeros, Changes: t.Changes, Lines: t.Lines, Taken: r.taken(), Done: t.Stop.End == vm.EndExit, Exit: int32(t.Stop.Exit)}
 }
 
 // idle waits until the earliest timer is due or others changed what the run shares.

@@ -177,7 +177,7 @@ func newSandbox(cfg Config) *Sandbox {
 }
 
 func (s *Sandbox) replicaConfig(l *link, t *ticket.Ticket) replication.Config {
-	return replication.Config{Dir: filepath.Join(s.cfg.Dir, storeDir), Transport: l, Secret: t.Key[:], Standby: s.cfg.Standby,
+	return replication.Config{Dir: filepath.Join(s.cfg.Dir, storeDir), Transport: l, Secret: t.Key[:], Standby: s.cfg.Standby, RetainOutput: s.cfg.RetainOutput,
 		Logger: s.log, Metrics: s.cfg.Metrics, Lease: s.cfg.Lease, BeatInterval: s.cfg.Beat, DiskFreeMin: s.cfg.DiskFreeMin}
 }
 
@@ -389,8 +389,8 @@ func (s *Sandbox) Converged(ctx context.Context, peersMin int) error {
 	return s.replica.Converged(ctx, peersMin)
 }
 
-// Lines calls f for each piece of output of a run from number `from` on (1 is the first), each once and in order, and
-// follows the run until it is done, ctx ends or f returns an error. Joined, the pieces of a stream are what the program wrote.
+// Lines calls f for each piece of output of a run from number `from` on (1 is the first; 0: the first that is kept), each once and in order, and
+// follows the run until it is done, ctx ends or f returns an error. replication.ErrLinesGone: older ones were asked for than are kept. Joined, the pieces of a stream are what the program wrote.
 func (s *Sandbox) Lines(ctx context.Context, run changes.RunID, from uint64, f func(changes.Line) error) error {
 	return s.replica.Lines(ctx, run, from, f)
 }

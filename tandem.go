@@ -49,7 +49,10 @@ type Config struct {
 	Lease     time.Duration // an owner silent for longer is gone; default 1 s
 	Beat      time.Duration // default 200 ms
 
-	DiskFreeMin int64 // bytes of the disk that the store leaves free; default 32 MiB
+	// RetainOutput is how many bytes of the newest output of each run owned here all peers keep; default 16 MiB. Readers of older lines get
+	// replication.ErrLinesGone.
+	RetainOutput int64
+	DiskFreeMin  int64 // bytes of the disk that the store leaves free; default 32 MiB
 
 	// Notify is called for what happens to runs and peers, on one goroutine; it must return soon. nil: nothing is told.
 	Notify func(Event)

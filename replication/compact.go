@@ -30,8 +30,8 @@ const pruneMax = 512
 // compact removes deltas in which nothing counts any more, beyond the newest Config.Retain bytes, and issues again what counts in own deltas that
 // are mostly dead, so that they can go the next time. Nobody is asked: a delta in which nothing counts says nothing to anybody, and who lacks
 // it is told that it is left out. An actor's first delta says that it is a member, and stays. It returns the bytes left, and the blobs that they need.
-func (r *Replica) compact() (left int64, needed map[blockID]bool, err error) {
-	all, err := r.survey()
+func (r *Replica) compact(v verdict) (left int64, needed map[blockID]bool, err error) {
+	all, err := r.survey(v)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -75,7 +75,7 @@ func (r *Replica) compact() (left int64, needed map[blockID]bool, err error) {
 }
 
 // survey reads all deltas and weighs what counts in them.
-func (r *Replica) survey() (all []*stored, err error) {
+func (r *Replica) survey(v verdict) (all []*stored, err error) {
 	err = r.feed.Stored(func(d *record.Delta, bytes int64) bool {
 		s := &stored{Place: feed.Place{Hash: d.Hash, Actor: d.Actor, Seq: d.Seq}, height: d.Height, bytes: bytes}
 		for _, e := range d.Elements {
@@ -85,7 +85,7 @@ func (r *Replica) survey() (all []*stored, err error) {
 					s.blobs = append(s.blobs, parts...)
 				}
 			}
-			if key := e.Key.String(); r.counts(e.Key) && r.engine.ValueHeight(key) == d.Height {
+			if key := e.Key.String(); v.counts(e.Key) && r.engine.ValueHeight(key) == d.Height {
 				s.live += int64(len(key) + len(e.Value))
 				if d.Actor == r.feed.Writer() {
 					s.keys = append(s.keys, key)
@@ -118,28 +118,6 @@ func blobOf(e record.Element) (blockID, bool) {
 		}
 	}
 	return blockID{}, false
-}
-
-// counts says whether a record can still mean anything: cells of an epoch below the winner's never will, lines only on the
-// winning chain. Heads are kept, a void one is the name of its fork.
-func (r *Replica) counts(k record.Key) bool {
-	switch k.Kind {
-	case record.CellRecord, record.PackRecord, record.LinesRecord:
-	default:
-		return true
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	rt := r.table.runs[k.Run]
-	if rt == nil || k.Kind != record.LinesRecord && (rt.winner == nil || k.Lineage.Number >= rt.winner.id.Number) {
-		return true
-	}
-	return k.Kind == record.LinesRecord && r.alive(rt, k.Lineage)
-}
-
-// alive says whether an epoch may still win, or is part of the winning chain. Called with mu held.
-func (r *Replica) alive(rt *runTable, id record.Lineage) bool {
-	return rt.winner == nil || id.Number >= rt.winner.id.Number || slices.ContainsFunc(rt.chain(), func(p part) bool { return p.l.id == id })
 }
 
 // busyActors are those of runs whose newest state is not here: should it be had nowhere, an older one is continued, and its cells are then
@@ -178,27 +156,14 @@ func (r *Replica) issueAgain(keys []string) error {
 	return nil
 }
 
-// dropVoid forgets what epochs that can never win again have written, but for their heads.
-func (r *Replica) dropVoid() error {
-	r.mu.Lock()
-	for _, rt := range r.table.runs {
-		for id, l := range rt.lineages {
-			if !r.alive(rt, id) {
-				l.cells, l.segments = map[string]changes.PathCell{}, nil
-			}
-		}
-	}
-	r.mu.Unlock()
-	return r.engine.Forget(r.ctx, func(k record.Key) bool { return !r.counts(k) })
-}
-
 // compactAll compacts and removes blobs that two compactions in a row found unneeded.
 func (r *Replica) compactAll(suspects map[blockID]bool) (left int64, next map[blockID]bool, err error) {
 	r.feed.Restart()
-	if err := r.dropVoid(); err != nil {
+	v := r.judge()
+	if err := r.drop(v); err != nil {
 		return 0, suspects, err
 	}
-	left, needed, err := r.compact()
+	left, needed, err := r.compact(v)
 	if err != nil {
 		return left, suspects, err
 	}

@@ -1,9 +1,7 @@
 package replication
 
 import (
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -122,63 +120,6 @@ func TestCompactionKeepsWhatCounts(t *testing.T) {
 	p.step(t)
 	mine.step(t)
 	c.converge()
-}
-
-var growTurns = flag.Int("grow.turns", 10_000, "turns of TestStoreStaysBounded; the long run is 1000000")
-
-// TestStoreStaysBounded makes many turns over a state of constant size, and finds every peer's store within three times what is live and the window.
-// The long run is go test ./replication -run TestStoreStaysBounded -grow.turns=1000000 -timeout 0.
-func TestStoreStaysBounded(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	const retain = 256 << 10
-	c.config = func(cfg *Config) { cfg.Retain = retain }
-	a := c.create("a")
-	c.join("b")
-	p := start(t, a, 256) // 1 MiB
-	counts := map[string]int64{}
-	rnd := rand.New(rand.NewPCG(1, 1))
-	var last <-chan error
-	first := p.next()
-	p.pages = 0 // the pages of a turn are chosen here
-	for i := range *growTurns {
-		turn := wordTurn(p, 1000, counts)
-		turn.MemoryBytes, turn.Pages = first.MemoryBytes, first.Pages
-		if i > 0 {
-			n := rnd.Uint64N(256)
-			turn.Pages = []changes.Page{{Index: n, Data: pageOf(0, turn.Number, n)}}
-		}
-		done, err := a.SubmitTurn(turn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.turn, p.hits, last = turn.Number, p.hits+1, done
-		if i%64 == 63 {
-			if err := <-last; err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := <-last; err != nil {
-		t.Fatal(err)
-	}
-	c.converge()
-	for n, r := range c.r {
-		eventually(t, n+" is warm", func() bool { return r.Runs()[0].Warm })
-		if _, _, err := r.compactAll(nil); err != nil { // what the last one had to leave because the state was on its way
-			t.Fatal(err)
-		}
-		live := int64(0)
-		low, high := store.EngineRange(feed.ValuePrefix)
-		r.store.Scan(low, high, func(k, v []byte) bool { live += int64(len(k) + len(v)); return true })
-		_, bytes := r.deltaStore()
-		t.Logf("%s: %d turns, %d deltas made, %d kB of records live, %d kB of deltas and records in the store", n, *growTurns, r.Status().Deltas, live>>10, bytes>>10)
-		if bytes > 3*live+3*retain {
-			t.Errorf("%s: the store holds %d bytes, live are %d", n, bytes, live)
-		}
-		if got := valueOf(t, r.m.Equivocations) + valueOf(t, r.m.Rejected); got != 0 {
-			t.Errorf("%s counts %v refusals", n, got)
-		}
-	}
 }
 
 // TestFalseHeadIsTakenAway: a peer stopped in the middle of a catch-up that left deltas out has heads of the DAG that are none. When it comes back it

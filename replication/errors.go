@@ -35,6 +35,8 @@ var (
 	ErrNoMajority = errors.New("replication: no majority of members is reachable")
 	// ErrUnknownPeer: no such member.
 	ErrUnknownPeer = errors.New("replication: unknown peer")
+	// ErrLinesGone: lines that were asked for are not kept any more (Config.RetainOutput).
+	ErrLinesGone = errors.New("replication: lines are not kept any more")
 	// ErrDone: the run has ended.
 	ErrDone = errors.New("replication: run has ended")
 	// ErrTurn: a turn breaks the rules (number, line numbers, page index, size).

@@ -2,18 +2,27 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
-// Lines calls f for each line of a run, numbered from `from` (1: the first), each number once and in
+// Lines calls f for each line of a run, numbered from `from` (1: the first; 0: the first that is kept), each number once and in
 // order, and goes on as new lines arrive until the run is done, ctx ends or f returns an error. After a
-// takeover the numbers go on in the new epoch; a number already given is not given again.
+// takeover the numbers go on in the new epoch; a number already given is not given again. ErrLinesGone when line `from`, or one
+// that a slow reader has not come to, is not kept any more.
 func (r *Replica) Lines(ctx context.Context, run changes.RunID, from uint64, f func(changes.Line) error) error {
-	next := max(from, 1)
+	next, any := max(from, 1), from == 0
 	for {
+		if kept := r.linesKept(run); next < kept {
+			if !any {
+				return fmt.Errorf("%w: lines %d to %d of run %s: read from line %d on, and give its owner a larger RetainOutput to keep more", ErrLinesGone, next, kept-1, run, kept)
+			}
+			next = kept
+		}
 		place, to, done, changed, err := r.linePlace(run, next)
 		if err != nil {
 			return err
@@ -30,9 +39,13 @@ func (r *Replica) Lines(ctx context.Context, run changes.RunID, from uint64, f f
 			}
 		}
 		s, err := r.readSegment(place)
+		if errors.Is(err, store.ErrAbsent) && next < r.linesKept(run) {
+			continue // dropped just now
+		}
 		if err != nil {
 			return err
 		}
+		any = false
 		for last := min(place.first+place.count-1, to); next <= last; next++ {
 			l := s.Lines[next-place.first]
 			if err := f(changes.Line{Number: next, Stream: l.Stream, Text: l.Text}); err != nil {
@@ -40,6 +53,16 @@ func (r *Replica) Lines(ctx context.Context, run changes.RunID, from uint64, f f
 			}
 		}
 	}
+}
+
+// linesKept is the first line that is kept, 0 or 1 when all are.
+func (r *Replica) linesKept(run changes.RunID) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rt := r.table.runs[run]; rt != nil {
+		return rt.kept()
+	}
+	return 0
 }
 
 // linePlace finds line n on the winning chain. Without it: whether none will come, and what to wait for.

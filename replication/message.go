@@ -2,13 +2,16 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
 // Message is bytes that a peer sends to a run. Every peer has all messages; which of them the run has consumed is in the run's own memory.
@@ -26,6 +29,13 @@ type inbox struct {
 	early map[uint64]string // keys of those that wait, by number
 }
 
+// filed is a message in its place.
+type filed struct {
+	key    string
+	actor  record.Actor
+	number uint64
+}
+
 // addMessage files a message, once and in its sender's order.
 func (r *runTable) addMessage(k record.Key, rec string, e *effect) {
 	if r.inboxes == nil {
@@ -33,19 +43,53 @@ func (r *runTable) addMessage(k record.Key, rec string, e *effect) {
 	}
 	in := r.inboxes[k.Lineage.Actor]
 	if in == nil {
-		in = &inbox{next: 1, early: map[uint64]string{}}
+		in = &inbox{next: r.takenOf(k.Lineage.Actor) + 1, early: map[uint64]string{}}
 		r.inboxes[k.Lineage.Actor] = in
 	}
 	if k.Number < in.next {
 		return
 	}
 	in.early[k.Number] = rec
+	r.file(k.Lineage.Actor, in, e)
+}
+
+// file files what waited and is next.
+func (r *runTable) file(a record.Actor, in *inbox, e *effect) {
 	for key, ok := in.early[in.next]; ok; key, ok = in.early[in.next] {
-		r.messages = append(r.messages, key)
+		r.messages = append(r.messages, filed{key, a, in.next})
 		delete(in.early, in.next)
 		in.next++
 		e.messaged[r.id] = true
 	}
+}
+
+// openInboxes goes on after the messages that the run has taken: they may be kept nowhere any more.
+func (r *runTable) openInboxes(e *effect) {
+	for a, in := range r.inboxes {
+		taken := r.takenOf(a)
+		if in.next > taken {
+			continue
+		}
+		for _, n := range slices.Sorted(maps.Keys(in.early)) {
+			if n <= taken {
+				r.messages = append(r.messages, filed{in.early[n], a, n})
+				delete(in.early, n)
+				e.messaged[r.id] = true
+			}
+		}
+		in.next = taken + 1
+		r.file(a, in, e)
+	}
+}
+
+// takenOf is how far any head says that messages of an actor were taken: nobody need have those before.
+func (r *runTable) takenOf(a record.Actor) (n uint64) {
+	for _, l := range r.lineages {
+		if l.head != nil {
+			n = max(n, l.head.TakenOf(a))
+		}
+	}
+	return n
 }
 
 // Send delivers a message to a run, wherever it executes, and returns when that is durable here. The run consumes it once, also if a message
@@ -78,34 +122,49 @@ func (r *Replica) Send(ctx context.Context, run changes.RunID, id string, body [
 	return r.commitExtra(ctx, x)
 }
 
-// Messages gives the messages to a run that are here, from the skip-th on, those that one opening of a peer sent in the order it sent them. The list
-// only grows while the replica is open; its order otherwise differs from peer to peer and from opening to opening.
-func (r *Replica) Messages(run changes.RunID, skip int) ([]Message, error) {
+// Messages gives the messages to a run that are here, from a place of the list on (0: the first), with the place after them. Those that one opening of
+// a peer sent are in the order it sent them; the order otherwise differs from peer to peer and from opening to opening. The list only grows
+// while the replica is open, and loses from its beginning what the run has taken (Turn.Taken): places count on over those.
+func (r *Replica) Messages(run changes.RunID, from int) (out []Message, next int, err error) {
 	r.mu.Lock()
-	var keys []string
-	if rt := r.table.runs[run]; rt != nil && skip < len(rt.messages) {
-		keys = slices.Clone(rt.messages[skip:])
+	var list []filed
+	next = from
+	if rt := r.table.runs[run]; rt != nil {
+		next = max(from, rt.folded)
+		if i := next - rt.folded; i < len(rt.messages) {
+			list = slices.Clone(rt.messages[i:])
+		}
 	}
 	r.mu.Unlock()
-	var out []Message
-	for _, key := range keys {
-		value, err := r.engine.Value(key)
+	next += len(list)
+	for _, f := range list {
+		value, err := r.engine.Value(f.key)
+		if errors.Is(err, store.ErrAbsent) {
+			continue // folded meanwhile
+		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		m, err := record.DecodeMessage(value)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		x := Message{ID: m.ID, From: m.From, SentMs: m.SentMs, Body: m.Inline}
 		if m.Blob != nil {
 			if x.Body, err = r.blocks.ReadBlob(*m.Blob); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 		}
 		out = append(out, x)
 	}
-	return out, nil
+	return out, next, nil
+}
+
+// taken notes in a head which messages a run has taken: those in the first n places.
+func (r *runTable) taken(h *Head, from, n int) {
+	for _, f := range r.messages[min(max(from-r.folded, 0), len(r.messages)):min(max(n-r.folded, 0), len(r.messages))] {
+		h.Take(f.actor, f.number)
+	}
 }
 
 // Sent is when the sender's clock says the message was sent.

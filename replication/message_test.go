@@ -54,7 +54,7 @@ func TestMessagesReachEveryPeer(t *testing.T) {
 		var got []string
 		last := map[string]string{}
 		for skip := 0; ; skip += 5 {
-			ms, err := r.Messages(p.run, skip)
+			ms, _, err := r.Messages(p.run, skip)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,23 +192,21 @@ func TestMessagesWaitForEarlierOnes(t *testing.T) {
 		}
 	}
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	r, filed := &runTable{}, map[string]record.Key{}
+	r := &runTable{}
 	for _, k := range all {
 		e := newEffect()
 		before := len(r.messages)
-		filed[k.String()] = k
 		r.addMessage(k, k.String(), e)
 		if e.messaged[r.id] != (len(r.messages) > before) {
 			t.Fatalf("%d messages after %d, told: %t", len(r.messages), before, e.messaged[r.id])
 		}
 	}
 	last := map[record.Actor]uint64{}
-	for _, key := range r.messages {
-		k := filed[key]
-		if a := k.Lineage.Actor; k.Number != last[a]+1 {
-			t.Fatalf("message %d of %x after its %d", k.Number, a[0], last[a])
+	for _, m := range r.messages {
+		if m.number != last[m.actor]+1 {
+			t.Fatalf("message %d of %x after its %d", m.number, m.actor[0], last[m.actor])
 		}
-		last[k.Lineage.Actor] = k.Number
+		last[m.actor] = m.number
 	}
 	if len(r.messages) != senders*each {
 		t.Errorf("%d messages filed, want %d", len(r.messages), senders*each)

@@ -59,6 +59,10 @@ type Config struct {
 	Expiry        time.Duration // members silent for longer are taken out; 0: never
 	Retain        int64         // bytes of the newest deltas that are kept though nothing in them counts any more; default 16 MiB
 
+	// RetainOutput is how many bytes of output of each run are kept, the newest, with what it costs to keep them (half a kilobyte a flush); default
+	// 16 MiB. The run's owner decides, for all peers. ErrLinesGone is what readers of older lines get.
+	RetainOutput int64
+
 	FS     store.FS  // where Dir lies; nil: the disk. For tests and simulation
 	Random io.Reader // incarnations and run ids; nil: crypto/rand. For simulation
 }
@@ -83,6 +87,9 @@ func (c *Config) fillIn() {
 	}
 	if c.Retain == 0 {
 		c.Retain = 16 << 20
+	}
+	if c.RetainOutput == 0 {
+		c.RetainOutput = 16 << 20
 	}
 	if c.DiskFreeMin == 0 {
 		c.DiskFreeMin = 32 << 20

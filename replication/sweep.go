@@ -5,13 +5,14 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
 // sweepBytesMin is how many bytes of pages and nodes are written between two sweeps at least; with more live
 // bytes than that it is as many as live. So the store holds at most about three times what is live, and the cost
 // of sweeping is a constant factor on writing.
-const sweepBytesMin = 64 << 20
+const sweepBytesMin = 4 << 20
 
 // sweeper removes deltas in which nothing counts any more, the blobs that only they needed, and pages and manifest nodes that no head
 // needs any more.
@@ -96,8 +97,14 @@ func (r *Replica) markNeeded(needed map[block.ID]bool) error {
 	r.mu.Lock()
 	var heads []*Head
 	for _, rt := range r.table.runs {
-		for _, l := range rt.lineages {
-			if l.head != nil {
+		past := map[record.Lineage]bool{} // continued by the winner: only needed when its own state cannot be had
+		if w := rt.winner; w != nil && r.warm[w.run.id] != nil && r.warm[w.run.id].Manifest == w.head.Manifest {
+			for _, p := range rt.chain()[1:] {
+				past[p.l.id] = p.turn == 0 || p.l.head.Turn <= p.turn
+			}
+		}
+		for id, l := range rt.lineages {
+			if l.head != nil && !past[id] {
 				heads = append(heads, l.head)
 			}
 		}

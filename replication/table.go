@@ -27,7 +27,8 @@ type table struct {
 type runTable struct {
 	id       changes.RunID
 	lineages map[record.Lineage]*lineage
-	messages []string // keys, as they were filed
+	messages []filed // as they were filed, without those folded
+	folded   int     // messages that were filed before and are not kept any more
 	inboxes  map[record.Actor]*inbox
 	winner   *lineage // the one whose head ranks highest; nil while no head is here
 }
@@ -39,11 +40,12 @@ type lineage struct {
 	head     *Head
 	hash     changes.Hash
 	cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
-	segments []segmentPlace              // sorted by first
+	segments []segmentPlace              // sorted by first; those of lines that are not kept are missing
 }
 
 type segmentPlace struct {
 	first, count uint64
+	bytes        int64 // that it costs to keep
 	key          string
 }
 
@@ -156,12 +158,18 @@ func (t *table) apply(records []record.Record) *effect {
 	return e
 }
 
+// segmentBytes is about what a segment costs beside its lines: keys, and its share of a delta.
+const segmentBytes = 512
+
 func (l *lineage) addSegment(k record.Key, rec record.Record) error {
 	c, err := record.DecodeContent(rec.Value)
 	if err != nil {
 		return err
 	}
-	p := segmentPlace{k.Number, c.Count, rec.Key}
+	p := segmentPlace{first: k.Number, count: c.Count, bytes: int64(len(c.Inline)) + segmentBytes, key: rec.Key}
+	if c.Blob != nil {
+		p.bytes += c.Blob.Bytes
+	}
 	i, found := slices.BinarySearchFunc(l.segments, p, func(a, b segmentPlace) int {
 		if a.first < b.first {
 			return -1
@@ -224,6 +232,7 @@ func (t *table) settle(e *effect, changed map[*lineage]map[string]changes.PathCe
 			continue
 		}
 		e.advanced[r.id] = true
+		r.openInboxes(e)
 		t.digest.Set("run "+r.id.String(), changes.BytesValue(r.winner.hash[:]))
 		if old != r.winner && !first {
 			e.switched[r.id] = true
@@ -385,4 +394,30 @@ func (r *runTable) line(n uint64) (segmentPlace, uint64, bool) {
 // rankOf places a head among all of its run.
 func rankOf(h *Head) lease.Rank {
 	return lease.Rank{Epoch: h.Epoch.Number, Turn: h.Turn, Instructions: h.Instructions, Owner: h.Owner, Actor: h.Lineage().Actor}
+}
+
+// kept is the first line that peers still have: those before it may be gone, also when the head that said so was voided.
+func (r *runTable) kept() (n uint64) {
+	for _, l := range r.lineages {
+		if l.head != nil {
+			n = max(n, l.head.Kept)
+		}
+	}
+	return n
+}
+
+// keep is the first line of the winning chain that is to be kept when its newest lines may cost so many bytes.
+func (r *runTable) keep(bytes int64) (first uint64) {
+	for _, p := range r.chain() {
+		for _, s := range slices.Backward(p.l.segments) {
+			if s.first > p.to || s.first+s.count-1 <= p.above {
+				continue
+			}
+			if bytes -= s.bytes; bytes < 0 && first > 0 {
+				return first
+			}
+			first = max(s.first, p.above+1)
+		}
+	}
+	return 0
 }

@@ -23,6 +23,7 @@ type Turn struct {
 	Changes      []changes.Change    // net changes of shared variables against what the run last saw (Pull)
 	Lines        []changes.Line      // numbers go on from the head's Lines without gap
 	Limits       []changes.Limit
+	Taken        int   // messages in the run's memory: the place after the last one, as Messages counts; 0: none since this peer owns it
 	Done         bool  // the run ended with this turn
 	Exit         int32 // exit status when Done
 }
@@ -50,6 +51,8 @@ type ownedRun struct {
 	ended   error // why no turn is accepted any more
 
 	waiting  []waiter // turns that are durable here only, oldest first
+	taken    int      // places of messages that heads speak of
+	unmarked int64    // bytes of lines since head.Kept was looked at
 	voters   []string // at Majority: as in the last head
 	votersAt uint64   // turn since which they are the same in this epoch
 
@@ -156,6 +159,11 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 	h.Turn, h.Instructions, h.MemoryBytes = t.Number, t.Instructions, t.MemoryBytes
 	h.Lines += uint64(len(t.Lines))
 	h.Limits, h.Done, h.Exit = t.Limits, t.Done, t.Exit
+	if rt := r.table.runs[t.Run]; rt != nil && t.Taken > o.taken {
+		rt.taken(h, o.taken, t.Taken)
+		o.taken = t.Taken
+	}
+	r.keepLines(o, &t)
 	p.head, p.root, p.memory = *h, t.Root, t.MemoryBytes
 	p.turns++
 	if t.Done {
@@ -165,6 +173,21 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 	p.waiters = append(p.waiters, waiter{t.Number, done})
 	wake(r.commitWake)
 	return done, nil
+}
+
+// keepLines says which lines are kept, when enough of them were written since it was last looked at.
+func (r *Replica) keepLines(o *ownedRun, t *Turn) {
+	if len(t.Lines) == 0 {
+		return
+	}
+	o.unmarked += segmentBytes
+	for _, l := range t.Lines {
+		o.unmarked += int64(len(l.Text))
+	}
+	if rt := r.table.runs[t.Run]; rt != nil && o.unmarked > r.cfg.RetainOutput/16 {
+		o.head.Kept = max(o.head.Kept, rt.keep(r.cfg.RetainOutput))
+		o.unmarked = 0
+	}
 }
 
 func checkTurn(o *ownedRun, t *Turn) error {

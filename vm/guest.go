@@ -100,6 +100,9 @@ func (m *Machine) Deliver(ms []Message) error {
 	return nil
 }
 
+// Received is how many of the messages offered to this machine the run has in its memory, of those offered first.
+func (m *Machine) Received() int { return min(int(m.mem.Load64(rootMessages)), len(m.messages)) }
+
 // nextMessage returns a message that was not looked at since the run came to this machine, or waits for one.
 func nextMessage(t *exec.Thread, w exec.Window) exec.Action {
 	world := t.Host().(*world)

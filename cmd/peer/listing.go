@@ -174,7 +174,7 @@ func (c *command) logs() *cobra.Command {
 		},
 	})
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
-	cmd.Flags().Uint64Var(&from, "from", 1, "number of the first line")
+	cmd.Flags().Uint64Var(&from, "from", 0, "number of the first line; 0: the first that is kept")
 	return cmd
 }
 

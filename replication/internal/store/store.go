@@ -42,7 +42,7 @@ type Options struct {
 	FreeMin     int64 // bytes that must stay free on the disk
 	CreateOnly  bool  // fail with fs.ErrExist when a store is there
 	MustExist   bool  // fail with ErrAbsent when none is there
-	MemoryBytes int   // memtable and cache, each; 0: 16 MiB
+	MemoryBytes int   // cache, and four times the memtable, which also bounds the logs that are kept; 0: 16 MiB
 }
 
 // Store is an open database. Safe for concurrent use.
@@ -193,7 +193,7 @@ func openPebble(path string, s *Store, o Options, background func(error)) (db *p
 	}()
 	return pebble.Open(path, &pebble.Options{
 		FS: guarded{o.FS, s}, Lock: s.lock, Cache: s.cache, Logger: logger{o.Logger, s},
-		MemTableSize: uint64(o.MemoryBytes),
+		MemTableSize: uint64(o.MemoryBytes) / 4,
 		EventListener: &pebble.EventListener{ // the default ends the process
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				s.fail(fmt.Errorf("%w: %s: move the store away and join again", ErrCorrupt, i.Path))

@@ -267,7 +267,7 @@ var errEnough = errors.New("enough")
 func (d *Daemon) getLines(w http.ResponseWriter, r *http.Request) {
 	from, err := strconv.ParseUint(r.URL.Query().Get("from"), 10, 64)
 	if err != nil {
-		from = 1
+		from = 0
 	}
 	s, run, err := d.findRun(r.PathValue("run"))
 	if err != nil {
@@ -281,7 +281,7 @@ func (d *Daemon) getLines(w http.ResponseWriter, r *http.Request) {
 	}
 	follow := r.URL.Query().Get("follow") == "true"
 	st := startStream(w)
-	if follow || from <= run.Lines {
+	if follow || max(from, 1) <= run.Lines {
 		err = s.Lines(r.Context(), id, from, func(l changes.Line) error {
 			if err := st.send(api.Line{Number: l.Number, Stream: l.Stream, Text: l.Text}); err != nil {
 				return err

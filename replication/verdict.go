@@ -1,0 +1,148 @@
+package replication
+
+import (
+	"slices"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/record"
+)
+
+// forksMax is how many forks of a run are kept by name, with their state: the best.
+const forksMax = 8
+
+// verdict says of records whether they can still mean anything, as of one moment. What it does not know came later, and counts.
+type verdict map[changes.RunID]*runVerdict
+
+type runVerdict struct {
+	epoch    uint64                    // the winner's: of lower ones no cell counts
+	chain    map[record.Lineage]bool   // epochs whose lines may count
+	heads    map[record.Lineage]bool   // epochs below the winner's whose heads are kept
+	kept     uint64                    // first line that is kept
+	straddle map[record.Lineage]uint64 // first line of the segment that holds that one
+	done     bool                      // nothing is received any more
+	taken    func(record.Actor) uint64 // how far messages were taken
+}
+
+// judge looks at every run with a winner.
+func (r *Replica) judge() verdict {
+	v := verdict{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, rt := range r.table.runs {
+		if rt.winner == nil {
+			continue
+		}
+		w := rt.winner.head
+		x := &runVerdict{epoch: rt.winner.id.Number, kept: w.Kept, chain: map[record.Lineage]bool{}, heads: map[record.Lineage]bool{},
+			straddle: map[record.Lineage]uint64{}, done: w.Done && r.sealed(w), taken: r.takenHere(rt)}
+		v[id] = x
+		for i, p := range rt.chain() {
+			if i > 1 && p.to < x.kept {
+				break // i == 1: the base of the winner, so that it is no fork
+			}
+			x.chain[p.l.id], x.heads[p.l.id] = true, true
+			for _, s := range p.l.segments {
+				if s.first < x.kept && s.first+s.count > x.kept {
+					x.straddle[p.l.id] = s.first
+				}
+			}
+		}
+		forks := rt.forks()
+		for _, h := range forks[:min(len(forks), forksMax)] {
+			x.heads[h.Lineage()] = true
+		}
+		if h := r.warm[id]; h != nil {
+			x.heads[h.Lineage()] = true
+		}
+	}
+	return v
+}
+
+// takenHere is how far a run's messages can be forgotten here: whoever goes on with it does so from a state that has taken them, this peer
+// from its own or a later one. Called with mu held.
+func (r *Replica) takenHere(rt *runTable) func(record.Actor) uint64 {
+	w, warm := rt.winner.head, r.warm[rt.id]
+	return func(a record.Actor) uint64 {
+		n := w.TakenOf(a)
+		if r.wanted(w) {
+			if warm == nil {
+				return 0
+			}
+			n = min(n, warm.TakenOf(a))
+		}
+		return n
+	}
+}
+
+// counts says whether a record can still mean anything: cells of an epoch below the winner's never will, lines only on the winning chain
+// from the first that is kept on, messages until they are taken. Of void heads the best are kept, as names of forks.
+func (v verdict) counts(k record.Key) bool {
+	x := v[k.Run]
+	if x == nil {
+		return true
+	}
+	low := k.Lineage.Number < x.epoch
+	switch k.Kind {
+	case record.CellRecord, record.PackRecord:
+		return !low
+	case record.LinesRecord:
+		if low && !x.chain[k.Lineage] {
+			return false
+		}
+		first, found := x.straddle[k.Lineage]
+		return k.Number >= x.kept || found && k.Number == first || !x.chain[k.Lineage]
+	case record.HeadRecord:
+		return !low || x.heads[k.Lineage]
+	case record.MessageRecord:
+		return !x.done && k.Number > x.taken(k.Lineage.Actor)
+	}
+	return true
+}
+
+// drop forgets, in memory and among the engine's values, what counts no more.
+func (r *Replica) drop(v verdict) error {
+	r.mu.Lock()
+	for id, x := range v {
+		rt := r.table.runs[id]
+		for l, y := range rt.lineages {
+			if l.Number >= x.epoch {
+				y.cut(x)
+				continue
+			}
+			switch {
+			case !x.heads[l]:
+				delete(rt.lineages, l)
+			case !x.chain[l]:
+				y.cells, y.segments = map[string]changes.PathCell{}, nil
+			default:
+				y.cells = map[string]changes.PathCell{}
+				y.cut(x)
+			}
+		}
+		rt.fold(x)
+	}
+	r.mu.Unlock()
+	return r.engine.Forget(r.ctx, func(k record.Key) bool { return !v.counts(k) })
+}
+
+// cut takes the segments of lines away that are not kept.
+func (l *lineage) cut(x *runVerdict) {
+	if !x.chain[l.id] {
+		return
+	}
+	n := 0
+	for n < len(l.segments) && l.segments[n].first+l.segments[n].count <= x.kept {
+		n++
+	}
+	l.segments = slices.Delete(l.segments, 0, n)
+}
+
+// fold takes messages from the beginning of the list that count no more.
+func (rt *runTable) fold(x *runVerdict) {
+	n := 0
+	for n < len(rt.messages) && (x.done || rt.messages[n].number <= x.taken(rt.messages[n].actor)) {
+		n++
+	}
+	rt.messages = slices.Delete(rt.messages, 0, n)
+	rt.folded += n
+}
