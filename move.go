@@ -33,7 +33,7 @@ func (s *Sandbox) Move(ctx context.Context, run changes.RunID, peer string) erro
 	s.replica.Release(run)
 	epoch, err := s.replica.Hand(ctx, run, peer)
 	if err != nil {
-		if _, _, back := s.takeOver(s.ctx, run, true, true); back != nil {
+		if _, _, back := s.takeOver(s.ctx, run, continuation{resume: true, handed: true}); back != nil {
 			return fmt.Errorf("%w; and it does not go on here: %w", err, back)
 		}
 		return err

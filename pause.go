@@ -2,6 +2,7 @@ package tandem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,28 +72,30 @@ func (s *Sandbox) pauseOf(run changes.RunID) *Paused {
 
 // ask is a pause or the end of one that somebody wants of a run.
 type ask struct {
-	pause bool
-	done  chan struct{} // closed when it is durable
+	pause  bool
+	limits vm.Limits     // at the end of a pause: those that are not zero are the run's from then on
+	done   chan struct{} // closed when it is durable, or refused
+	err    error         // why it was refused, written before
 }
 
 // ask leaves word for the run, wakes it, and waits until it has done what it was asked.
-func (r *Run) ask(ctx context.Context, pause bool) error {
-	a := &ask{pause, make(chan struct{})}
+func (r *Run) ask(ctx context.Context, a *ask) error {
+	a.done = make(chan struct{})
 	r.mu.Lock()
 	r.asked = append(r.asked, a)
-	r.mu.Unlock()
 	r.machine.Pause()
+	r.mu.Unlock()
 	r.wake()
 	select {
 	case <-a.done:
-		return nil
+		return a.err
 	case <-r.done:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
 	case <-a.done:
-		return nil
+		return a.err
 	default:
 	}
 	r.mu.Lock()
@@ -142,11 +145,12 @@ func (s *Sandbox) Pause(ctx context.Context, run changes.RunID) error {
 	if s.pauseOf(run) != nil {
 		return nil
 	}
-	return r.ask(ctx, true)
+	return r.ask(ctx, &ask{pause: true})
 }
 
-// Resume makes a paused run go on where it was paused: at the peer that has it, or here when that one is gone.
-func (s *Sandbox) Resume(ctx context.Context, run changes.RunID) error {
+// Resume makes a paused run go on where it was paused: at the peer that has it, or here when that one is gone. The limits of l that are not zero are the
+// run's from then on, wherever it executes.
+func (s *Sandbox) Resume(ctx context.Context, run changes.RunID, l vm.Limits) error {
 	h, err := s.replica.Head(run)
 	switch {
 	case err != nil:
@@ -155,9 +159,11 @@ func (s *Sandbox) Resume(ctx context.Context, run changes.RunID) error {
 		return fmt.Errorf("%w: run %s", replication.ErrDone, run)
 	case PauseOf(h) == nil:
 		return fmt.Errorf("tandem: run %s is not paused", run)
+	case l.Gas != 0 && l.Gas <= h.Instructions:
+		return fmt.Errorf("%w: run %s has executed %d instruction words: give more gas than that", errLimits, run, h.Instructions)
 	}
 	if r := s.running(run); r != nil {
-		return r.ask(ctx, false)
+		return r.ask(ctx, &ask{limits: l})
 	}
 	for s.alive(run) {
 		if h.Owner != s.replica.Self() {
@@ -168,7 +174,7 @@ func (s *Sandbox) Resume(ctx context.Context, run changes.RunID) error {
 			return err
 		}
 	}
-	r, _, err := s.takeOver(ctx, run, true, false)
+	r, _, err := s.takeOver(ctx, run, continuation{resume: true, limits: l})
 	if err == nil {
 		s.tell(Event{Kind: RunResumed, Run: run, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
 	}
@@ -212,13 +218,20 @@ func (r *Run) failed(ctx context.Context, f *vm.Failure) (*vm.Turn, error) {
 	case r.meta.OnFailure == StopOnFailure:
 		r.s.log.Warn("run ends by a failure", "run", r.id.String(), "err", why)
 		return r.machine.Abort(f)
-	case r.meta.OnFailure == RetryOnFailure && r.tries < retriesMax:
-		wait := retryFirst << r.tries
-		r.tries++
+	case r.meta.OnFailure == RetryOnFailure && r.meta.triesAfter(r.turn) < retriesMax:
+		if err := r.known(ctx); err != nil {
+			return nil, err
+		}
+		failed := r.meta.triesAfter(r.turn)
+		wait := retryFirst << failed
+		m := r.meta
+		m.Tries = &tries{Turn: r.turn, Failed: failed + 1}
+		if err := r.annotate(ctx, m); err != nil {
+			return nil, err
+		}
 		r.s.tell(Event{Kind: RunRetries, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: f.Text})
 		return nil, r.idle(ctx, r.s.now().Add(wait), nil)
 	}
-	r.tries = 0
 	p := Paused{Reason: cut(f.Reason, pauseReasonMax), Text: cut(string(f.Text), pauseTextMax), Turn: r.turn}
 	return nil, r.restFailed(ctx, p, why, f.Text)
 }
@@ -236,20 +249,17 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 	}
 	p.Turn = r.turn
 	m := r.meta
-	m.Paused = &p
+	m.Paused, m.Tries = &p, nil
 	if err := r.annotate(ctx, m); err != nil {
 		return err
 	}
 	r.s.log.Info("run paused", "run", r.id.String(), "turn", r.turn, "reason", p.Reason)
 	r.s.tell(Event{Kind: RunPaused, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: text})
 	r.answer(true)
-	for !r.wants(false) {
-		select {
-		case <-r.poke:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if err := r.goOn(ctx); err != nil {
+		return err
 	}
+	m = r.meta
 	m.Paused = nil
 	if err := r.annotate(ctx, m); err != nil {
 		return err
@@ -259,14 +269,75 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 	return nil
 }
 
+// goOn waits until the run is asked to go on, and gives it the limits that come with that. Who asks for limits that it cannot have is told so, and the run
+// stays paused.
+func (r *Run) goOn(ctx context.Context) error {
+	for {
+		for a := r.asking(); a != nil; a = r.asking() {
+			err := r.limit(ctx, a.limits)
+			if err == nil || !errors.Is(err, errLimits) {
+				return err
+			}
+			r.refuse(a, err)
+		}
+		select {
+		case <-r.poke:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// asking is the first who wants the run to go on, nil: nobody.
+func (r *Run) asking() *ask {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.asked {
+		if !a.pause {
+			return a
+		}
+	}
+	return nil
+}
+
+// refuse tells one who asked why it is not done.
+func (r *Run) refuse(a *ask, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.err = why
+	close(a.done)
+	r.asked = slices.DeleteFunc(r.asked, func(x *ask) bool { return x == a })
+}
+
+// resumed ends the pause of a run that was just loaded.
+func (r *Run) resumed(ctx context.Context, l vm.Limits) error {
+	if r.meta.Paused == nil {
+		return nil
+	}
+	if err := r.limit(ctx, l); err != nil {
+		return err
+	}
+	m := r.meta
+	m.Paused = nil
+	return r.annotate(ctx, m)
+}
+
 // known makes sure that others can know of the run: one whose first turn failed has no head yet, and gets one with a turn in
 // which nothing happens.
 func (r *Run) known(ctx context.Context) error {
 	if r.turn > 0 {
 		return nil
 	}
+	return r.quietTurn(ctx, func() error { return nil })
+}
+
+// quietTurn commits a turn in which the program does nothing and do does something to its machine.
+func (r *Run) quietTurn(ctx context.Context, do func() error) error {
 	if err := r.machine.BeginTurn(); err != nil {
 		return err
+	}
+	if err := do(); err != nil {
+		return errors.Join(err, r.machine.FailTurn())
 	}
 	t, err := r.machine.EndTurn()
 	if err != nil {
@@ -279,4 +350,52 @@ func (r *Run) known(ctx context.Context) error {
 	r.turn = t.Number
 	r.mu.Unlock()
 	return nil
+}
+
+// errLimits: limits that the run cannot have.
+var errLimits = errors.New("tandem: the limits stay")
+
+// limit gives the run those limits of l that are not zero, in a turn of their own, since they are in its memory. How much memory it may be given wherever it
+// goes stands beside it, and a machine that allows it continues from the state of the one before.
+func (r *Run) limit(ctx context.Context, l vm.Limits) error {
+	if l == (vm.Limits{}) {
+		return nil
+	}
+	if l.MemoryBytes != 0 {
+		if has := r.machine.MemoryLimitBytes(); l.MemoryBytes <= has {
+			return fmt.Errorf("%w: run %s may have %d bytes of memory already: allow more than that", errLimits, r.id, has)
+		}
+		m := r.meta
+		m.MemoryBytes = l.MemoryBytes
+		if err := r.renew(ctx, m); err != nil {
+			return err
+		}
+	}
+	return r.quietTurn(ctx, func() error {
+		if err := r.machine.Limit(l); err != nil {
+			return fmt.Errorf("%w: %w", errLimits, err)
+		}
+		return nil
+	})
+}
+
+// renew makes m the meta of the run and puts a machine made by it in the place of the run's.
+func (r *Run) renew(ctx context.Context, m meta) error {
+	snap, err := r.machine.Take(ctx)
+	if err != nil {
+		return err
+	}
+	next, err := vm.Resume(ctx, r.s.program, r.s.machineConfig(m), snap)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLimits, err)
+	}
+	if err := r.annotate(ctx, m); err != nil {
+		next.Close()
+		return err
+	}
+	r.mu.Lock()
+	old := r.machine
+	r.machine, r.given, r.first, r.offered = next, 0, 0, false
+	r.mu.Unlock()
+	return old.Close()
 }

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication"
 	"github.com/tandemvm/tandem/vm"
 )
 
@@ -77,7 +79,7 @@ func TestPausedRunMoves(t *testing.T) {
 	if v, _, err := b.Value("main.Hits"); err != nil || v.Int() != 1 {
 		t.Errorf("Hits is %v, %v", v, err)
 	}
-	if err := b.Resume(ctx, r.ID()); !errors.Is(err, ErrMoved) {
+	if err := b.Resume(ctx, r.ID(), vm.Limits{}); !errors.Is(err, ErrMoved) {
 		t.Errorf("resumed at the other peer while its owner is there: %v", err)
 	}
 	end(t, a)
@@ -99,7 +101,7 @@ func TestPausedRunMoves(t *testing.T) {
 	if status(t, b, r.ID()) == nil {
 		t.Error("it goes on though nobody resumed it")
 	}
-	if err := b.Resume(ctx, r.ID()); err != nil {
+	if err := b.Resume(ctx, r.ID(), vm.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := lines(t, b, r.ID()), "begin\nline 0\nline 1\nline 2\n"; got != want {
@@ -142,7 +144,7 @@ func TestPauseByRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	turn := s.Runs()[0].Head.Turn
-	if err := s.Resume(ctx, r.ID()); err != nil {
+	if err := s.Resume(ctx, r.ID(), vm.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it goes on", func() bool { return s.Runs()[0].Head.Turn > turn })
@@ -158,13 +160,117 @@ func TestPauseByRequest(t *testing.T) {
 	if err := s.Pause(ctx, r.ID()); err == nil {
 		t.Error("a run that does not execute was paused")
 	}
-	if err := s.Resume(ctx, r.ID()); err != nil {
+	if err := s.Resume(ctx, r.ID(), vm.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := lines(t, s, r.ID()); strings.Count(got, "\n") != 60 {
 		t.Errorf("%d lines", strings.Count(got, "\n"))
 	}
-	if err := s.Resume(ctx, r.ID()); err == nil {
+	if err := s.Resume(ctx, r.ID(), vm.Limits{}); err == nil {
 		t.Error("a run that ended was resumed")
 	}
+}
+
+// hungry needs more gas, then more memory than it has, and then waits for Go.
+const hungry = `package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+//tandem:shared counter
+var Go int
+
+func main() {
+	if os.Args[1] == "go" {
+		Go++
+		return
+	}
+	n := 0
+	time.Sleep(time.Millisecond) // the turn that fails is not the first
+	for i := range 2000000 {
+		n += i
+	}
+	fmt.Println("gas", n)
+	time.Sleep(time.Millisecond)
+	var all [][]byte
+	for range 32 {
+		all = append(all, make([]byte, 1<<20))
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Println("memory", len(all))
+	for Go == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Println("end", len(all[31]))
+}
+`
+
+// TestHigherLimits: a run that met a limit is given a higher one and goes on, also at a peer that allows less by itself; a limit it has met already is refused,
+// and the run stays paused.
+func TestHigherLimits(t *testing.T) {
+	ctx := patient(t)
+	few := vm.Limits{Gas: 3000000, MemoryBytes: 16 << 20}
+	a := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback, Limits: few}, compileText(t, hungry), "hungry"))
+	b := must[*Sandbox](t)(Join(ctx, Config{Dir: t.TempDir(), Listen: loopback, Standby: true, Limits: few}, must[string](t)(a.Ticket())))
+	defer end(t, b)
+	r := must[*Run](t)(a.Start(ctx, RunOptions{Name: "x", Args: []string{"hungry", "x"}}))
+	paused := func(why string) {
+		t.Helper()
+		eventually(t, "paused by "+why, func() bool { p := status(t, a, r.ID()); return p != nil && strings.Contains(p.Reason, why+" limit") })
+	}
+	paused("gas")
+	if err := a.Resume(ctx, r.ID(), vm.Limits{Gas: 1}); err == nil || !strings.Contains(err.Error(), "more gas") || status(t, a, r.ID()) == nil {
+		t.Errorf("with gas that is used up already: %v", err)
+	}
+	if err := a.Resume(ctx, r.ID(), vm.Limits{MemoryBytes: 1 << 62}); err == nil || status(t, a, r.ID()) == nil {
+		t.Errorf("with memory that no machine has: %v", err)
+	}
+	if err := a.Resume(ctx, r.ID(), vm.Limits{Gas: 1 << 40}); err != nil {
+		t.Fatal(err)
+	}
+	paused("memory")
+	if err := a.Resume(ctx, r.ID(), vm.Limits{MemoryBytes: 1 << 20}); err == nil || !strings.Contains(err.Error(), "more than that") {
+		t.Errorf("with less memory than it has: %v", err)
+	}
+	if err := a.Resume(ctx, r.ID(), vm.Limits{MemoryBytes: 256 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it waits, and the other peer has all of it", func() bool {
+		return slices.ContainsFunc(b.Runs(), func(st replication.RunStatus) bool { return st.Head.Lines == 2 && st.Warm })
+	})
+	end(t, a)
+	eventually(t, "it goes on at the other peer", func() bool { return b.Run(r.ID()) != nil })
+	must[*Run](t)(b.Start(ctx, RunOptions{Name: "go", Args: []string{"hungry", "go"}}))
+	if got, want := lines(t, b, r.ID()), "gas 1999999000000\nmemory 32\nend 1048576\n"; got != want {
+		t.Errorf("lines %q, want %q", got, want)
+	}
+}
+
+// TestTriesAreCountedOverRestarts: a turn that fails is tried as often as the policy says, however often the peer is opened meanwhile.
+func TestTriesAreCountedOverRestarts(t *testing.T) {
+	ctx, dir := patient(t), t.TempDir()
+	told := make(chan Event, 100)
+	cfg := Config{Dir: dir, Listen: loopback, Notify: func(e Event) {
+		if e.Kind == RunRetries || e.Kind == RunPaused {
+			told <- e
+		}
+	}}
+	s := must[*Sandbox](t)(Create(ctx, cfg, compileText(t, brittle), "brittle"))
+	must[*Run](t)(s.Start(ctx, RunOptions{Name: "x", Args: []string{"brittle", "x"}, OnFailure: RetryOnFailure}))
+	for tries := 1; ; tries++ {
+		if e := <-told; e.Kind == RunPaused {
+			if tries != retriesMax+1 {
+				t.Errorf("paused after %d tries, want %d", tries-1, retriesMax)
+			}
+			break
+		}
+		if tries == 2 || tries == 4 {
+			end(t, s)
+			s = must[*Sandbox](t)(Open(ctx, cfg))
+		}
+	}
+	end(t, s)
 }

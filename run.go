@@ -31,10 +31,9 @@ type Run struct {
 	name  string
 	level replication.Level
 
-	machine *vm.Machine
+	machine *vm.Machine // replaced by the goroutine that drives the run only, with mu held
 	stop    context.CancelFunc
 	meta    meta // as it stands in the newest head
-	tries   int  // of the turn that is failing
 	given   int  // place after the last message offered to the machine
 	first   int  // place of the first, when offered
 	offered bool
@@ -61,11 +60,11 @@ func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
 	if err := o.OnFailure.Check(); err != nil {
 		return nil, err
 	}
-	m, err := vm.New(s.program, s.machineConfig(o.Args))
+	mt := meta{Args: o.Args, OnFailure: o.OnFailure}
+	m, err := vm.New(s.program, s.machineConfig(mt))
 	if err != nil {
 		return nil, err
 	}
-	mt := meta{Args: o.Args, OnFailure: o.OnFailure}
 	id, epoch, err := s.replica.StartRun(ctx, replication.RunStart{Name: o.Name, Meta: mt.encode(), Durable: o.Durable})
 	if err != nil {
 		m.Close()
@@ -79,8 +78,12 @@ func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
 	return r, err
 }
 
-func (s *Sandbox) machineConfig(args []string) vm.Config {
-	c := vm.Config{Args: args, Grants: s.cfg.Grants, Limits: s.cfg.Limits}
+// machineConfig is what a machine of a run is given: what this peer allows, and the memory that the run was allowed by name.
+func (s *Sandbox) machineConfig(m meta) vm.Config {
+	c := vm.Config{Args: m.Args, Grants: s.cfg.Grants, Limits: s.cfg.Limits}
+	if m.MemoryBytes != 0 {
+		c.Limits.MemoryBytes = m.MemoryBytes
+	}
 	if s.sim != nil {
 		c.Clock = s.sim.Clock
 	}
@@ -120,7 +123,7 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time, handed bool) {
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
-		r, turn, err := s.takeOver(s.ctx, id, handed, handed)
+		r, turn, err := s.takeOver(s.ctx, id, continuation{resume: handed, handed: handed})
 		s.mu.Lock()
 		delete(s.taking, id)
 		s.mu.Unlock()
@@ -136,9 +139,15 @@ func (s *Sandbox) take(id changes.RunID, noticed time.Time, handed bool) {
 	}()
 }
 
-// takeOver opens the next epoch of a run and executes it; turn is the one it goes on from. A run that is paused stays where it is, unless it
-// is to be resumed. handed: its owner let go of it and asked this peer, so there is nobody to wait for.
-func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, resume, handed bool) (r *Run, turn uint64, err error) {
+// continuation is how a run is to be continued.
+type continuation struct {
+	resume bool      // also if it is paused: otherwise it stays where it is
+	handed bool      // its owner let go of it and asked this peer, so there is nobody to wait for
+	limits vm.Limits // with resume: those that are not zero are the run's from then on
+}
+
+// takeOver opens the next epoch of a run and executes it; turn is the one it goes on from.
+func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, c continuation) (r *Run, turn uint64, err error) {
 	if old := s.running(id); old != nil {
 		select {
 		case <-old.done:
@@ -146,8 +155,8 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, resume, handed
 			return nil, 0, ctx.Err()
 		}
 	}
-	if !handed {
-		if err := s.wanted(ctx, id, resume); err != nil {
+	if !c.handed {
+		if err := s.wanted(ctx, id, c.resume); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -155,7 +164,7 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, resume, handed
 	if err != nil {
 		return nil, 0, err
 	}
-	r, err = s.load(ctx, st)
+	r, err = s.load(ctx, st, c.limits)
 	if err != nil {
 		s.replica.Release(id)
 		return nil, 0, err
@@ -204,8 +213,8 @@ func (s *Sandbox) lease() time.Duration {
 	return time.Second
 }
 
-// load makes a machine that continues from a replicated state.
-func (s *Sandbox) load(ctx context.Context, st *replication.State) (*Run, error) {
+// load makes a machine that continues from a replicated state, with those limits of l that are not zero.
+func (s *Sandbox) load(ctx context.Context, st *replication.State, l vm.Limits) (*Run, error) {
 	h := st.Head
 	b := vm.NewState(s.program, h.MemoryBytes)
 	if err := st.Each(func(i uint64, page *[changes.PageBytes]byte) error { return b.Set(i, page) }); err != nil {
@@ -219,17 +228,14 @@ func (s *Sandbox) load(ctx context.Context, st *replication.State) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
-	m, err := vm.Resume(ctx, s.program, s.machineConfig(mt.Args), snap)
+	m, err := vm.Resume(ctx, s.program, s.machineConfig(mt), snap)
 	if err != nil {
 		return nil, err
 	}
 	r := &Run{s: s, id: h.Run, epoch: h.Epoch, name: h.Name, level: h.Durable, machine: m, turn: h.Turn, meta: mt}
-	if mt.Paused != nil { // only a run that is to be resumed gets here
-		mt.Paused = nil
-		if err := r.annotate(ctx, mt); err != nil {
-			m.Close()
-			return nil, err
-		}
+	if err := r.resumed(ctx, l); err != nil {
+		r.machine.Close()
+		return nil, err
 	}
 	return r, nil
 }
@@ -347,7 +353,7 @@ func (r *Run) turns(ctx context.Context) error {
 		}
 		flight = append(flight, done)
 		r.mu.Lock()
-		r.turn, r.tries = t.Number, 0
+		r.turn = t.Number
 		r.mu.Unlock()
 		if t.Stop.End == vm.EndExit {
 			err := settle(0)

@@ -520,6 +520,23 @@ type meta struct {
 	Args      []string `json:"args"`
 	OnFailure Policy   `json:"on_failure,omitempty"`
 	Paused    *Paused  `json:"paused,omitempty"`
+	Tries     *tries   `json:"tries,omitempty"`
+	// MemoryBytes the run may have wherever it executes; 0: what each peer allows.
+	MemoryBytes uint64 `json:"memory_bytes,omitempty"`
+}
+
+// tries counts how often the turn after Turn failed and is tried again. It is part of the run, so that neither a restart nor a takeover begins anew.
+type tries struct {
+	Turn   uint64 `json:"turn"`
+	Failed int    `json:"failed"`
+}
+
+// triesAfter is how often the turn after that one has failed.
+func (m meta) triesAfter(turn uint64) int {
+	if m.Tries == nil || m.Tries.Turn != turn {
+		return 0
+	}
+	return m.Tries.Failed
 }
 
 func (m meta) encode() []byte {

@@ -13,8 +13,8 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
-// Limits bound a run. They are written into its memory and travel with it, all but MemoryBytes, which each machine that
-// executes the run sets. Zero values are the defaults in the comments.
+// Limits bound a run. They are written into its memory and travel with it; of MemoryBytes each machine that executes the run may allow less. Zero values
+// are the defaults in the comments.
 type Limits struct {
 	Gas         uint64 // instruction words in all; unlimited
 	MemoryBytes uint64 // linear memory; 1 GiB
@@ -206,6 +206,30 @@ func (m *Machine) keepLimits() {
 
 // Close gives the memory back. The machine is dead afterwards; its snapshots live on.
 func (m *Machine) Close() error { return errors.Join(m.world.folder.Close(), m.mem.Close()) }
+
+// MemoryLimitBytes is what the run's memory may grow to.
+func (m *Machine) MemoryLimitBytes() uint64 { return m.heap.LimitBytes() }
+
+// Limit replaces the limits of the run by those of l that are not zero. It is part of the turn it is called in. Memory can only be raised, to what the
+// machine's Config allows.
+func (m *Machine) Limit(l Limits) error {
+	if !m.inTurn {
+		return fmt.Errorf("%w: begin a turn before limits are changed", ErrTurn)
+	}
+	if used := m.Instructions(); l.Gas != 0 && l.Gas <= used {
+		return fmt.Errorf("vm: the run has used %d instruction words: a gas limit of %d would stop it at once, give it a higher one", used, l.Gas)
+	}
+	if l.MemoryBytes != 0 {
+		if err := m.heap.Raise(l.MemoryBytes); err != nil {
+			return err
+		}
+	}
+	m.core.Limit(exec.Limits{Gas: l.Gas, Goroutines: l.Goroutines, StackBytes: l.StackBytes})
+	if l.OutputBytes != 0 {
+		m.mem.Store64(rootOutputMax, l.OutputBytes)
+	}
+	return nil
+}
 
 // Program is what the machine runs.
 func (m *Machine) Program() *Program { return m.prog }

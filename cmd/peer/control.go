@@ -18,8 +18,33 @@ func (c *command) pause() *cobra.Command {
 }
 
 func (c *command) resume() *cobra.Command {
-	return c.onRun("resume", "Make a paused run go on, here if the peer that had it is gone; a turn that failed is tried again",
-		func(ctx context.Context, run string) (api.Run, error) { return c.client().Resume(ctx, run) })
+	var o api.Resume
+	var memory, stack string
+	cmd := c.onRun("resume", "Make a paused run go on, here if the peer that had it is gone; a turn that failed is tried again",
+		func(ctx context.Context, run string) (_ api.Run, err error) {
+			if memory != "" {
+				if o.MemoryBytes, err = sizeBytes("--memory", memory); err != nil {
+					return api.Run{}, err
+				}
+			}
+			if stack != "" {
+				if o.StackBytes, err = sizeBytes("--stack", stack); err != nil {
+					return api.Run{}, err
+				}
+			}
+			return c.client().Resume(ctx, run, o)
+		})
+	cmd.Long = `Make a paused run go on, here if the peer that had it is gone; a turn that failed is tried again.
+
+A run that met a limit can be given a higher one. It is part of the run from then on, after restarts and at other peers as well:
+
+  peer resume --gas 20000000 RUN`
+	f := cmd.Flags()
+	f.Uint64Var(&o.Gas, "gas", 0, "instruction words the run may execute in all, from its beginning (default: as before)")
+	f.StringVar(&memory, "memory", "", "memory the run may use, such as 512M or 4G (default: as before)")
+	f.Uint64Var(&o.Goroutines, "goroutines", 0, "goroutines living at once (default: as before)")
+	f.StringVar(&stack, "stack", "", "stack of one goroutine, such as 64M (default: as before)")
+	return cmd
 }
 
 // onRun is a command that does one thing to a run and shows the run afterwards.

@@ -204,15 +204,15 @@ func (c *command) digest() *cobra.Command {
 
 func (c *command) peers() *cobra.Command {
 	return c.listing(&cobra.Command{
-		Use: "peers", Short: "List the other members of the sandboxes", Args: cobra.NoArgs,
+		Use: "peers", Short: "List the other members of the sandboxes, and who was one", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ps, err := c.client().Peers(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return c.show(ps, "PEER SANDBOX CONNECTED HEARD STANDBY DELTAS DIGEST EQUAL", func(row func(...any)) {
+			return c.show(ps, "PEER SANDBOX MEMBER CONNECTED HEARD STANDBY DELTAS DIGEST EQUAL", func(row func(...any)) {
 				for _, p := range ps {
-					row(p.Peer, p.Name, yes(p.Connected), p.Ago.Round(time.Millisecond), yes(p.Standby), p.Deltas, short(p.Digest), yes(p.InSync))
+					row(p.Peer, p.Name, yes(p.Member), yes(p.Connected), p.Ago.Round(time.Millisecond), yes(p.Standby), p.Deltas, short(p.Digest), yes(p.InSync))
 				}
 			})
 		},

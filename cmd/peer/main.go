@@ -97,5 +97,29 @@ func (c *command) root() *cobra.Command {
 		c.invite(), c.cut(), c.heal(), c.demo(), c.bench(), c.move(), c.diverge(), c.leave(), c.cache(), c.snapshot(), c.version())
 	root.AddCommand(c.vet(), c.laws())
 	root.AddCommand(c.sim())
+	sayUsage(root)
 	return root
+}
+
+// sayUsage makes every command that is given the wrong number of arguments say how it is called.
+func sayUsage(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		sayUsage(sub)
+	}
+	check := cmd.Args
+	if check == nil || !cmd.HasParent() {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err == nil || strings.Contains(err.Error(), "--help") {
+			return err
+		}
+		for _, of := range []string{"accepts ", "requires ", "unknown command "} {
+			if strings.HasPrefix(err.Error(), of) {
+				return fmt.Errorf("%d arguments are not what it takes: `%s`: see `%s --help`", len(args), cmd.UseLine(), cmd.CommandPath())
+			}
+		}
+		return err
+	}
 }

@@ -10,7 +10,7 @@ import (
 
 func (c *command) move() *cobra.Command {
 	var to string
-	cmd := c.onRun("move", "Have another peer (by its id, as peer peers lists it) go on with a run that executes here",
+	cmd := c.onRun("move", "Have another peer (its id or the end of it, as peer peers lists it) go on with a run that executes here",
 		func(ctx context.Context, run string) (api.Run, error) { return c.client().Move(ctx, run, to) })
 	cmd.Use, cmd.Args = "move RUN PEER", cobra.ExactArgs(2)
 	inner := cmd.RunE
@@ -33,7 +33,7 @@ func (c *command) diverge() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.show(list, "PEER\tNAME\tRUN\tTURN", func(row func(...any)) {
+			return c.show(list, "PEER NAME RUN TURN", func(row func(...any)) {
 				for _, d := range list {
 					row(d.Peer, d.Name, d.Run, fmt.Sprint(d.Turn))
 				}

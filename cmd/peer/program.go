@@ -30,17 +30,13 @@ func (a *allowance) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&a.env, "env", nil, "`KEY=VALUE` in the program's environment (repeatable)")
 	f.Uint64Var(&a.gas, "gas", 0, "instruction words a run may execute; 0: unlimited")
 	f.StringVar(&a.memory, "memory", "4G", "memory a run may use, such as 512M or 4G")
-}
-
-// goroutineFlags are bounds that only a run without a sandbox takes.
-func (a *allowance) goroutineFlags(cmd *cobra.Command) {
-	cmd.Flags().Uint64Var(&a.goroutines, "goroutines", 0, "goroutines living at once; 0: about a million")
-	cmd.Flags().StringVar(&a.stack, "stack", "1000M", "stack of one goroutine")
+	f.Uint64Var(&a.goroutines, "goroutines", 0, "goroutines living at once; 0: about a million")
+	f.StringVar(&a.stack, "stack", "1000M", "stack of one goroutine")
 }
 
 // check makes grants absolute, so that they mean the same wherever the daemon runs, and says what is wrong with them.
 func (a *allowance) check() (api.Settings, error) {
-	s := api.Settings{Env: a.env, Gas: a.gas}
+	s := api.Settings{Env: a.env, Gas: a.gas, Goroutines: a.goroutines}
 	for _, path := range a.read {
 		abs, err := filepath.Abs(path)
 		if err == nil {
@@ -57,7 +53,10 @@ func (a *allowance) check() (api.Settings, error) {
 		}
 	}
 	var err error
-	s.MemoryBytes, err = sizeBytes("--memory", a.memory)
+	if s.MemoryBytes, err = sizeBytes("--memory", a.memory); err != nil {
+		return s, err
+	}
+	s.StackBytes, err = sizeBytes("--stack", a.stack)
 	return s, err
 }
 

@@ -92,14 +92,10 @@ func (a *allowance) config(args []string, dir string, c *command) (vm.Config, er
 	if err != nil {
 		return vm.Config{}, err
 	}
-	stackBytes, err := sizeBytes("--stack", a.stack)
-	if err != nil {
-		return vm.Config{}, err
-	}
 	return vm.Config{
 		Args:   args,
 		Grants: vm.Grants{Read: settings.Read, Env: settings.Env},
-		Limits: vm.Limits{Gas: a.gas, MemoryBytes: settings.MemoryBytes, Goroutines: a.goroutines, StackBytes: stackBytes},
+		Limits: vm.Limits{Gas: settings.Gas, MemoryBytes: settings.MemoryBytes, Goroutines: settings.Goroutines, StackBytes: settings.StackBytes},
 		Dir:    dir,
 		Seed:   uint64(time.Now().UnixNano()),
 		Stdin:  c.stdin,

@@ -78,7 +78,6 @@ The tests may read the package's own directory, and have a /tmp of their own; ot
 	}
 	cmd.Flags().AddFlagSet(t.flags)
 	t.allow.flags(cmd)
-	t.allow.goroutineFlags(cmd)
 	return cmd
 }
 

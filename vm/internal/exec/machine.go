@@ -32,7 +32,7 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("exec: %s limit of %d exceeded: start the run with a higher one", e.Limit, e.Max)
+	return fmt.Sprintf("exec: %s limit of %d exceeded: give the run a higher one", e.Limit, e.Max)
 }
 
 // Config is what a machine is made of.
@@ -136,6 +136,13 @@ func New(c Config) (*Machine, error) {
 	}
 	m.store(rootVersion, layoutVersion)
 	return m, nil
+}
+
+// Limit replaces the run's limits by those of l that are not 0. Call it between Runs.
+func (m *Machine) Limit(l Limits) {
+	old := m.limits
+	m.limits = Limits{or(l.Gas, old.Gas), or(l.Goroutines, old.Goroutines), or(l.StackBytes, old.StackBytes), or(l.SliceWords, old.SliceWords)}
+	m.storeLimits()
 }
 
 // Attach is a machine for the run that is in memory, at the point where Run returned.

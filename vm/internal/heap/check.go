@@ -39,12 +39,21 @@ func (c *checker) header() error {
 	switch {
 	case r.zero != 0:
 		return fmt.Errorf("the zero object holds %#x", r.zero)
-	case r.table%mem.PageBytes != 0, r.first%mem.PageBytes != 0, r.end%mem.PageBytes != 0, r.first < r.table || r.end < r.first:
+	case r.table%mem.PageBytes != 0, r.first%mem.PageBytes != 0, r.end%mem.PageBytes != 0, r.end < r.first:
 		return fmt.Errorf("bounds %#x %#x %#x are out of order", r.table, r.first, r.end)
 	case r.end != pageAddr(c.h.m.Size()>>mem.PageShift):
 		return fmt.Errorf("heap ends at %#x, memory at %#x", r.end, pageAddr(c.h.m.Size()>>mem.PageShift))
-	case r.first-r.table < r.limitBytes/mem.PageBytes*4:
-		return fmt.Errorf("page table of %d bytes is too small", r.first-r.table)
+	}
+	tableBytes := r.first - r.table
+	if r.table >= r.first {
+		_, s := c.h.spanAt(r.table)
+		if s == nil || s.use != useTable || pageAddr(uint64(s.start)) != r.table {
+			return fmt.Errorf("the page table is at %#x, in no span of its own", r.table)
+		}
+		tableBytes = uint64(s.pages) * mem.PageBytes
+	}
+	if tableBytes < r.limitBytes/mem.PageBytes*4 {
+		return fmt.Errorf("page table of %d bytes is too small", tableBytes)
 	}
 	return nil
 }
@@ -139,6 +148,11 @@ func (c *checker) span(at uint64, s *span, before spanUse) error {
 	case useMeta:
 		if s.pages != 1 || at != pageAddr(uint64(s.start)) {
 			return fmt.Errorf("page of descriptors of %d pages", s.pages)
+		}
+		return nil
+	case useTable:
+		if pageAddr(uint64(s.start)) != c.r.table {
+			return fmt.Errorf("a page table that is not the heap's")
 		}
 		return nil
 	case useFree:

@@ -22,6 +22,7 @@ const (
 	useSmall                // blocks of one class
 	useLarge                // one object
 	useMeta                 // descriptors; the first describes this page
+	useTable                // the page table, after Raise
 )
 
 // span is a descriptor in memory.

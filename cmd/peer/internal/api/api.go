@@ -10,7 +10,11 @@
 //	GET  /v1/runs                            []Run
 //	POST /v1/sandboxes/{sandbox}/runs        Start; Run
 //	GET  /v1/runs/{run}                      Run
-//	POST /v1/runs/{run}/pause, resume        Run
+//	POST /v1/runs/{run}/pause                Run
+//	POST /v1/runs/{run}/resume               Resume; Run
+//	POST /v1/runs/{run}/move                 Move; Run
+//	POST /v1/sandboxes/{sandbox}/leave       Move
+//	GET  /v1/divergences[?peer=]             []Divergence
 //	POST /v1/runs/{run}/messages?id=         body: the message; Sent. {run} may be a sandbox with one run that has not ended
 //	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
 //	GET  /v1/variables[?sandbox=][&name=]    []Variable
@@ -80,6 +84,8 @@ type Settings struct {
 	Env         []string `json:"env,omitempty"`          // KEY=VALUE
 	Gas         uint64   `json:"gas,omitempty"`          // instruction words of a run; 0: unlimited
 	MemoryBytes uint64   `json:"memory_bytes,omitempty"` // of a run
+	Goroutines  uint64   `json:"goroutines,omitempty"`   // of a run, living at once; 0: about a million
+	StackBytes  uint64   `json:"stack_bytes,omitempty"`  // of one goroutine; 0: 1000000000
 }
 
 // Create asks for a new sandbox.
@@ -134,6 +140,14 @@ type Run struct {
 	Failure      string `json:"failure,omitempty"` // when a failed turn paused it: what Go prints of such a failure
 }
 
+// Resume asks for a paused run to go on. Fields that are not zero are limits that it has from then on, wherever it executes; the greatest number is none.
+type Resume struct {
+	Gas         uint64 `json:"gas,omitempty"`          // instruction words in all
+	MemoryBytes uint64 `json:"memory_bytes,omitempty"` // of the run
+	Goroutines  uint64 `json:"goroutines,omitempty"`   // living at once
+	StackBytes  uint64 `json:"stack_bytes,omitempty"`  // of one goroutine
+}
+
 // Sent is a message that is on its way.
 type Sent struct {
 	Run string `json:"run"`
@@ -177,11 +191,12 @@ type PeerDigest struct {
 	Reachable bool   `json:"reachable"`
 }
 
-// Peer is another member of a sandbox.
+// Peer is another member of a sandbox, or was one.
 type Peer struct {
 	Peer      string        `json:"peer"`
 	Sandbox   string        `json:"sandbox"`
-	Name      string        `json:"name"` // of the sandbox
+	Name      string        `json:"name"`   // of the sandbox
+	Member    bool          `json:"member"` // false: it left, or was taken out
 	Connected bool          `json:"connected"`
 	Reachable bool          `json:"reachable"` // heard within the lease
 	Ago       time.Duration `json:"ago_ns"`    // since it was heard

@@ -213,9 +213,9 @@ func (c *Client) Pause(ctx context.Context, run string) (api.Run, error) {
 	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/pause", nil, struct{}{})
 }
 
-// Resume makes a paused run go on.
-func (c *Client) Resume(ctx context.Context, run string) (api.Run, error) {
-	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/resume", nil, struct{}{})
+// Resume makes a paused run go on, with other limits if o names some.
+func (c *Client) Resume(ctx context.Context, run string, o api.Resume) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/resume", nil, o)
 }
 
 // Move has another peer go on with a run that executes here.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tandemvm/tandem"
@@ -83,6 +84,29 @@ func (d *Daemon) findRun(name string) (*tandem.Sandbox, api.Run, error) {
 		return nil, api.Run{}, fmt.Errorf("%w: no run fits %q: `peer ps` lists them", errUnknown, name)
 	}
 	return nil, api.Run{}, fmt.Errorf("%d runs fit %q: name one by its id", len(found), name)
+}
+
+// findPeer gives the id of a member, or of a peer that was one, by the id or its end, as listings show it.
+func findPeer(s *tandem.Sandbox, name string) (string, error) {
+	st := s.Status()
+	all := slices.Clone(st.Members)
+	for _, p := range st.Peers {
+		all = append(all, p.Peer)
+	}
+	slices.Sort(all)
+	var found []string
+	for _, p := range slices.Compact(all) {
+		if p == name || len(name) >= 4 && strings.HasSuffix(p, name) {
+			found = append(found, p)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", fmt.Errorf("%w: no member of %s fits %q: `peer peers` lists them", errUnknown, s.Name(), name)
+	}
+	return "", fmt.Errorf("%d members fit %q: name one by its id", len(found), name)
 }
 
 // findReceiver gives the run of a name, or the only one of a sandbox of that name that has not ended.
@@ -216,8 +240,9 @@ func (d *Daemon) peers() []api.Peer {
 	out := []api.Peer{}
 	for _, b := range d.open() {
 		s := b.now()
-		for _, p := range s.Status().Peers {
-			out = append(out, api.Peer{Peer: p.Peer, Sandbox: s.ID().String(), Name: s.Name(), Connected: p.Connected, Reachable: p.Reachable,
+		st := s.Status()
+		for _, p := range st.Peers {
+			out = append(out, api.Peer{Peer: p.Peer, Member: slices.Contains(st.Members, p.Peer), Sandbox: s.ID().String(), Name: s.Name(), Connected: p.Connected, Reachable: p.Reachable,
 				Ago: p.Ago, Digest: p.Digest.String(), InSync: p.InSync, Standby: p.Standby, Deltas: p.Deltas})
 		}
 	}

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/tandemvm/tandem"
 	"github.com/tandemvm/tandem/changes"
@@ -14,18 +16,26 @@ func (d *Daemon) postMove(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.onRun(func(s *tandem.Sandbox, ctx context.Context, run changes.RunID) error { return s.Move(ctx, run, o.Peer) })(r)
+	return d.onRun(func(s *tandem.Sandbox, ctx context.Context, run changes.RunID) error {
+		peer, err := findPeer(s, o.Peer)
+		if err != nil {
+			return err
+		}
+		return s.Move(ctx, run, peer)
+	})(r)
 }
 
 // getDivergences compares every open sandbox with those members that are reached now, or with one of them.
 func (d *Daemon) getDivergences(r *http.Request) (any, error) {
-	out := []api.Divergence{}
+	want := r.URL.Query().Get("peer")
+	out, compared := []api.Divergence{}, false
 	for _, b := range d.open() {
 		s := b.now()
 		for _, p := range s.Status().Peers {
-			if want := r.URL.Query().Get("peer"); !p.Connected || want != "" && want != p.Peer {
+			if !p.Connected || want != "" && !strings.HasSuffix(p.Peer, want) {
 				continue
 			}
+			compared = true
 			list, err := s.Diverge(r.Context(), p.Peer)
 			if err != nil {
 				return nil, err
@@ -34,6 +44,9 @@ func (d *Daemon) getDivergences(r *http.Request) (any, error) {
 				out = append(out, api.Divergence{Sandbox: s.ID().String(), Peer: p.Peer, Name: x.Name, Run: x.Run.String(), Turn: x.Turn})
 			}
 		}
+	}
+	if !compared && want != "" {
+		return nil, fmt.Errorf("%w: no member that is reached now fits %q: `peer peers` lists them", errUnknown, want)
 	}
 	return out, nil
 }
@@ -48,8 +61,11 @@ func (d *Daemon) postLeave(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Peer == "" {
-		o.Peer = s.Self()
+	peer := s.Self()
+	if o.Peer != "" {
+		if peer, err = findPeer(s, o.Peer); err != nil {
+			return nil, err
+		}
 	}
-	return struct{}{}, s.Expel(r.Context(), o.Peer)
+	return struct{}{}, s.Expel(r.Context(), peer)
 }

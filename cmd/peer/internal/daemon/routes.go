@@ -14,6 +14,7 @@ import (
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
 	"github.com/tandemvm/tandem/replication"
+	"github.com/tandemvm/tandem/vm"
 )
 
 const (
@@ -48,7 +49,7 @@ func (d *Daemon) routes() http.Handler {
 		return run, err
 	})
 	answer("POST /v1/runs/{run}/pause", d.onRun((*tandem.Sandbox).Pause))
-	answer("POST /v1/runs/{run}/resume", d.onRun((*tandem.Sandbox).Resume))
+	answer("POST /v1/runs/{run}/resume", d.postResume)
 	answer("POST /v1/runs/{run}/move", d.postMove)
 	answer("POST /v1/sandboxes/{sandbox}/leave", d.postLeave)
 	answer("GET /v1/divergences", d.getDivergences)
@@ -187,6 +188,15 @@ func (d *Daemon) onRun(f func(s *tandem.Sandbox, ctx context.Context, run change
 		_, run, err = d.findRun(run.ID)
 		return run, err
 	}
+}
+
+func (d *Daemon) postResume(r *http.Request) (any, error) {
+	o, err := body[api.Resume](r)
+	if err != nil {
+		return nil, err
+	}
+	l := vm.Limits{Gas: o.Gas, MemoryBytes: o.MemoryBytes, Goroutines: o.Goroutines, StackBytes: o.StackBytes}
+	return d.onRun(func(s *tandem.Sandbox, ctx context.Context, run changes.RunID) error { return s.Resume(ctx, run, l) })(r)
 }
 
 func (d *Daemon) postMessage(r *http.Request) (any, error) {
