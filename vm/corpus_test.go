@@ -232,6 +232,9 @@ func elsewhere(t *testing.T, m *Machine, p *Program, c Config) *Machine {
 	if back.InstructionPointer != s.InstructionPointer || back.FramePointer != s.FramePointer || back.InstructionCounter != s.InstructionCounter {
 		t.Fatalf("position %d %#x %d became %d %#x %d", s.InstructionPointer, s.FramePointer, s.InstructionCounter, back.InstructionPointer, back.FramePointer, back.InstructionCounter)
 	}
+	if _, err := back.Goroutines(); err != nil {
+		t.Fatalf("the snapshot cannot be shown: %v", err)
+	}
 	n, err := Resume(ctx, p, c, back)
 	if err != nil {
 		t.Fatal(err)

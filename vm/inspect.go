@@ -59,19 +59,19 @@ func (s *Snapshot) HeapTypes() ([]HeapType, error) {
 	return list, nil
 }
 
-// GlobalText is a package-level variable as one line of text, whatever its type.
-type GlobalText struct{ Name, Type, Text string }
+// VariableText is a variable as one line of text, whatever its type.
+type VariableText struct{ Name, Type, Text string }
 
 // GlobalTexts are the variables of the program's own packages, or of all, by name.
-func (s *Snapshot) GlobalTexts(all bool) ([]GlobalText, error) {
+func (s *Snapshot) GlobalTexts(all bool) ([]VariableText, error) {
 	m, err := s.reader()
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	var list []GlobalText
+	var list []VariableText
 	for _, g := range s.prog.globals(all) {
-		list = append(list, GlobalText{g.Name, m.heap.TypeString(g.Type), values.Text(m.heap, s.prog.img.Funcs, g.Type, g.Addr)})
+		list = append(list, VariableText{g.Name, m.heap.TypeString(g.Type), values.Text(m.heap, s.prog.img.Funcs, g.Type, g.Addr)})
 	}
 	return list, nil
 }

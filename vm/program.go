@@ -72,7 +72,7 @@ func compileSource(ctx context.Context, s Source, disk *inputs.Disk) (*Program, 
 			return nil, err
 		}
 	}
-	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test, Disk: disk})
+	p, err := load.LoadContext(ctx, load.Config{Paths: s.Paths, Dir: s.Dir, GOROOT: s.GOROOT, Test: s.Test, Disk: disk, Names: true})
 	if err != nil {
 		return nil, err
 	}

@@ -43,22 +43,6 @@ func (s *Snapshot) Root() changes.Hash { return s.state.root() }
 // SizeBytes is the size of the run's memory.
 func (s *Snapshot) SizeBytes() uint64 { return s.state.pages.Size() }
 
-// Goroutine is one goroutine of a snapshot.
-type Goroutine struct {
-	ID     uint64
-	Status string // as Go's tracebacks say it: running, chan receive, select ...
-	Frames []Frame
-}
-
-// Frame is one call of a goroutine, innermost first.
-type Frame struct {
-	Function string
-	File     string
-	Line     int
-	PC       uint64 // code word
-	FP       uint64 // guest address of the frame
-}
-
 // SnapshotValue is one package-level variable, decoded.
 type SnapshotValue struct {
 	Name  string
@@ -100,33 +84,6 @@ func newSnapshot(p *Program, now *state) (*Snapshot, error) {
 	}
 	s.Turns, s.Lines = binary.LittleEndian.Uint64(root[rootTurns-code.Base:]), binary.LittleEndian.Uint64(root[rootLines-code.Base:])
 	return s, nil
-}
-
-// Goroutines are those of the run, oldest first, with their frames. The cost is that of resuming the snapshot.
-func (s *Snapshot) Goroutines() ([]Goroutine, error) {
-	m, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	var gs []Goroutine
-	m.core.Goroutines(func(g exec.GoroutineInfo) bool {
-		o := Goroutine{ID: g.ID, Status: g.Status.String()}
-		m.core.Callers(g.Record, func(f exec.CallerFrame) bool {
-			if f.Func != 0 {
-				at := f.PC
-				if f.Call && at > 0 {
-					at-- // the call, not what follows it
-				}
-				file, line := m.prog.exec.LineAt(at)
-				o.Frames = append(o.Frames, Frame{Function: m.prog.img.Funcs[f.Func].Name, File: file, Line: line, PC: f.PC, FP: f.Frame})
-			}
-			return true
-		})
-		gs = append(gs, o)
-		return true
-	})
-	return gs, nil
 }
 
 // reader is a machine on the snapshot, to look at it.

@@ -38,7 +38,7 @@ type shownSnapshot struct {
 	Lines        uint64          `json:"lines"`
 	Args         []string        `json:"args"`
 	Goroutines   []vm.Goroutine  `json:"goroutines"`
-	Globals      []vm.GlobalText `json:"globals"`
+	Globals      []vm.VariableText `json:"globals"`
 	Heap         []vm.HeapType   `json:"heap"`
 }
 
@@ -48,7 +48,7 @@ func (c *command) snapshotShow() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "show FILE",
-		Short: "Where a saved run stands: goroutines with their lines, variables, the largest types on the heap",
+		Short: "Where a saved run stands: goroutines with their lines and locals, variables, the largest types on the heap; - is standard input",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, s, runArgs, err := loadRun(args[0])
@@ -77,8 +77,14 @@ func (v *shownSnapshot) text(row func(...any)) {
 	for _, g := range v.Goroutines {
 		row("")
 		row(fmt.Sprintf("goroutine %d [%s]:", g.ID, g.Status))
+		for _, w := range g.Waits {
+			row("  waits " + w)
+		}
 		for _, f := range g.Frames {
-			row("", f.Function, fmt.Sprintf("%s:%d", f.File, f.Line))
+			row(fmt.Sprintf("  %s  %s:%d", f.Function, f.File, f.Line))
+			for _, l := range f.Locals {
+				row(fmt.Sprintf("      %s %s = %s", l.Name, l.Type, l.Text))
+			}
 		}
 	}
 	if len(v.Globals) > 0 {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -64,9 +65,17 @@ func saveRun(m *vm.Machine, args []string, file string) (err error) {
 	return err
 }
 
+// readSaved is the content of a file, of standard input when it is named -.
+func readSaved(file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(os.Stdin)
+	}
+	return os.ReadFile(file)
+}
+
 // loadRun reads a saved run. The error says what to do.
 func loadRun(file string) (p *vm.Program, s *vm.Snapshot, args []string, err error) {
-	b, err := os.ReadFile(file)
+	b, err := readSaved(file)
 	if err != nil {
 		var bad *fs.PathError
 		if errors.As(err, &bad) {

@@ -32,7 +32,7 @@ func Image(img *code.Image, natives func(symbol string) (Signature, bool)) error
 	c := &checker{img: img}
 	for _, step := range []func() error{
 		func() error { return c.natives(natives) },
-		c.functions, c.lines, c.descriptors, c.itabs, c.globals, c.known, c.bodies,
+		c.functions, c.lines, c.descriptors, c.itabs, c.globals, c.locals, c.known, c.bodies,
 	} {
 		if err := step(); err != nil {
 			return fmt.Errorf("%w: %w", ErrImage, err)
@@ -144,6 +144,40 @@ func (c *checker) globals() error {
 		if spans[i-1].hi > spans[i].lo {
 			return fmt.Errorf("variables %s and %s share memory", spans[i-1].name, spans[i].name)
 		}
+	}
+	return nil
+}
+
+// locals verifies that each place of a local variable is one of the function whose code it is about, so that whoever looks at a frame reads
+// nothing else.
+func (c *checker) locals() error {
+	order := slices.Clone(c.img.Funcs[1:])
+	slices.SortFunc(order, func(a, b code.Func) int { return int(a.Entry) - int(b.Entry) })
+	last := int32(0)
+	for i, l := range c.img.Locals {
+		for len(order) > 1 && order[0].End <= l.From {
+			order = order[1:]
+		}
+		f, t := order[0], c.types[l.Type]
+		if l.From < last || l.To <= l.From || l.From < f.Entry || l.To > f.End || t == nil || l.Name == "" {
+			return fmt.Errorf("local variable %d is out of order or range: %s at words [%d, %d) of function %s", i, l.Name, l.From, l.To, f.Name)
+		}
+		ok := false
+		switch l.Place {
+		case code.PlaceFrame:
+			ok = l.At >= code.FrameHeader && int64(l.At)+int64(t.slots()) <= int64(f.FrameSlots)
+		case code.PlacePointer:
+			ok = l.At >= code.FrameHeader && l.At < f.FrameSlots
+		case code.PlaceClosure:
+			ok = l.At >= 8 && l.At%8 == 0
+		case code.PlaceData:
+			off := uint64(l.At) - code.DataStart
+			ok = l.At >= code.DataStart && off <= c.img.ROBytes && t.size <= c.img.ROBytes-off
+		}
+		if !ok {
+			return fmt.Errorf("local variable %s of function %s stands nowhere: place %d, %d", l.Name, f.Name, l.Place, l.At)
+		}
+		last = l.From
 	}
 	return nil
 }

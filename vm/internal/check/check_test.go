@@ -246,6 +246,22 @@ func TestDamagedImages(t *testing.T) {
 		{"entry function 0", func(s *sample) { s.img.Entry = 0 }},
 		{"entry function has", func(s *sample) { s.img.Entry = 2 }},
 		{"native function os.fly", func(s *sample) { s.img.Natives[0] = "os.fly" }},
+		{"stands nowhere", func(s *sample) { s.img.Locals = s.local(0, 1, code.PlaceFrame, 2) }},
+		{"stands nowhere", func(s *sample) { s.img.Locals = s.local(0, 1, code.PlaceFrame, s.img.Funcs[1].FrameSlots) }},
+		{"stands nowhere", func(s *sample) { s.img.Locals = s.local(0, 1, code.PlacePointer, s.img.Funcs[1].FrameSlots) }},
+		{"stands nowhere", func(s *sample) { s.img.Locals = s.local(0, 1, code.PlaceClosure, 9) }},
+		{"stands nowhere", func(s *sample) { s.img.Locals = s.local(0, 1, code.PlaceData, int32(code.DataStart+s.img.ROBytes)) }},
+		{"stands nowhere", func(s *sample) { s.img.Locals = s.local(0, 1, 4, 8) }},
+		{"local variable 0", func(s *sample) { s.img.Locals = s.local(1, 1, code.PlaceFrame, code.FrameHeader) }},
+		{"local variable 0", func(s *sample) { s.img.Locals = s.local(-1, 1, code.PlaceFrame, code.FrameHeader) }},
+		{"local variable 0", func(s *sample) { s.img.Locals = s.local(0, 1<<20, code.PlaceFrame, code.FrameHeader) }},
+		{"local variable 0", func(s *sample) {
+			s.img.Locals = s.local(0, 1, code.PlaceFrame, code.FrameHeader)
+			s.img.Locals[0].Type++
+		}},
+		{"local variable 1", func(s *sample) {
+			s.img.Locals = append(s.local(1, 2, code.PlaceData, code.DataStart), s.local(0, 1, code.PlaceData, code.DataStart)...)
+		}},
 		{"line entry 1", func(s *sample) { s.img.Lines[1].PC = 0 }},
 		{"line entry 0", func(s *sample) { s.img.Lines[0].File = 1 }},
 		{"variable main.x", func(s *sample) { s.img.Globals[0].Addr = s.addr("int") }},
@@ -397,4 +413,10 @@ func BenchmarkImage(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(words), "words")
+}
+
+// local is a variable of type int of the entry function, at words from its entry on.
+func (s *sample) local(from, to int32, place code.Place, at int32) []code.Local {
+	entry := s.img.Funcs[s.img.Entry].Entry
+	return []code.Local{{From: entry + from, To: entry + to, Name: "x", Type: s.addr("int"), Place: place, At: at}}
 }

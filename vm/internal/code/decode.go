@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Decode is the image whose encoding is data, checked for form only: package check says whether it may be run. The error
@@ -29,7 +30,7 @@ func Decode(data []byte) (*Image, error) {
 	m := &Image{}
 	rest := body[headerBytes:]
 	for i, section := range []func(*reader){m.getMeta, m.getCode, m.getFuncs, m.getNatives, m.getFiles, m.getLines,
-		m.getData, m.getGlobals, m.getKnown, m.getTypeLinks, m.getItabs} {
+		m.getData, m.getGlobals, m.getKnown, m.getTypeLinks, m.getItabs, m.getLocals} {
 		if len(rest) < sectionBytes || binary.LittleEndian.Uint32(rest) != uint32(i+1) {
 			return nil, fmt.Errorf("%w: section %d is missing", ErrFormat, i+1)
 		}
@@ -230,3 +231,32 @@ func (m *Image) getKnown(r *reader) {
 
 func (m *Image) getTypeLinks(r *reader) { m.TypeLinks = list(r, 1, r.addr) }
 func (m *Image) getItabs(r *reader)     { m.Itabs = list(r, 1, r.addr) }
+
+func (m *Image) getLocals(r *reader) {
+	names := list(r, 1, r.string)
+	for i := 1; i < len(names); i++ {
+		if names[i-1] >= names[i] {
+			r.fail("names are not in ascending order")
+			return
+		}
+	}
+	used := make([]bool, len(names))
+	last := int32(0)
+	m.Locals = list(r, 5, func() (l Local) {
+		last += int32(r.below(uint64(math.MaxInt32-last), "a local variable"))
+		l.From = last
+		l.To = last + int32(r.below(uint64(math.MaxInt32-last), "the length of a local variable"))
+		if n := r.uint(); n < uint64(len(names)) {
+			l.Name, used[n] = names[n], true
+		} else {
+			r.fail("the name of a local variable does not exist")
+		}
+		l.Type = r.addr()
+		at := r.below(math.MaxInt32<<2|3, "the place of a local variable")
+		l.Place, l.At = Place(at&3), int32(at>>2)
+		return l
+	})
+	if slices.Contains(used, false) {
+		r.fail("a name is not used")
+	}
+}

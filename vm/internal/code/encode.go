@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"slices"
 )
@@ -34,15 +35,16 @@ import (
 //	9 known     count; per symbol, ascending: name, value
 //	10 links    count; addresses
 //	11 itabs    count; addresses
+//	12 locals   count; names, ascending; count; per entry: From since the last entry, length, name, type address, At * 4 + Place
 //
 // Addresses are written as offsets from Base; Known values as they are.
 const (
 	magic = "TandemIm"
 	// FormatVersion is the version of the byte format this package reads and writes.
-	FormatVersion = 2
+	FormatVersion = 3
 	headerBytes   = 24
 	sectionBytes  = 12
-	sectionCount  = 11
+	sectionCount  = 12
 	// zeroTailMax bounds the zero bytes at the end of the data, which an image does not spell out.
 	zeroTailMax = 256 << 20
 )
@@ -80,7 +82,7 @@ func (m *Image) Encode() ([]byte, error) {
 	binary.LittleEndian.PutUint32(out[12:], sectionCount)
 	binary.LittleEndian.PutUint64(out[16:], opsDigest)
 	for i, section := range []func(*writer){m.putMeta, m.putCode, m.putFuncs, m.putNatives, m.putFiles, m.putLines,
-		m.putData, m.putGlobals, m.putKnown, m.putTypeLinks, m.putItabs} {
+		m.putData, m.putGlobals, m.putKnown, m.putTypeLinks, m.putItabs, m.putLocals} {
 		w := writer{}
 		section(&w)
 		if w.err != nil {
@@ -237,3 +239,28 @@ func (w *writer) addrs(what string, list []uint64) {
 
 func (m *Image) putTypeLinks(w *writer) { w.addrs("a type link", m.TypeLinks) }
 func (m *Image) putItabs(w *writer)     { w.addrs("an itab address", m.Itabs) }
+
+func (m *Image) putLocals(w *writer) {
+	index := map[string]int{}
+	for _, l := range m.Locals {
+		index[l.Name] = 0
+	}
+	names := slices.Sorted(maps.Keys(index))
+	for i, name := range names {
+		index[name] = i
+	}
+	w.strings(names)
+	w.count(len(m.Locals))
+	last := int32(0)
+	for _, l := range m.Locals {
+		w.int32("the distance of two local variables", l.From-last)
+		w.int32("the length of a local variable", l.To-l.From)
+		w.uint(uint64(index[l.Name]))
+		w.addr("the type address of "+l.Name, l.Type)
+		if l.From < 0 || l.At < 0 || l.Place >= placeCount {
+			w.fail("the place of "+l.Name, l)
+		}
+		w.uint(uint64(l.At)<<2 | uint64(l.Place))
+		last = l.From
+	}
+}

@@ -90,6 +90,28 @@ type Inlined struct {
 	In   int32 // the inlined call it stands in, as Line.In; one before this
 }
 
+// Local is where a variable of a function stands while the function is at one of the code words [From, To): before that word is carried out,
+// or in the call that it makes. A variable has as many entries as places, and none where nothing needs its value any more. Only
+// people look at them.
+type Local struct {
+	From, To int32
+	Name     string
+	Type     uint64 // address of its abi.Type
+	Place    Place
+	At       int32 // by Place
+}
+
+// Place says what Local.At means.
+type Place uint8
+
+const (
+	PlaceFrame   Place = iota // the slot of the frame from which the value stands, of a boxed type the address of the copy
+	PlacePointer              // the slot of the frame that holds the variable's address
+	PlaceClosure              // the byte of the closure being run at which the variable's address stands
+	PlaceData                 // the offset in memory of the value, a constant
+	placeCount
+)
+
 // Global is one package-level variable that has a place in memory.
 type Global struct {
 	Name  string // import path qualified: main.Counts
@@ -117,8 +139,9 @@ type Image struct {
 	Files     []string
 	Lines     []Line // sorted by PC
 	Inlined   []Inlined
-	Data      []byte // initial memory from offset DataStart
-	ROBytes   uint64 // leading bytes of Data that no instruction writes: types, itabs, strings, static closures
+	Locals    []Local // sorted by From
+	Data      []byte  // initial memory from offset DataStart
+	ROBytes   uint64  // leading bytes of Data that no instruction writes: types, itabs, strings, static closures
 	Globals   []Global
 	// Entry is the function that initialises all packages in order and calls main.main, then executes Halt.
 	Entry int32

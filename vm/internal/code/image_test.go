@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"math"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -61,10 +62,12 @@ func sample() *Image {
 			{Name: "main.main", Entry: 1, End: 26, FrameSlots: 20, ResSlots: 1, ArgSlots: 1, Recover: 25, Flags: FuncDefers, File: 1, Line: 3},
 			{Name: "main.(*T).m", Entry: 26, End: 28, FrameSlots: 5, ArgSlots: 1, Flags: FuncWrapper | FuncStd, File: 0, Line: 9},
 		},
-		Natives:   []string{"runtime.nanotime", "os.exit"},
-		Files:     []string{"b.go", "a.go"},
-		Lines:     []Line{{1, 1, 4, 0}, {5, 0, 2, 1}, {5, 0, 3, 2}, {27, 1, 9, 0}},
-		Inlined:   []Inlined{{"main.f", 1, 5, 0}, {"main.g", 0, 2, 1}},
+		Natives: []string{"runtime.nanotime", "os.exit"},
+		Files:   []string{"b.go", "a.go"},
+		Lines:   []Line{{1, 1, 4, 0}, {5, 0, 2, 1}, {5, 0, 3, 2}, {27, 1, 9, 0}},
+		Inlined: []Inlined{{"main.f", 1, 5, 0}, {"main.g", 0, 2, 1}},
+		Locals: []Local{{0, 3, "x", Base + 4096, PlaceFrame, 5}, {2, 2, "err", Base + 5000, PlacePointer, 70000},
+			{2, 9, "x", Base + 4096, PlaceClosure, 16}, {700, 800, "i", Base + 4096, PlaceData, math.MaxInt32}},
 		Data:      data,
 		ROBytes:   4096,
 		Globals:   []Global{{"main.Hits", at(4096), at(typ), ClassShared, "counter"}, {"main.x", at(4104), at(typ), ClassRun, ""}},
@@ -221,6 +224,10 @@ func TestEncodeRefusesNumbersOutOfRange(t *testing.T) {
 	for name, damage := range map[string]func(*Image){
 		"entry":       func(m *Image) { m.Entry = -1 },
 		"function":    func(m *Image) { m.Funcs[1].End = 0 },
+		"local order": func(m *Image) { m.Locals[0].From = 100 },
+		"local name":  func(m *Image) { m.Locals[1].To = 1 },
+		"local place": func(m *Image) { m.Locals[1].Place = placeCount },
+		"local at":    func(m *Image) { m.Locals[1].At = -1 },
 		"line order":  func(m *Image) { m.Lines[0].PC = 100 },
 		"line":        func(m *Image) { m.Lines[1].Line = -1 },
 		"address":     func(m *Image) { m.Globals[0].Addr = 5 },

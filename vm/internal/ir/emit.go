@@ -12,6 +12,7 @@ type Chunk struct {
 	Refs    []int32 // words of LdG and StG ops whose offset is provisional
 	Exts    []int32 // ext words that are provisional addresses
 	Lines   []chunkLine
+	Locals  []LocalRange // by From
 	Frame   int32
 	Recover int32 // word, -1 none
 }
@@ -30,6 +31,8 @@ type emitter struct {
 	far   bool // short jumps may not reach: compare and jump over a long one
 	spare int32
 	inc   int32 // word of the AddI r r 1 encoded last
+
+	locals localRanges
 }
 
 type fix struct {
@@ -68,9 +71,11 @@ func (e *emitter) encode() {
 			next = blocks[bi+1]
 		}
 		for k := range b.Insts {
+			e.localsAt(&b.Insts[k], b.first+int32(k))
 			e.inst(b, &b.Insts[k], next)
 		}
 	}
+	e.endLocals()
 	for _, x := range e.fixes {
 		e.patch(x)
 	}

@@ -54,6 +54,7 @@ type Inst struct {
 	Writes  []Reg  // further registers written: results in a window
 	Copies  []Move
 	Pos     int32 // index in Func.Lines
+	Scope   int32 // what Func.Scope returned, 0: nothing is known of variables
 	Ref     bool  // ext (or imm of LdG, StG) is an address that may be provisional
 	Fresh   bool  // writes a part of a, whose other slots hold nothing yet
 	dead    bool
@@ -107,6 +108,8 @@ type Func struct {
 	Lines  []LinePos
 
 	Inlined []InlinedCall
+	scopes  [][]Local   // by Inst.Scope - 1
+	renames map[Reg]Loc // registers that stand for others now; only where there are scopes
 
 	ResSlots, ArgSlots int32
 	Closure            Reg // slot 2, NoReg when unused

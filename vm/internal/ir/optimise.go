@@ -173,13 +173,8 @@ func (f *Func) propagate() {
 			b.Insts[k].eachDef(f.Slots, func(r Reg, _ bool) { lastWrite[r] = 0 })
 		}
 	}
-	if len(rename) == 0 {
-		return
-	}
-	for _, b := range f.blocks {
-		for k := range b.Insts {
-			b.Insts[k].renameUses(rename)
-		}
+	if len(rename) > 0 {
+		f.rename(rename)
 	}
 }
 
@@ -359,11 +354,7 @@ func (f *Func) hoist() {
 		b.Insts = kept
 	}
 	if len(rename) > 0 {
-		for _, b := range f.blocks {
-			for k := range b.Insts {
-				b.Insts[k].renameUses(rename)
-			}
-		}
+		f.rename(rename)
 	}
 }
 

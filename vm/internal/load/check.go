@@ -176,6 +176,7 @@ func (l *loader) build(units []*unit) (*Program, error) {
 			reshape(files, u.types, u.info)
 		}
 		u.ssa = prog.CreatePackage(u.types, files, u.info, true)
+		u.ssa.SetDebugMode(l.cfg.Names && !u.std)
 		p.Packages = append(p.Packages, u.ssa)
 		p.std[u.types] = u.std
 		switch {

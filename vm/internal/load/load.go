@@ -28,10 +28,11 @@ type Config struct {
 	GOROOT string   // default: found by FindGOROOT
 	Env    func(string) string
 	Disk   *inputs.Disk // remembers what is read; default: one that nobody asks
+	Names  bool         // have go/ssa note the variables' names in the program's own packages (ssa.DebugRef)
 	Test   bool         // the program is the tests of the package in Paths, one directory or import path
 }
 
-// Program is a loaded program. It is not changed after Load.
+// Program is a loaded program. It is not changed after Load, but for notes of names, which the lowering takes out.
 type Program struct {
 	Fset      *token.FileSet
 	SSA       *ssa.Program

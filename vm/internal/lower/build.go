@@ -12,6 +12,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/link"
 	"github.com/tandemvm/tandem/vm/internal/load"
@@ -40,6 +41,7 @@ type unit struct {
 	made   []made                // Funcs[1:] as far as they are lowered
 	bodies map[int32]func(*sel)  // of the functions that are not go/ssa's
 	costs  map[*ssa.Function]int // of inlining
+	names  map[*ssa.Function]*flow.Names
 }
 
 // made is a function with its code.
@@ -47,6 +49,7 @@ type made struct {
 	chunk   *ir.Chunk
 	lines   []ir.LinePos
 	inlined []ir.InlinedCall
+	vars    map[int]variable
 }
 
 // Build lowers what is reachable of p.
@@ -60,7 +63,7 @@ func Build(p *load.Program, cfg Config) (m *code.Image, err error) {
 			panic(x)
 		}
 	}()
-	u := &unit{Unit: link.New(p), cfg: cfg, bodies: map[int32]func(*sel){}, costs: map[*ssa.Function]int{}}
+	u := &unit{Unit: link.New(p), cfg: cfg, bodies: map[int32]func(*sel){}, costs: map[*ssa.Function]int{}, names: map[*ssa.Function]*flow.Names{}}
 	entry := u.synthetic("entry", "runtime.main", link.Shape{}, (*sel).entry)
 	u.Resolve(cfg.Known)
 	u.Resolve([]string{"runtime.typeEqual", "runtime.typeHash"})

@@ -32,6 +32,12 @@ func (u *unit) finish(entry int32) (*code.Image, error) {
 			words[w] = code.ExtWord(data.Final(words[w].Ext()))
 		}
 	}
+	for i := range m.Locals {
+		l := &m.Locals[i]
+		if l.Type = data.Final(l.Type); l.Place == code.PlaceData {
+			l.At = int32(data.Final(code.Base+uint64(uint32(l.At))) - code.Base)
+		}
+	}
 	m.Data, m.ROBytes, m.Globals, m.TypeLinks, m.Itabs = data.Bytes, data.ROBytes, data.Globals, data.TypeLinks, data.Itabs
 	return m, nil
 }
@@ -54,6 +60,7 @@ func (u *unit) placeFunc(m *code.Image, i int, files *fileTable) {
 	if len(c.Words) > 0 && (len(c.Lines) == 0 || c.Lines[0].Word > 0) {
 		m.Lines = append(m.Lines, code.Line{PC: at, File: f.File, Line: f.Line})
 	}
+	u.placeLocals(m, at, made)
 	first := int32(len(m.Inlined))
 	in := func(n int32) int32 {
 		if n == 0 {

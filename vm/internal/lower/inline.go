@@ -94,7 +94,7 @@ func (u *unit) callCost(i *ssa.Call) int {
 
 // inline selects the body of fn here and returns its results.
 func (s *sel) inline(fn *ssa.Function, res []int64, args []arg) []ir.Loc {
-	in := newScope(fn)
+	in := s.u.newScope(fn)
 	in.outer, in.depth = s.scope, s.depth+1
 	call := s.pos
 	if in.in = s.in; fn.Synthetic == "" {

@@ -195,6 +195,7 @@ func (s *sel) loadInstr(i *ssa.UnOp) {
 	x := s.u.Trait(i.Type())
 	if a.kind == addrLocal && a.wholeSlots(x.Size) && !x.Boxed && !(x.Size < 8 && signed(i.Type()) && aggregate(a.loc.typ)) && s.settled(i) {
 		s.vals[i] = ir.At(a.loc.reg, int32(a.off/8))
+		s.aliased[i] = true
 		return
 	}
 	if x.Slots == 0 {
@@ -227,6 +228,9 @@ func (s *sel) settled(i *ssa.UnOp) bool {
 
 // enter makes b the block being selected.
 func (s *sel) enter(b *ssa.BasicBlock) {
+	if s.scope.names != nil && s.outer == nil {
+		s.scope.names.Enter(b)
+	}
 	s.writes = map[*ssa.Alloc]int{}
 	for k, i := range b.Instrs {
 		switch i := i.(type) {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,13 +16,16 @@ import (
 var update = flag.Bool("update", false, "rewrite golden files")
 
 // build lowers the Go source text as package main.
-func build(t testing.TB, src string) *code.Image {
+func build(t testing.TB, src string) *code.Image { return buildWith(t, src, load.Config{}) }
+
+func buildWith(t testing.TB, src string, c load.Config) *code.Image {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "main.go")
 	if err := os.WriteFile(file, []byte(src), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, err := load.Load(load.Config{Paths: []string{file}})
+	c.Paths = []string{file}
+	p, err := load.Load(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +128,28 @@ func TestStaticData(t *testing.T) {
 	for _, f := range m.Funcs {
 		if words := f.End - f.Entry; f.Name == "main.init" && words > 8 {
 			t.Errorf("the initialiser has %d instruction words, want the few that make the map", words)
+		}
+	}
+}
+
+// Names of variables are noted beside the code, which stays as it is but for the places of data.
+func TestNamesChangeNoCode(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test programs: %v", err)
+	}
+	addresses := regexp.MustCompile(`0x[0-9a-f]+|[0-9]{4,}`)
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, without := buildWith(t, string(src), load.Config{Names: true}), build(t, string(src))
+		if len(without.Locals) > 0 || len(with.Locals) == 0 {
+			t.Errorf("%s: %d places of variables without names, %d with", file, len(without.Locals), len(with.Locals))
+		}
+		if a, b := addresses.ReplaceAllString(disasm(with), "N"), addresses.ReplaceAllString(disasm(without), "N"); a != b {
+			t.Errorf("%s: with names\n%s\nwithout\n%s", file, a, b)
 		}
 	}
 }

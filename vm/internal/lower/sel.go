@@ -27,12 +27,17 @@ type sel struct {
 	params  []ir.Reg
 	lineAt  map[ir.LinePos]int32
 	closure ir.Reg
+
+	vars    map[int]variable   // of the source, by number in names
+	visible int32              // ir.Inst.Scope of what is selected next
+	aliased map[ssa.Value]bool // values that stand in a variable, until it changes
 }
 
 // scope is one body: the function's own or an inlined one.
 type scope struct {
 	fn     *ssa.Function
 	outer  *scope
+	names  *flow.Names // nil: none are known
 	vals   map[ssa.Value]ir.Loc
 	tuples map[ssa.Value][]ir.Loc
 	addrs  map[ssa.Value]addr
@@ -70,9 +75,10 @@ type constKey struct {
 	str  string
 }
 
-func newScope(fn *ssa.Function) *scope {
+func (u *unit) newScope(fn *ssa.Function) *scope {
 	return &scope{
 		fn:       fn,
+		names:    u.namesOf(fn),
 		vals:     map[ssa.Value]ir.Loc{},
 		tuples:   map[ssa.Value][]ir.Loc{},
 		addrs:    map[ssa.Value]addr{},
@@ -90,7 +96,7 @@ func newScope(fn *ssa.Function) *scope {
 func (u *unit) lower(n int32) made {
 	x := u.Funcs[n]
 	f := ir.New(x.Name)
-	s := &sel{u: u, f: f, lineAt: map[ir.LinePos]int32{}, closure: ir.NoReg, scope: newScope(x.SSA)}
+	s := &sel{u: u, f: f, lineAt: map[ir.LinePos]int32{}, closure: ir.NoReg, scope: u.newScope(x.SSA), vars: map[int]variable{}, aliased: map[ssa.Value]bool{}}
 	f.ResSlots, f.ArgSlots = int32(sum(x.Shape.Res)), int32(sum(x.Shape.Args))
 	f.Groups[ir.GroupFrame].Size = code.FrameHeader + f.ResSlots + f.ArgSlots
 	at := int64(code.FrameHeader)
@@ -121,7 +127,7 @@ func (u *unit) lower(n int32) made {
 	if f.Defers {
 		x.Flags |= code.FuncDefers
 	}
-	return made{f.Emit(), f.Lines, f.Inlined}
+	return made{f.Emit(), f.Lines, f.Inlined, s.vars}
 }
 
 func sum(ns []int64) (n int64) {
@@ -174,12 +180,16 @@ func (s *sel) body() {
 		for k, i := range b.Instrs {
 			s.here = k
 			s.at(flow.Position(b.Instrs, k))
+			s.nameAt(k, flow.Position(b.Instrs, k))
 			if k == end {
 				s.runDefers()
 			}
 			s.instr(i)
 		}
 		s.tails[b] = s.cur
+	}
+	if s.outer == nil {
+		s.visible = 0 // what is written at the ends of blocks is neither here nor there
 	}
 	for _, b := range fn.Blocks {
 		s.joinPhis(b)
@@ -220,7 +230,7 @@ func (s *sel) atLine(l ir.LinePos) {
 
 // put appends an instruction.
 func (s *sel) put(i ir.Inst) *ir.Inst {
-	i.Pos = s.pos
+	i.Pos, i.Scope = s.pos, s.visible
 	switch i.Op {
 	case code.Defer, code.DeferF, code.RunDefers:
 		s.f.Defers = true
@@ -422,13 +432,7 @@ func (s *sel) val(v ssa.Value) ir.Loc {
 }
 
 func (s *sel) freeVar(v *ssa.FreeVar) ir.Loc {
-	at := int64(0)
-	for _, x := range s.fn.FreeVars {
-		if x == v {
-			break
-		}
-		at += s.u.Slots(x.Type())
-	}
+	at := s.captured(v)
 	switch n := s.u.Slots(v.Type()); n {
 	case 0:
 		return ir.NoLoc
@@ -510,6 +514,7 @@ func (s *sel) joinPhis(b *ssa.BasicBlock) {
 		if len(tail.Succs) == 1 {
 			s.begin(tail)
 			jump = tail.Insts[len(tail.Insts)-1]
+			jump.Scope = 0
 			tail.Insts = tail.Insts[:len(tail.Insts)-1]
 		} else {
 			s.splitEdge(tail, s.heads[b])
