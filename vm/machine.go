@@ -163,7 +163,7 @@ func bare(p *Program, c Config) (*Machine, error) {
 }
 
 func (m *Machine) execConfig() exec.Config {
-	return exec.Config{Program: m.prog.exec, Mem: m.mem, Heap: m.heap, Host: m.world, Natives: natives,
+	return exec.Config{Program: m.prog.text, Mem: m.mem, Heap: m.heap, Host: m.world, Natives: natives,
 		Limits:   exec.Limits{Gas: m.cfg.Limits.Gas, Goroutines: m.cfg.Limits.Goroutines, StackBytes: m.cfg.Limits.StackBytes},
 		Observer: m.cfg.Observer}
 }

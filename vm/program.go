@@ -14,12 +14,13 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/inputs"
 	"github.com/tandemvm/tandem/vm/internal/load"
 	"github.com/tandemvm/tandem/vm/internal/lower"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // Program is a compiled program. It is immutable; any number of machines may run it at once.
 type Program struct {
 	img     *code.Image
-	exec    *exec.Program
+	text    *text.Program
 	encoded []byte
 	hash    changes.Hash
 	vars    []Variable
@@ -106,11 +107,11 @@ func newProgram(img *code.Image, encoded []byte) (*Program, error) {
 	if err := check.Image(img, signature); err != nil {
 		return nil, fmt.Errorf("vm: program image is not safe to run: %w", err)
 	}
-	x, err := exec.NewProgram(img)
+	x, err := text.NewProgram(img)
 	if err != nil {
 		return nil, fmt.Errorf("vm: program image: %w", err)
 	}
-	p := &Program{img: img, exec: x, encoded: encoded}
+	p := &Program{img: img, text: x, encoded: encoded}
 	if encoded == nil {
 		if p.encoded, err = img.Encode(); err != nil {
 			return nil, fmt.Errorf("vm: program image: %w", err)

@@ -47,7 +47,7 @@ func (s *Snapshot) Goroutines() ([]Goroutine, error) {
 				if f.Call && at > 0 {
 					at-- // the call, not what follows it
 				}
-				file, line := m.prog.exec.LineAt(at)
+				file, line := m.prog.text.LineAt(at)
 				o.Frames = append(o.Frames, Frame{Function: m.prog.img.Funcs[f.Func].Name, File: file, Line: line, PC: f.PC, FP: f.Frame,
 					Locals: m.locals(f.Frame, standsBefore(f, g, at))})
 			}
@@ -70,7 +70,7 @@ func standsBefore(f exec.CallerFrame, g exec.GoroutineInfo, at uint64) uint64 {
 
 // locals are the variables of a frame that stands at code word pc, innermost declared last.
 func (m *Machine) locals(fp, pc uint64) (list []VariableText) {
-	for _, l := range m.prog.exec.LocalsAt(pc) {
+	for _, l := range m.prog.text.LocalsAt(pc) {
 		list = append(list, VariableText{l.Name, m.heap.TypeString(l.Type), values.Text(m.heap, m.prog.img.Funcs, l.Type, m.localAddr(l, fp))})
 	}
 	return list

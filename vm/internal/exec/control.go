@@ -79,7 +79,7 @@ func (m *Machine) reference(i uint16) (fn, closure uint64, err error) {
 
 // argAt is the address of the first argument slot of window a for function fn.
 func (m *Machine) argAt(a uint16, fn uint64) uint64 {
-	return m.slotAddr(a) + uint64(header+int(m.prog.entries[fn].Res))*8
+	return m.slotAddr(a) + uint64(header+int(m.prog.Entries[fn].Res))*8
 }
 
 // goOp starts a goroutine.
@@ -115,7 +115,7 @@ func (m *Machine) callReflect(in code.Instr) error {
 		return err
 	}
 	from, n := *m.regN(in.B, 2), *m.regN(in.B, 3)
-	if fn == 0 || n != uint64(m.prog.entries[fn].Args) || !m.mem.InRange(from, n*8) && n > 0 {
+	if fn == 0 || n != uint64(m.prog.Entries[fn].Args) || !m.mem.InRange(from, n*8) && n > 0 {
 		return heap.ErrFault
 	}
 	ret, w := uint64(m.s.PC)+1, m.slotAddr(in.A)
@@ -125,7 +125,7 @@ func (m *Machine) callReflect(in code.Instr) error {
 	m.s.Left--
 	f := m.at(m.s.FP)
 	for i := range n {
-		*slot(f, header+int(m.prog.entries[fn].Res)+int(i)) = m.load(from + i*8)
+		*slot(f, header+int(m.prog.Entries[fn].Res)+int(i)) = m.load(from + i*8)
 	}
 	m.callPoint()
 	return nil

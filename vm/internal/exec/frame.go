@@ -8,6 +8,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/loop"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 const pageMask = 4095
@@ -23,7 +24,7 @@ func (m *Machine) setChunk(chunk uint64) {
 
 // frameBytes is the size of a frame that stands at code word pc.
 func (m *Machine) frameBytes(pc uint64) uint64 {
-	return uint64(m.prog.entries[m.prog.FuncAt(pc)].FrameBytes)
+	return uint64(m.prog.Entries[m.prog.FuncAt(pc)].FrameBytes)
 }
 
 // settle makes the running frame, and only it, ready to be written without tracking: after a switch of goroutines and when an epoch began.
@@ -57,7 +58,7 @@ func (m *Machine) settledEnd() uint64 { return code.Base + m.s.Lo + m.s.Span }
 // or, if it does not fit there, in a new chunk. When copyArgs is set the argument slots stand in the window at w. After it pc and fp are the callee's. The words of the call instruction are not counted here.
 // False: the run stopped, nothing has changed.
 func (m *Machine) enter(fn, closure, w, ret uint64, copyArgs bool) bool {
-	e := &m.prog.entries[fn]
+	e := &m.prog.Entries[fn]
 	fp := w
 	if w+uint64(e.FrameBytes) > m.chunkEnd {
 		if fp = m.pushChunk(e, w); fp == 0 {
@@ -225,10 +226,10 @@ func (m *Machine) ret() error {
 	callee := m.at(m.s.FP)
 	fp, pc := *slot(callee, 0), *slot(callee, 1)
 	m.s.Left--
-	if pc >= m.s.CodeLen || !m.prog.starts[pc] || fp&7 != 0 {
+	if pc >= m.s.CodeLen || !m.prog.Starts[pc] || fp&7 != 0 {
 		return m.damaged("return address")
 	}
-	if pc == m.prog.tramp(trampGoExit) {
+	if pc == m.prog.Tramp(text.TrampGoExit) {
 		m.s.PC = uintptr(pc)
 		return nil
 	}
@@ -275,7 +276,7 @@ func (m *Machine) ret() error {
 
 // callerBytes is the frame size of the function that a return to pc goes to.
 func (m *Machine) callerBytes(pc uint64) uint64 {
-	if pc == m.prog.tramp(trampPanicNext) {
+	if pc == m.prog.Tramp(text.TrampPanicNext) {
 		return header * 8
 	}
 	return m.frameBytes(pc)

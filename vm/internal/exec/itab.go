@@ -25,7 +25,7 @@ const methodsMax = 1 << 16
 // Itab is the itab for dynamic type typ as interface type inter, 0 if typ does not implement it: the image's, or one made at run time.
 func (m *Machine) Itab(inter, typ uint64) (uint64, error) {
 	pair := [2]uint64{inter, typ}
-	if t, ok := m.prog.itabs[pair]; ok {
+	if t, ok := m.prog.Itabs[pair]; ok {
 		return t, nil
 	}
 	if m.itabs == nil {
@@ -41,7 +41,7 @@ func (m *Machine) Itab(inter, typ uint64) (uint64, error) {
 	}
 	funcs := m.implement(inter, typ)
 	if funcs == nil {
-		if inter < m.prog.dataEnd && typ < m.prog.dataEnd {
+		if inter < m.prog.DataEnd && typ < m.prog.DataEnd {
 			m.itabs[pair] = 0 // those types never change
 		}
 		return 0, nil

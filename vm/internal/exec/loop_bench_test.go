@@ -6,13 +6,14 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // bare is a machine on memory without a heap: one goroutine with a stack, enough for code that allocates nothing. extra bytes
 // of memory follow at the returned address.
 func bare(tb testing.TB, img *code.Image, extra uint64) (*Machine, uint64) {
 	tb.Helper()
-	prog, err := NewProgram(img)
+	prog, err := text.NewProgram(img)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func bare(tb testing.TB, img *code.Image, extra uint64) (*Machine, uint64) {
 	m.store(g+gChunk, stack)
 	m.store(g+gFP, stack+chunkHead)
 	m.store(g+gPC, uint64(img.Funcs[img.Entry].Entry))
-	m.store(stack+chunkHead+8, prog.tramp(trampGoExit))
+	m.store(stack+chunkHead+8, prog.Tramp(text.TrampGoExit))
 	m.store(rootAll, g)
 	m.enqueue(g)
 	return m, data

@@ -15,6 +15,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/loop"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // Limits bound a run; they are written into memory by New and travel with it. 0 means the default in the comment.
@@ -37,7 +38,7 @@ func (e *LimitError) Error() string {
 
 // Config is what a machine is made of.
 type Config struct {
-	Program *Program
+	Program *text.Program
 	Mem     *mem.Memory
 	Heap    *heap.Heap
 	Host    Host
@@ -98,7 +99,7 @@ type Machine struct {
 	pauseAsked   bool   // by a native: stop after it
 	pauseFlag    atomic.Bool
 
-	prog       *Program
+	prog       *text.Program
 	mem        *mem.Memory
 	heap       *heap.Heap
 	host       Host
@@ -161,11 +162,11 @@ func prepare(c Config) (*Machine, error) {
 	p := c.Program
 	m := &Machine{prog: p, mem: c.Mem, heap: c.Heap, host: c.Host, observer: c.Observer}
 	m.thread.m = m
-	words := p.code
+	words := p.Code
 	if c.Observer != nil {
-		words = p.observedCode()
+		words = p.ObservedCode()
 	}
-	m.s.Bind(c.Mem, words, p.starts, p.entries)
+	m.s.Bind(c.Mem, words, p.Starts, p.Entries)
 	m.natives = make([]Native, len(p.Image.Natives))
 	own := Builtins()
 	for i, sym := range p.Image.Natives {
@@ -233,7 +234,7 @@ func (m *Machine) Reload() error {
 // mayContinue reports whether a frame at fp may go on at code word pc: an instruction begins there and the function's frame lies in
 // memory. What is in the frame does not matter: every op is safe with any content of its slots.
 func (m *Machine) mayContinue(pc, fp uint64) bool {
-	return pc < m.s.CodeLen && m.prog.starts[pc] && fp&7 == 0 && fp >= m.prog.dataEnd && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
+	return pc < m.s.CodeLen && m.prog.Starts[pc] && fp&7 == 0 && fp >= m.prog.DataEnd && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
 }
 
 // load and store are a word of a record; they are total.
@@ -252,7 +253,7 @@ func (m *Machine) regN(i uint16, n int) *uint64 {
 }
 
 // instr is the instruction at pc.
-func (m *Machine) instr() code.Instr { return m.prog.instr(uint64(m.s.PC)) }
+func (m *Machine) instr() code.Instr { return m.prog.Instr(uint64(m.s.PC)) }
 
 // extAt is ext word i of the instruction at pc.
 func (m *Machine) extAt(i int) uint64 {
@@ -277,9 +278,9 @@ func (m *Machine) Position() (goid, pc, frame uint64) {
 }
 
 // Mem, Heap and Program are what the machine was made of.
-func (m *Machine) Mem() *mem.Memory  { return m.mem }
-func (m *Machine) Heap() *heap.Heap  { return m.heap }
-func (m *Machine) Program() *Program { return m.prog }
+func (m *Machine) Mem() *mem.Memory       { return m.mem }
+func (m *Machine) Heap() *heap.Heap       { return m.heap }
+func (m *Machine) Program() *text.Program { return m.prog }
 
 // Pause makes Run return Paused at the next safe point at which goroutines take turns. It may be called from any goroutine of the host.
 func (m *Machine) Pause() { m.pauseFlag.Store(true) }

@@ -35,7 +35,7 @@ type Span struct {
 func (m *Machine) observe() {
 	m.forget()
 	m.reported = m.word()
-	m.reported.Op = m.prog.code[m.s.PC].Op
+	m.reported.Op = m.prog.Code[m.s.PC].Op
 	m.reportedAt = m.Count()
 	m.setStop(m.Count())
 	s := Step{PC: uint64(m.s.PC), Instr: m.instr(), Frame: m.s.FP, Func: m.prog.FuncAt(uint64(m.s.PC)), Count: m.Count(), m: m}

@@ -3,6 +3,7 @@ package exec
 import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // How panics run. A panic record says which frame panicked. Deferred calls of the goroutine are run newest first, each on top of that frame,
@@ -102,7 +103,7 @@ func (m *Machine) callDeferred(d, w, ret uint64) bool {
 	if !m.enter(fn, m.load(d+dClosure), w, ret, false) {
 		return false
 	}
-	e := &m.prog.entries[fn]
+	e := &m.prog.Entries[fn]
 	n := min(m.load(d+dArgc), uint64(e.Args)) * 8
 	copy(m.host8(m.s.FP+uint64(header+int(e.Res))*8, n), m.host8(d+dArgs, n))
 	return true
@@ -176,13 +177,13 @@ func (m *Machine) nextDeferred(p uint64) {
 			m.throw("panic, and the image lacks " + KnownFatalPanic)
 			return
 		}
-		for !m.callTo(m.top(p), fn, 0, m.prog.tramp(trampTrap), []uint64{p}) && !m.halt {
+		for !m.callTo(m.top(p), fn, 0, m.prog.Tramp(text.TrampTrap), []uint64{p}) && !m.halt {
 		}
 		return
 	}
 	// Lack of room makes callTo collect, which needs d to be in the list still, and fail once: then it is done again.
 	fn := m.load(d + dFunc)
-	for fn != 0 && !m.callDeferred(d, m.top(p), m.prog.tramp(trampPanicNext)) {
+	for fn != 0 && !m.callDeferred(d, m.top(p), m.prog.Tramp(text.TrampPanicNext)) {
 		if m.halt {
 			return
 		}
@@ -235,7 +236,7 @@ func (m *Machine) recovered(p uint64) {
 		m.check(m.damaged("deferred call"))
 		return
 	}
-	e, fp := &m.prog.entries[owner], m.load(p+pOwnerFP)
+	e, fp := &m.prog.Entries[owner], m.load(p+pOwnerFP)
 	if fp&7 != 0 || !m.mem.InRange(fp, uint64(e.FrameBytes)) {
 		m.check(m.damaged("deferred call"))
 		return
@@ -266,7 +267,7 @@ func (m *Machine) recover() (typ, data uint64) {
 		return 0, 0
 	}
 	call, fp := m.load(p+pCallFP), m.s.FP
-	flags := m.prog.entries[m.prog.FuncAt(uint64(m.s.PC))].Flags
+	flags := m.prog.Entries[m.prog.FuncAt(uint64(m.s.PC))].Flags
 	if flags&code.FuncWrapper != 0 {
 		if fp == call {
 			return 0, 0
@@ -275,10 +276,10 @@ func (m *Machine) recover() (typ, data uint64) {
 	}
 	byReflect := false
 	for n := 0; fp != call; n++ {
-		if fp, flags = m.caller(fp); n > 64 || flags&(code.FuncWrapper|funcReflect) == 0 {
+		if fp, flags = m.caller(fp); n > 64 || flags&(code.FuncWrapper|text.FuncReflect) == 0 {
 			return 0, 0
 		}
-		byReflect = byReflect || flags&funcReflect != 0
+		byReflect = byReflect || flags&text.FuncReflect != 0
 	}
 	if byReflect && flags&code.FuncWrapper == 0 {
 		return 0, 0
@@ -291,12 +292,12 @@ func (m *Machine) recover() (typ, data uint64) {
 // counts as called by that frame; one run by a panic has no caller: 0.
 func (m *Machine) caller(fp uint64) (uint64, code.FuncFlag) {
 	ret := m.load(fp + 8)
-	if ret != m.prog.tramp(trampPanicNext) {
-		return m.load(fp), m.prog.entries[m.prog.FuncAt(ret)].Flags
+	if ret != m.prog.Tramp(text.TrampPanicNext) {
+		return m.load(fp), m.prog.Entries[m.prog.FuncAt(ret)].Flags
 	}
 	for p, n := m.load(m.g+gPanic), 0; p != 0 && n < chainMax; p, n = m.load(p+pPrev), n+1 {
 		if m.load(p+pCallFP) == fp && m.load(p+pState)&pDone != 0 {
-			return m.load(p + pOwnerFP), m.prog.entries[min(m.load(p+pOwner), m.s.FuncsLess1)].Flags
+			return m.load(p + pOwnerFP), m.prog.Entries[min(m.load(p+pOwner), m.s.FuncsLess1)].Flags
 		}
 	}
 	return 0, 0

@@ -9,6 +9,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // Type adds an abi.Type to the data; more words follow its 48 bytes. pointers is the bitmap of pointer words.
@@ -142,14 +143,14 @@ func (a *Assembler) print(w, slot int) {
 
 // rig is a program in memory.
 type rig struct {
-	p    *Program
+	p    *text.Program
 	m    *Machine
 	host *out
 }
 
 func newRig(t testing.TB, img *code.Image, l Limits, o Observer) *rig {
 	t.Helper()
-	prog, err := NewProgram(img)
+	prog, err := text.NewProgram(img)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func newRig(t testing.TB, img *code.Image, l Limits, o Observer) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { mm.Close() })
-	h, err := heap.New(mm, prog.dataEnd, 1)
+	h, err := heap.New(mm, prog.DataEnd, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

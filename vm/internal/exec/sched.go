@@ -2,6 +2,7 @@ package exec
 
 import (
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // newG starts a goroutine running function fn, last in the run queue, and returns its record's address. 0: the run stopped or collected; nothing was
@@ -11,7 +12,7 @@ func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
 		m.fail(&LimitError{"goroutines", limit})
 		return 0
 	}
-	e := &m.prog.entries[fn]
+	e := &m.prog.Entries[fn]
 	g, err := m.heap.AllocKind(heap.KindGoroutine, gBytes, 0)
 	if err != nil {
 		m.check(err)
@@ -29,7 +30,7 @@ func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
 	}
 	m.store(chunk+chunkBytes, size)
 	fp := chunk + chunkHead
-	m.store(fp+8, m.prog.tramp(trampGoExit))
+	m.store(fp+8, m.prog.Tramp(text.TrampGoExit))
 	m.store(fp+16, closure)
 	for i := 0; i < min(len(args), int(e.Args)); i++ {
 		m.store(fp+uint64(header+int(e.Res)+i)*8, args[i])

@@ -137,7 +137,7 @@ func (m *Machine) callTo(w, fn, closure, ret uint64, args []uint64) bool {
 		m.throw("call of function that the image lacks")
 		return false
 	}
-	e := &m.prog.entries[fn]
+	e := &m.prog.Entries[fn]
 	if !m.enter(fn, closure, w, ret, false) {
 		return false
 	}

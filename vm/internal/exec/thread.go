@@ -5,6 +5,7 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // Thread is the running goroutine as a native sees it. It is valid during one native call only.
@@ -46,7 +47,7 @@ func (t *Thread) Mem() *mem.Memory { return t.m.mem }
 func (t *Thread) Heap() *heap.Heap { return t.m.heap }
 
 // Program is the running program.
-func (t *Thread) Program() *Program { return t.m.prog }
+func (t *Thread) Program() *text.Program { return t.m.prog }
 
 // Host is the machine's host.
 func (t *Thread) Host() Host { return t.m.host }

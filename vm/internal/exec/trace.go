@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // framesMax bounds a traceback as Go's does: the innermost 50 and outermost 50 frames.
@@ -29,13 +30,13 @@ func (m *Machine) Callers(g uint64, fn func(f CallerFrame) bool) {
 	call := g != m.g
 	for n := 0; fp != 0 && n < chainMax; n++ {
 		switch pc {
-		case m.prog.tramp(trampGoExit), m.prog.tramp(trampTrap):
-			if pc == m.prog.tramp(trampGoExit) {
+		case m.prog.Tramp(text.TrampGoExit), m.prog.Tramp(text.TrampTrap):
+			if pc == m.prog.Tramp(text.TrampGoExit) {
 				return
 			}
 			pc = m.load(p + pPC) // fatalpanic's caller is the frame that panicked
 			call = false
-		case m.prog.tramp(trampPanicNext):
+		case m.prog.Tramp(text.TrampPanicNext):
 			for k := 0; p != 0 && m.load(p+pFP) != fp && k < chainMax; k++ {
 				p = m.load(p + pPrev)
 			}
@@ -112,7 +113,7 @@ func (m *Machine) frameText(f CallerFrame, first, afterPanic bool) string {
 	if fn.ArgSlots > 0 {
 		args = "..."
 	}
-	file, line, in := m.prog.lineAt(lineWord(f.PC, f.Call))
+	file, line, in := m.prog.LineIn(lineWord(f.PC, f.Call))
 	inner := ""
 	for in != 0 {
 		c := &m.prog.Image.Inlined[in-1]

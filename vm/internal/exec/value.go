@@ -50,7 +50,7 @@ func (m *Machine) info(typ uint64) typeInfo {
 		// Greater only where the descriptor in memory is damaged: what is written to slots must stay near the frame.
 		t.bytes, t.slots = min(t.bytes, code.BoxedBytes), min(t.slots, code.BoxedBytes/8)
 	}
-	if typ < m.prog.dataEnd {
+	if typ < m.prog.DataEnd {
 		*e = t
 	}
 	return t

@@ -1,9 +1,5 @@
 package exec
 
-import (
-	"github.com/tandemvm/tandem/vm/internal/code"
-)
-
 // Wait is something a goroutine waits for.
 type Wait struct {
 	Addr     uint64 // of the channel, semaphore or notify list
@@ -30,19 +26,6 @@ func (m *Machine) Waits(g uint64) (list []Wait) {
 	}
 	if at := m.load(g + gWaiting); len(list) == 0 && at != 0 {
 		list = append(list, Wait{Addr: at})
-	}
-	return list
-}
-
-// LocalsAt are the variables of the source that stand somewhere while a frame is at code word pc.
-func (p *Program) LocalsAt(pc uint64) (list []code.Local) {
-	for _, l := range p.Image.Locals {
-		if uint64(l.From) > pc {
-			break
-		}
-		if pc < uint64(l.To) {
-			list = append(list, l)
-		}
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/heap"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	vmtext "github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // world is a host that grants everything the test sets.
@@ -185,7 +186,7 @@ func (g *guest) run(initial string) {
 	if err := check.Image(img, Signature(table)); err != nil {
 		g.t.Fatal(err)
 	}
-	p, err := exec.NewProgram(img)
+	p, err := vmtext.NewProgram(img)
 	if err != nil {
 		g.t.Fatal(err)
 	}

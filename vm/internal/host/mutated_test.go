@@ -15,6 +15,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/load"
 	"github.com/tandemvm/tandem/vm/internal/lower"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	vmtext "github.com/tandemvm/tandem/vm/internal/text"
 )
 
 const busy = `package main
@@ -75,7 +76,7 @@ func build(t testing.TB, src string) *code.Image {
 // execute runs an image that passed the verifier for a while.
 func execute(t testing.TB, img *code.Image, w *world) exec.Stop {
 	t.Helper()
-	p, err := exec.NewProgram(img)
+	p, err := vmtext.NewProgram(img)
 	if err != nil {
 		t.Fatalf("verified, but refused by the interpreter: %v", err)
 	}

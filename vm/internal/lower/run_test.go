@@ -19,6 +19,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/load"
 	"github.com/tandemvm/tandem/vm/internal/lower"
 	"github.com/tandemvm/tandem/vm/internal/mem"
+	"github.com/tandemvm/tandem/vm/internal/text"
 )
 
 // world is a host whose clock jumps to the next timer.
@@ -69,7 +70,7 @@ func run(t testing.TB, img *code.Image) (out string, words uint64) {
 	if err := check.Image(img, host.Signature(natives)); err != nil {
 		t.Fatalf("check: %v", err)
 	}
-	prog, err := vmexec.NewProgram(img)
+	prog, err := text.NewProgram(img)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,8 @@
-package exec
+// Package text is what of an image does not change while programs run: its code as the loop goes by it, with the machine's own words behind it, and what
+// tells functions, source lines and variables by code word. It runs nothing (package exec) and verifies nothing (package check).
+//
+// Cost: a copy of the code and a byte a word, once for all machines that run the program.
+package text
 
 import (
 	"encoding/binary"
@@ -16,54 +20,54 @@ import (
 type Program struct {
 	Image *code.Image
 
-	code    []code.Instr // Image.Code and the trampolines, ops as the loop goes by them
-	entries []loop.Entry // by function index
+	Code    []code.Instr // Image.Code and the trampolines, ops as the loop goes by them
+	Entries []loop.Entry // by function index
 	order   []int32      // function indexes by Entry
 	block   []int32      // for each 64 code words, the position in order of the function that holds or follows the first
-	starts  []bool       // by code word: an instruction begins here, so a frame may continue here
-	itabs   map[[2]uint64]uint64
-	dataEnd uint64
+	Starts  []bool       // by code word: an instruction begins here, so a frame may continue here
+	Itabs   map[[2]uint64]uint64
+	DataEnd uint64
 }
 
 // funcReflect marks the functions of package reflect, in entries only.
-const funcReflect code.FuncFlag = 1 << 31
+const FuncReflect code.FuncFlag = 1 << 31
 
 // Trampolines stand behind the image's code, at these distances from its end.
 const (
-	trampGoExit = iota
-	trampPanicNext
-	trampTrap
+	TrampGoExit = iota
+	TrampPanicNext
+	TrampTrap
 	trampCount
 )
 
 // NewProgram prepares an image, which must have passed the verifier of package check.
 func NewProgram(img *code.Image) (*Program, error) {
-	p := &Program{Image: img, itabs: map[[2]uint64]uint64{}}
+	p := &Program{Image: img, Itabs: map[[2]uint64]uint64{}}
 	n := len(img.Code)
-	p.code = make([]code.Instr, n+trampCount)
-	copy(p.code, img.Code)
-	p.starts = make([]bool, n+trampCount)
-	p.entries = make([]loop.Entry, len(img.Funcs))
+	p.Code = make([]code.Instr, n+trampCount)
+	copy(p.Code, img.Code)
+	p.Starts = make([]bool, n+trampCount)
+	p.Entries = make([]loop.Entry, len(img.Funcs))
 	for i, f := range img.Funcs {
 		if i == 0 {
 			continue
 		}
 		if f.Entry < 0 || f.End > int32(n) || f.Entry > f.End || f.FrameSlots < code.FrameHeader+f.ResSlots+f.ArgSlots || f.FrameSlots > 1<<16 {
-			return nil, fmt.Errorf("exec: function %d (%s) is malformed: compile the program again", i, f.Name)
+			return nil, fmt.Errorf("text: function %d (%s) is malformed: compile the program again", i, f.Name)
 		}
 		flags := f.Flags
 		if strings.HasPrefix(f.Name, "reflect.") {
-			flags |= funcReflect
+			flags |= FuncReflect
 		}
-		p.entries[i] = loop.Entry{Start: uint32(f.Entry), FrameBytes: uint32(f.FrameSlots) * 8, Res: uint16(f.ResSlots), Args: uint16(f.ArgSlots), Flags: flags}
+		p.Entries[i] = loop.Entry{Start: uint32(f.Entry), FrameBytes: uint32(f.FrameSlots) * 8, Res: uint16(f.ResSlots), Args: uint16(f.ArgSlots), Flags: flags}
 		p.order = append(p.order, int32(i))
 		p.markStarts(int(f.Entry), int(f.End))
 	}
 	for i := range trampCount {
-		p.starts[n+i] = true
+		p.Starts[n+i] = true
 	}
 	if img.Entry <= 0 || int(img.Entry) >= len(img.Funcs) {
-		return nil, fmt.Errorf("exec: the image has no entry function: compile the program again")
+		return nil, fmt.Errorf("text: the image has no entry function: compile the program again")
 	}
 	slices.SortFunc(p.order, func(a, b int32) int { return int(img.Funcs[a].Entry - img.Funcs[b].Entry) })
 	for w, k := 0, 0; w <= n; w += 64 {
@@ -72,13 +76,13 @@ func NewProgram(img *code.Image) (*Program, error) {
 		}
 		p.block = append(p.block, int32(k))
 	}
-	p.dataEnd = code.Base + code.DataStart + uint64(len(img.Data))
+	p.DataEnd = code.Base + code.DataStart + uint64(len(img.Data))
 	for _, t := range img.Itabs {
 		o := t - code.Base - code.DataStart
 		if o > uint64(len(img.Data)) || uint64(len(img.Data))-o < 16 {
-			return nil, fmt.Errorf("exec: itab %#x is outside the image's data: compile the program again", t)
+			return nil, fmt.Errorf("text: itab %#x is outside the image's data: compile the program again", t)
 		}
-		p.itabs[[2]uint64{binary.LittleEndian.Uint64(img.Data[o:]), binary.LittleEndian.Uint64(img.Data[o+8:])}] = t
+		p.Itabs[[2]uint64{binary.LittleEndian.Uint64(img.Data[o:]), binary.LittleEndian.Uint64(img.Data[o+8:])}] = t
 	}
 	return p, nil
 }
@@ -86,18 +90,18 @@ func NewProgram(img *code.Image) (*Program, error) {
 // markStarts notes where instructions begin in the words [lo, hi).
 func (p *Program) markStarts(lo, hi int) {
 	for w := lo; w < hi; {
-		p.starts[w] = true
-		op := p.code[w].Op
+		p.Starts[w] = true
+		op := p.Code[w].Op
 		if !op.Valid() {
 			return
 		}
-		p.code[w].Op = loop.Dispatch(op)
+		p.Code[w].Op = loop.Dispatch(op)
 		w += code.Table[op].Form.Words()
 	}
 }
 
-// tramp is the code word of a trampoline.
-func (p *Program) tramp(which int) uint64 { return uint64(len(p.Image.Code) + which) }
+// Tramp is the code word of a trampoline.
+func (p *Program) Tramp(which int) uint64 { return uint64(len(p.Image.Code) + which) }
 
 // FuncAt is the index of the function that holds code word pc, 0 if none does.
 func (p *Program) FuncAt(pc uint64) int32 {
@@ -118,12 +122,12 @@ func (p *Program) FuncAt(pc uint64) int32 {
 
 // LineAt is the file and line of code word pc, "?" and 0 when unknown.
 func (p *Program) LineAt(pc uint64) (file string, line int) {
-	file, line, _ = p.lineAt(pc)
+	file, line, _ = p.LineIn(pc)
 	return file, line
 }
 
-// lineAt is LineAt and the inlined call that the word comes from, as Line.In.
-func (p *Program) lineAt(pc uint64) (file string, line int, in int32) {
+// LineIn is LineAt and the inlined call that the word comes from, as Line.In.
+func (p *Program) LineIn(pc uint64) (file string, line int, in int32) {
 	img := p.Image
 	i := sort.Search(len(img.Lines), func(i int) bool { return uint64(img.Lines[i].PC) > pc }) - 1
 	if i < 0 {
@@ -133,23 +137,36 @@ func (p *Program) lineAt(pc uint64) (file string, line int, in int32) {
 	return img.Files[l.File], int(l.Line), l.In
 }
 
-// observedCode is a copy of the code that the loop leaves at each instruction.
-func (p *Program) observedCode() []code.Instr {
-	c := slices.Clone(p.code)
+// ObservedCode is a copy of the code that the loop leaves at each instruction.
+func (p *Program) ObservedCode() []code.Instr {
+	c := slices.Clone(p.Code)
 	for w := range p.Image.Code {
-		if p.starts[w] {
+		if p.Starts[w] {
 			c[w].Op = 0
 		}
 	}
 	return c
 }
 
-// instr is the instruction at code word pc.
-func (p *Program) instr(pc uint64) code.Instr {
+// Instr is the instruction at code word pc.
+func (p *Program) Instr(pc uint64) code.Instr {
 	if pc < uint64(len(p.Image.Code)) {
 		return p.Image.Code[pc]
 	}
 	return trampolines[pc-uint64(len(p.Image.Code))]
 }
 
-var trampolines = [trampCount]code.Instr{trampGoExit: {Op: code.GoExit}, trampPanicNext: {Op: code.PanicNext}, trampTrap: {Op: code.Trap}}
+var trampolines = [trampCount]code.Instr{TrampGoExit: {Op: code.GoExit}, TrampPanicNext: {Op: code.PanicNext}, TrampTrap: {Op: code.Trap}}
+
+// LocalsAt are the variables of the source that stand somewhere while a frame is at code word pc.
+func (p *Program) LocalsAt(pc uint64) (list []code.Local) {
+	for _, l := range p.Image.Locals {
+		if uint64(l.From) > pc {
+			break
+		}
+		if pc < uint64(l.To) {
+			list = append(list, l)
+		}
+	}
+	return list
+}
