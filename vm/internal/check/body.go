@@ -162,7 +162,7 @@ func wantKind(i code.Instr, t *descriptor) error {
 	case code.AssertI, code.ConvI:
 		want, what = kindInterface, "interface"
 	case code.AssertT:
-		if words := uint64(i.C >> 3); words > 1 && t.size != 8*(words-1) || words == 1 && t.slots() != 1 {
+		if size, known, _ := code.AssertBytes(i.C); known && t.size != size || i.C>>3 == code.AssertWord && t.slots() != 1 {
 			return fmt.Errorf("the type at %#x is no value of flags %d", t.addr, i.C)
 		}
 	}
@@ -272,7 +272,7 @@ func (b *body) special(i code.Instr) error {
 			return fmt.Errorf("flag %d", i.C)
 		}
 	case code.AssertT:
-		if i.C > 31 || i.C&4 != 0 && i.C > 7 {
+		if _, _, ok := code.AssertBytes(i.C); !ok {
 			return fmt.Errorf("flags %d", i.C)
 		}
 	case code.AssertI:

@@ -3,6 +3,32 @@ package code
 // NoSlot is an absent register in the ext word of a slicing op.
 const NoSlot = 0xFFFF
 
+// What an AssertT's flags, from bit 3 on, say of the value, so that the loop need not read the type: it is the data word, or it stands there with so many
+// bytes, a number below 8 bytes zero-extended or (S) sign-extended. 0 says nothing.
+const (
+	AssertWord = iota + 1
+	Assert8
+	Assert16
+	Assert24
+	Assert1
+	Assert1S
+	Assert2
+	Assert2S
+	Assert4
+	Assert4S
+	assertEnd
+)
+
+// AssertBytes is the size that flags c of an AssertT promise for its type; known is false when they say nothing of it, ok when there are no such flags.
+func AssertBytes(c uint16) (size uint64, known, ok bool) {
+	k := c >> 3
+	if k >= assertEnd || c&4 != 0 && k > 0 {
+		return 0, false, false
+	}
+	sizes := [assertEnd]uint64{Assert8: 8, Assert16: 16, Assert24: 24, Assert1: 1, Assert1S: 1, Assert2: 2, Assert2S: 2, Assert4: 4, Assert4S: 4}
+	return sizes[k], k > AssertWord, true
+}
+
 // ExtKind says what the ext word of an op holds.
 type ExtKind uint8
 

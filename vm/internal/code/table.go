@@ -533,7 +533,7 @@ var Table = [OpCount]Info{
 	MkIM:        {"MkIM", FormABUX, "r[A:2] = (ext, new object holding a copy of the value at address r[B]); C as for MkIB"},
 	IToE:        {"IToE", FormAB, "r[A:2] = empty interface of non-empty interface r[B:2]"},
 	ConvI:       {"ConvI", FormABX, "r[A:2] = empty interface r[B:2] as interface type ext, known to be implemented; nil stays nil"},
-	AssertT:     {"AssertT", FormABUX, "r[A...] = interface r[B:2] as concrete type ext; C bit 0: with ok in the slot after the value; C bit 1: r[B] holds an itab; C bit 2: leave the data word (value is boxed) instead of loading it; C bits 3 and 4, for the loop: 1: the value is the data word, 2: it is 8 bytes, 3: 16 bytes at the data word, 0: anything"},
+	AssertT:     {"AssertT", FormABUX, "r[A...] = interface r[B:2] as concrete type ext; C bit 0: with ok in the slot after the value; C bit 1: r[B] holds an itab; C bit 2: leave the data word (value is boxed) instead of loading it; C from bit 3 on, for the loop: 1: the value is the data word; 2 to 10: it stands at the data word in the shape that operand.go names; 0: anything"},
 	AssertI:     {"AssertI", FormABUX, "r[A:2] = interface r[B:2] as interface type ext; C bits 0 and 1 as for AssertT"},
 	TypeW:       {"TypeW", FormABU, "r[A] = type address in interface r[B:2], 0 for nil; C 1: r[B] holds an itab"},
 	Call:        {"Call", FormCall, "call function imm32 with window A"},

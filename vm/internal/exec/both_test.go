@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -128,7 +129,13 @@ func TestLoopAgainstSlow(t *testing.T) {
 		}
 		add(8, plain(code.ZeroM, 0, 0, bytes))
 	}
+	for _, size := range []uint64{0, 1, 2, 8, 12, 64, 128, 200} {
+		add(8, plain(code.Copy, b, c, size))
+		add(8, plain(code.Copy, b, b+3, size))
+	}
 	add(8, plain(code.EqStr, b, c))
+	add(8, plain(code.CmpStr, b, c))
+	add(8, plain(code.CmpStr, c, b))
 	for range 8 {
 		regs := uint64(0)
 		for i := range 4 {
@@ -141,6 +148,8 @@ func TestLoopAgainstSlow(t *testing.T) {
 		add(8, plain(code.Slice, b, 0, regs, uint64(rng.IntN(30))))
 		add(8, plain(code.Slice, a, 0, regs, 8))
 		add(8, plain(code.SliceStr, b, 0, regs|0xFFFF<<32, 1))
+		add(8, plain(code.SliceArr, b, 0, regs, uint64(rng.IntN(30))|uint64(rng.IntN(30))<<32))
+		add(8, plain(code.SliceArr, a, 0, regs, 8|20<<32))
 	}
 	for _, size := range []uint64{1, 2, 3, 4, 8, 12, 16, 24, 32} {
 		add(size, plain(code.Append1, b, c, typeExt))
@@ -150,8 +159,21 @@ func TestLoopAgainstSlow(t *testing.T) {
 	for flags := range 8 {
 		add(8, plain(code.AssertT, b, flags, typeExt))
 		if flags&4 == 0 {
-			add(8, plain(code.AssertT, b, flags|2<<3, typeExt))
-			add(16, plain(code.AssertT, b, flags|3<<3, typeExt))
+			for k := code.Assert8; k <= code.Assert4S; k++ {
+				size, _, _ := code.AssertBytes(uint16(k << 3))
+				kind := reflect.Uint8
+				switch k {
+				case code.Assert1S:
+					kind = reflect.Int8
+				case code.Assert2S:
+					kind = reflect.Int16
+				case code.Assert4S:
+					kind = reflect.Int32
+				case code.Assert8, code.Assert16, code.Assert24:
+					kind = reflect.Uint64
+				}
+				all = append(all, variant{size, uint8(kind), plain(code.AssertT, b, flags|k<<3, typeExt)})
+			}
 		}
 	}
 	for _, v := range all {

@@ -614,6 +614,34 @@ next:
 		*r(regs, pc.A) = v
 		pc = by(pc, 1)
 		goto next
+	case uint8(code.CmpStr):
+		// Here the first eight bytes decide, or the lengths of strings that have no more.
+		n := min(*r1(regs, pc.B), *r1(regs, pc.C))
+		x, y := *r(regs, pc.B)-code.Base, *r(regs, pc.C)-code.Base
+		if n-1 >= 255 || max(x, y) >= s.end8 || *r1(regs, pc.B) > s.Size-x || *r1(regs, pc.C) > s.Size-y {
+			goto slow
+		}
+		x, y = *m64(base, x), *m64(base, y)
+		if n < 8 {
+			x, y = x&lowBytes[n], y&lowBytes[n]
+		}
+		if x == y {
+			if n > 8 {
+				goto slow
+			}
+			x, y = *r1(regs, pc.B), *r1(regs, pc.C)
+		} else {
+			x, y = bits.ReverseBytes64(x), bits.ReverseBytes64(y)
+		}
+		n = 0
+		if x != y {
+			if n = 1; x < y {
+				n = ^uint64(0)
+			}
+		}
+		*r(regs, pc.A) = n
+		pc = by(pc, 1)
+		goto next
 	case uint8(code.Jmp):
 		off = int(imm(pc))
 		goto jump
@@ -852,8 +880,25 @@ next:
 		goto next
 	case uint8(code.LdN):
 		o, n := *r(regs, pc.B)+uint64(pc.C)-code.Base, ext(pc)
-		if n > wordsMax*8 || n&7 != 0 || o >= s.Size || n > s.Size-o {
+		if n > wordsMax*8 || o >= s.Size || n > s.Size-o {
 			goto slow
+		}
+		if n&7 != 0 {
+			if o >= s.end8 || n > s.end8-o { // the last word is read whole
+				goto slow
+			}
+			w := *m64(base, o+n&^7) & lowBytes[n&7]
+			to, from, bytes = unsafe.Pointer(r(regs, pc.A)), unsafe.Add(base, o), uintptr(n&^7)
+			pc = by(pc, 2)
+			if uintptr(to) > uintptr(from) {
+				*m64(to, n&^7) = w
+				goto move
+			}
+			for i := uint64(0); i < n&^7; i += 8 {
+				*m64(to, i) = *m64(from, i)
+			}
+			*m64(to, n&^7) = w
+			goto next
 		}
 		to, from, bytes = unsafe.Pointer(r(regs, pc.A)), unsafe.Add(base, o), uintptr(n)
 		pc = by(pc, 2)
@@ -917,12 +962,40 @@ next:
 		goto next
 	case uint8(code.StN):
 		o, n := *r(regs, pc.A)+uint64(pc.C)-code.Base, ext(pc)
-		if n > wordsMax*8 || n&7 != 0 || n == 0 || o >= s.Size || n > s.Size-o || s.clean(o) || s.clean(o+n-1) {
+		if n > wordsMax*8 || n == 0 || o >= s.Size || n > s.Size-o || s.clean(o) || s.clean(o+n-1) {
 			goto slow
 		}
 		to, from, bytes = unsafe.Add(base, o), unsafe.Pointer(r(regs, pc.B)), uintptr(n)
 		pc = by(pc, 2)
+		if n&7 != 0 {
+			goto moveBytes
+		}
 		goto move
+	case uint8(code.Copy):
+		// Little is kept in between: a register more here, and the loop's own have to make room at every instruction.
+		n := min(*r1(regs, pc.B), *r1(regs, pc.C))
+		if n == 0 {
+			*r(regs, pc.A) = 0
+			pc = by(pc, 2)
+			goto next
+		}
+		if n > wordsMax*8 || ext(pc)-1 >= wordsMax*8 {
+			goto slow
+		}
+		n *= ext(pc)
+		o := *r(regs, pc.C) - code.Base
+		if n > wordsMax*8 || o >= s.Size || n > s.Size-o {
+			goto slow
+		}
+		from = unsafe.Add(base, o)
+		o = *r(regs, pc.B) - code.Base
+		if o >= s.Size || n > s.Size-o || s.clean(o) || s.clean(o+n-1) {
+			goto slow
+		}
+		to, bytes = unsafe.Add(base, o), uintptr(n)
+		*r(regs, pc.A) = min(*r1(regs, pc.B), *r1(regs, pc.C))
+		pc = by(pc, 2)
+		goto moveBytes
 	case uint8(code.ZeroM):
 		o, n := *r(regs, pc.A)-code.Base, ext(pc)
 		if n > wordsMax*8 || n&7 != 0 || n == 0 || o >= s.Size || n > s.Size-o || s.clean(o) || s.clean(o+n-1) {
@@ -1346,6 +1419,28 @@ next:
 		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = p, length, capacity
 		pc = by(pc, 3)
 		goto next
+	case uint8(code.SliceArr):
+		w := by(pc, 1)
+		p, lo, whole := *r(regs, pc.B), uint64(0), ext(w)>>32
+		hi := whole
+		if w.B != code.NoSlot || p == 0 {
+			goto slow
+		}
+		if uint16(w.Op) != code.NoSlot {
+			lo = *r(regs, uint16(w.Op))
+		}
+		if w.A != code.NoSlot {
+			hi = *r(regs, w.A)
+		}
+		if hi > whole || lo > hi {
+			goto slow
+		}
+		if whole > lo {
+			p += lo * uint64(uint32(ext(w)))
+		}
+		*r(regs, pc.A), *r1(regs, pc.A), *r2(regs, pc.A) = p, hi-lo, whole-lo
+		pc = by(pc, 3)
+		goto next
 	case uint8(code.SliceStr):
 		lo, hi := uint64(0), *r1(regs, pc.B)
 		length := hi
@@ -1444,7 +1539,7 @@ next:
 		pc = by(pc, 2)
 		goto next
 	case uint8(code.AssertT):
-		t, v, w := *r(regs, pc.B), *r1(regs, pc.B), uint64(0)
+		t := *r(regs, pc.B)
 		if pc.C&2 != 0 && t != 0 {
 			o := t + ITabType - code.Base
 			if o >= s.end8 {
@@ -1452,39 +1547,58 @@ next:
 			}
 			t = *m64(base, o)
 		}
-		if t == ext(pc) {
-			switch pc.C >> 2 {
-			case 1, 1 << 1: // left as it is, the data word
-			case 2 << 1: // 8 bytes
-				o := v - code.Base
-				if o >= s.end8 {
-					goto slow
-				}
-				v = *m64(base, o)
-			case 3 << 1: // 16 bytes
-				o := v - code.Base
-				if o >= s.end16 {
-					goto slow
-				}
-				v, w = *m64(base, o), *m64(base, o+8)
-			default:
-				goto slow
-			}
-			t = 1
-		} else {
+		a := unsafe.Pointer(r(regs, pc.A))
+		if t != ext(pc) {
 			if pc.C&1 == 0 || pc.C>>2 == 0 {
 				goto slow
 			}
-			t, v = 0, 0
+			*m64(a, 0), *m64(a, 8) = 0, 0
+			if k := pc.C >> 3; k == code.Assert16 || k == code.Assert24 {
+				*m64(a, 16) = 0
+				if k == code.Assert24 {
+					*m64(a, 24) = 0
+				}
+			}
+			pc = by(pc, 2)
+			goto next
 		}
-		a := unsafe.Pointer(r(regs, pc.A))
-		*m64(a, 0) = v
-		if pc.C>>3 == 3 {
-			*m64(a, 8) = w
-			a = unsafe.Add(a, 8)
+		o := *r1(regs, pc.B)
+		if pc.C>>2 > 2 { // what stands at the data word
+			o -= code.Base
+			if o >= s.end24 {
+				goto slow
+			}
+			switch pc.C >> 3 {
+			case code.Assert8:
+				*m64(a, 0) = *m64(base, o)
+			case code.Assert16:
+				v, w := *m64(base, o), *m64(base, o+8)
+				*m64(a, 0), *m64(a, 8) = v, w
+				a = unsafe.Add(a, 8)
+			case code.Assert24:
+				v, w, x := *m64(base, o), *m64(base, o+8), *m64(base, o+16)
+				*m64(a, 0), *m64(a, 8), *m64(a, 16) = v, w, x
+				a = unsafe.Add(a, 16)
+			case code.Assert1:
+				*m64(a, 0) = uint64(*m8(base, o))
+			case code.Assert1S:
+				*m64(a, 0) = uint64(int64(int8(*m8(base, o))))
+			case code.Assert2:
+				*m64(a, 0) = uint64(*m16(base, o))
+			case code.Assert2S:
+				*m64(a, 0) = uint64(int64(int16(*m16(base, o))))
+			case code.Assert4:
+				*m64(a, 0) = uint64(*m32(base, o))
+			default:
+				*m64(a, 0) = uint64(int64(int32(*m32(base, o))))
+			}
+		} else if pc.C>>2 == 0 {
+			goto slow
+		} else {
+			*m64(a, 0) = o
 		}
 		if pc.C&1 != 0 {
-			*m64(a, 8) = t
+			*m64(a, 8) = 1
 		}
 		pc = by(pc, 2)
 		goto next
@@ -1572,6 +1686,22 @@ move: // words, overlap allowed
 		*(*uint64)(unsafe.Add(to, bytes)) = *(*uint64)(unsafe.Add(from, bytes))
 	}
 	goto next
+moveBytes: // any number of them, overlap allowed
+	if uintptr(to) <= uintptr(from) {
+		i := uintptr(0)
+		for ; i+8 <= bytes; i += 8 {
+			*(*uint64)(unsafe.Add(to, i)) = *(*uint64)(unsafe.Add(from, i))
+		}
+		for ; i < bytes; i++ {
+			*(*uint8)(unsafe.Add(to, i)) = *(*uint8)(unsafe.Add(from, i))
+		}
+		goto next
+	}
+	for bytes&7 != 0 {
+		bytes--
+		*(*uint8)(unsafe.Add(to, bytes)) = *(*uint8)(unsafe.Add(from, bytes))
+	}
+	goto move
 jump:
 	pc = by(pc, off)
 	lim += uintptr(off*8) - 8

@@ -56,6 +56,9 @@ func turned(off uint64, n int) uint64 {
 	return bits.RotateLeft64(off, -n)
 }
 
+// lowBytes keeps so many low bytes of a word. A shift by a variable would take the register that pc is in.
+var lowBytes = [8]uint64{0, 1<<8 - 1, 1<<16 - 1, 1<<24 - 1, 1<<32 - 1, 1<<40 - 1, 1<<48 - 1, 1<<56 - 1}
+
 // wordsMax is the length, in words, of the longest copy or clearing that is done here: long ones are quicker elsewhere and count as one word
 // all the same.
 const wordsMax = 16

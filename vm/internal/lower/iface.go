@@ -52,6 +52,15 @@ func (s *sel) changeInterface(i *ssa.ChangeInterface) {
 	}
 }
 
+// assertShape is what an assertion's flags say of values of so many bytes, 0 for those that the loop leaves.
+func assertShape(size int64, signed bool) int64 {
+	shape := map[int64]int64{1: code.Assert1, 2: code.Assert2, 4: code.Assert4, 8: code.Assert8, 16: code.Assert16, 24: code.Assert24}[size]
+	if signed && size < 8 {
+		shape++ // the signed one comes after the unsigned one
+	}
+	return shape
+}
+
 // typeAssert is x.(T). The op cannot know the static type of x, which the panic of a failed assertion to a concrete type names, so
 // those ask for ok and panic themselves.
 func (s *sel) typeAssert(i *ssa.TypeAssert) {
@@ -70,10 +79,9 @@ func (s *sel) typeAssert(i *ssa.TypeAssert) {
 	} else if x := s.u.Trait(t); x.Boxed {
 		in.Imm |= 4
 	} else if x.Ptr {
-		in.Imm |= 1 << 3
-	} else if x.Size == 8 || x.Size == 16 {
-		in.Imm |= x.Size / 8 << 3 // 1 and 2 words
-		in.Imm += 1 << 3
+		in.Imm |= code.AssertWord << 3
+	} else {
+		in.Imm |= assertShape(x.Size, signed(t)) << 3
 	}
 	if i.CommaOk || explicit {
 		in.Imm |= 1

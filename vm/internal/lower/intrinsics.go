@@ -60,6 +60,9 @@ func init() {
 	binary(code.RotL32, "math/bits.RotateLeft32")
 	wide(t)
 
+	binary(code.CmpStr, "internal/bytealg.CompareString", "internal/bytealg.Compare") // slices begin as strings do
+	t["runtime.memmove"] = memmove
+
 	nothing := func(*sel, *ssa.Function, []arg) ([]ir.Loc, bool) { return nil, true }
 	for _, n := range []string{"runtime.KeepAlive", "internal/runtime/sys.Prefetch", "internal/runtime/sys.PrefetchStreamed"} {
 		t[n] = nothing
@@ -144,6 +147,22 @@ func wide(t map[string]intrinsic) {
 			}
 		}
 	}
+}
+
+// memmove is a copy of slices of bytes: the address, the length, and a capacity that nobody reads.
+func memmove(s *sel, _ *ssa.Function, args []arg) ([]ir.Loc, bool) {
+	to, from := s.f.NewPack(1, 1, 1), s.f.NewPack(1, 1, 1)
+	n := s.argVal(args[2])
+	for k, pack := range [][]ir.Reg{to, from} {
+		s.argInto(ir.At(pack[0], 0), args[k])
+		s.copy(ir.At(pack[1], 0), n, 1)
+		s.copy(ir.At(pack[2], 0), n, 1)
+	}
+	in := blank(code.Copy)
+	in.A, in.B, in.C, in.Ext, in.N = s.new1(), ir.At(to[0], 0), ir.At(from[0], 0), 1, 1
+	in.Reads = append(append(in.Reads, to...), from...)
+	s.put(in)
+	return nil, true
 }
 
 // callSlots is reflect.callSlots(fn, ctx, args, nargs, res, nres).
