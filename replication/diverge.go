@@ -123,7 +123,8 @@ type sight struct{ theirHeads, theirDigest, ourHeads, ourDigest changes.Hash }
 
 // suspect compares a beat with what this replica has. Equal heads mean equal deltas and so equal digests. Both sides say heads and digest
 // of one moment: a beat with the heads before a turn and the digest after it, given twice by the network, was an alarm. A peer that
-// catches up may have the heads before what lies under them, so it takes two beats in a row that say the same, with nothing new here between them.
+// catches up may have the heads before what lies under them, so it takes two beats in a row that say the same, with nothing new here between them,
+// and then vectors that are the same on both sides with nothing on its way to either (TestAlarmComparesVectorsFirst).
 func (r *Replica) suspect(from string, s *said, old said) {
 	r.mu.Lock()
 	s.sight = sight{s.heads, s.digest, headsHash(r.tips), r.table.digest.Root()}
@@ -134,10 +135,21 @@ func (r *Replica) suspect(from string, s *said, old said) {
 		return
 	}
 	s.alarmed = true
-	r.m.Diverged.Inc()
 	r.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 		defer cancel()
+		if same, err := r.feed.Abreast(ctx, from); err != nil || !same {
+			r.log.Debug("digests differ in a catch-up", "peer", from, "err", err)
+			r.leaseMu.Lock()
+			if now := r.said[from]; now.sight == x {
+				now.alarmed = false // should it stay so, the next beat asks again
+				r.said[from] = now
+			}
+			r.leaseMu.Unlock()
+			r.puller(from).trigger(0)
+			return
+		}
+		r.m.Diverged.Inc()
 		list, err := r.Diverge(ctx, from)
 		text := make([]string, len(list))
 		for i, d := range list {

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -15,7 +16,7 @@ import (
 )
 
 // Protocol is the name under which Serve answers.
-const Protocol = "tandem/deltas/2"
+const Protocol = "tandem/deltas/3"
 
 // PullRequest says what the asker has; the answer is what it lacks, parents first.
 type PullRequest struct {
@@ -31,6 +32,7 @@ type pullHeader struct {
 	Gone   [][]byte      `cbor:"2,keyasint"` // of those wanted: left out
 	Heads  [][]byte      `cbor:"3,keyasint"`
 	Vector []VectorEntry `cbor:"4,keyasint"`
+	Busy   bool          `cbor:"5,keyasint,omitempty"` // more is on its way to the one who answers
 }
 
 // headerMark stands where the length of the first delta would.
@@ -92,14 +94,8 @@ func (f *Feed) Serve(ctx context.Context, from string, req []byte, send func([]b
 
 // header says what an answer leaves out: nil when it is everything that the asker lacks.
 func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest) []byte {
+	now := f.standing()
 	var h pullHeader
-	f.mu.Lock()
-	reached := maps.Clone(f.vector)
-	for _, d := range f.queued {
-		reached[d.Actor] = min(reached[d.Actor], d.Seq-1)
-	}
-	f.mu.Unlock()
-	heads := f.heads() // after the vector of what is applied: none of it is missing under them
 	f.mu.Lock()
 	for a, floor := range f.floor {
 		if has[a] < floor {
@@ -114,12 +110,7 @@ func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest) []byte {
 		}
 	}
 	if len(h.Floors) > 0 || q.Check {
-		for a, n := range reached {
-			h.Vector = append(h.Vector, VectorEntry{Actor: a[:], Seq: n})
-		}
-		for _, x := range heads {
-			h.Heads = append(h.Heads, x[:])
-		}
+		h.Vector, h.Heads, h.Busy = now.Vector, now.Heads, now.Busy
 	}
 	f.mu.Unlock()
 	if len(h.Floors) == 0 && len(h.Gone) == 0 && !q.Check {
@@ -127,7 +118,6 @@ func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest) []byte {
 	}
 	byActor := func(a, b VectorEntry) int { return bytes.Compare(a.Actor, b.Actor) }
 	slices.SortFunc(h.Floors, byActor)
-	slices.SortFunc(h.Vector, byActor)
 	b := record.Encode(h)
 	frame := binary.BigEndian.AppendUint32(nil, headerMark)
 	return append(binary.BigEndian.AppendUint32(frame, uint32(len(b))), b...)
@@ -178,6 +168,9 @@ func (f *Feed) Pull(ctx context.Context, peer string, heads []record.BlockHash) 
 		err := f.net.Request(ctx, peer, Protocol, f.request(want, peer), func(frame []byte) error {
 			return a.frame(ctx, frame)
 		})
+		if err == nil {
+			a.complete()
+		}
 		if err == nil && a.header != nil && (len(a.header.Floors) > 0 || len(a.header.Vector) > 0) {
 			err = f.pruned(ctx, a.header)
 		}
@@ -211,6 +204,54 @@ func (f *Feed) request(want [][]byte, peer string) []byte {
 	return record.Encode(q)
 }
 
+var errHeader = errors.New("the header is all that is wanted")
+
+// Abreast says whether a peer and this one have deltas up to the same numbers and nothing is on its way to either: then equal heads mean equal
+// deltas. While a catch-up goes on, a delta can be here and be the head before all that lies under it.
+func (f *Feed) Abreast(ctx context.Context, peer string) (bool, error) {
+	mine := f.standing()
+	f.mu.Lock()
+	q := PullRequest{Check: true}
+	for a, n := range f.vector {
+		q.Vector = append(q.Vector, VectorEntry{Actor: a[:], Seq: n})
+	}
+	f.mu.Unlock()
+	slices.SortFunc(q.Vector, func(a, b VectorEntry) int { return bytes.Compare(a.Actor, b.Actor) })
+	theirs := new(pullHeader)
+	err := f.net.Request(ctx, peer, Protocol, record.Encode(q), func(frame []byte) error {
+		h, _, err := cutHeader(frame)
+		if err != nil || h == nil {
+			return cmp.Or(err, fmt.Errorf("%w: an answer without a header", record.ErrFormat))
+		}
+		theirs = h
+		return errHeader
+	})
+	if err != nil && !errors.Is(err, errHeader) {
+		return false, err
+	}
+	same := slices.EqualFunc(mine.Vector, theirs.Vector, func(a, b VectorEntry) bool { return a.Seq == b.Seq && bytes.Equal(a.Actor, b.Actor) })
+	return same && !mine.Busy && !theirs.Busy, nil
+}
+
+// standing is the part of a header that says what is applied here.
+func (f *Feed) standing() (h pullHeader) {
+	f.mu.Lock()
+	reached := maps.Clone(f.vector)
+	for _, d := range f.queued {
+		reached[d.Actor] = min(reached[d.Actor], d.Seq-1)
+	}
+	h.Busy = f.importing > 0 || len(f.waiting) > 0 || len(f.queued) > 0
+	f.mu.Unlock()
+	for a, n := range reached {
+		h.Vector = append(h.Vector, VectorEntry{Actor: a[:], Seq: n})
+	}
+	slices.SortFunc(h.Vector, func(a, b VectorEntry) int { return bytes.Compare(a.Actor, b.Actor) })
+	for _, x := range f.heads() { // after the vector of what is applied: none of it is missing under them
+		h.Heads = append(h.Heads, x[:])
+	}
+	return h
+}
+
 // answer is the answer to one pull while it comes in.
 type answer struct {
 	f      *Feed
@@ -232,24 +273,36 @@ func (a *answer) begin(h *pullHeader) {
 	if len(h.Floors) > 0 {
 		f.importing++
 	}
-	for _, g := range h.Gone {
+}
+
+// complete lets those go on that waited for what is left out. Not before all of the answer is here: what they come after may be in it, and a
+// delta whose number was jumped over would be taken for one that was left out.
+func (a *answer) complete() {
+	if a.header == nil {
+		return
+	}
+	f := a.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range a.header.Gone {
 		if len(g) == 32 && len(f.needed[record.BlockHash(g)]) > 0 {
 			f.prune(record.BlockHash(g))
 		}
 	}
+	for _, d := range f.inOrder() {
+		if f.waiting[d.Hash] != nil && d.Seq <= f.jump[d.Actor]+1 {
+			f.place(d)
+		}
+	}
 }
 
+// end forgets the floors of the answer, whole or cut.
 func (a *answer) end() {
 	if a.header == nil || len(a.header.Floors) == 0 {
 		return
 	}
 	a.f.mu.Lock()
 	defer a.f.mu.Unlock()
-	for _, d := range a.f.inOrder() {
-		if a.f.waiting[d.Hash] != nil && d.Seq <= a.f.jump[d.Actor]+1 {
-			a.f.place(d) // it waited for one that is left out
-		}
-	}
 	if a.f.importing--; a.f.importing == 0 {
 		clear(a.f.jump)
 	}
@@ -269,17 +322,29 @@ func (a *answer) missed(d *record.Delta) {
 	}
 }
 
+// cutHeader takes the header off a frame; nil: there is none.
+func cutHeader(frame []byte) (h *pullHeader, rest []byte, err error) {
+	n := len(frame)
+	if n < 8 || binary.BigEndian.Uint32(frame) != headerMark {
+		return nil, frame, nil
+	}
+	size := uint64(binary.BigEndian.Uint32(frame[4:]))
+	h = new(pullHeader)
+	if size > uint64(n-8) || record.Decode(frame[8:8+size], h) != nil {
+		return nil, nil, fmt.Errorf("%w: header of an answer", record.ErrFormat)
+	}
+	return h, frame[8+size:], nil
+}
+
 func (a *answer) frame(ctx context.Context, frame []byte) error {
 	f, peer := a.f, a.peer
-	if n := len(frame); n >= 8 && binary.BigEndian.Uint32(frame) == headerMark {
-		size := uint64(binary.BigEndian.Uint32(frame[4:]))
-		h := new(pullHeader)
-		if size > uint64(n-8) || record.Decode(frame[8:8+size], h) != nil {
-			f.m.Malformed.Inc()
-			return fmt.Errorf("%w: header of an answer", record.ErrFormat)
-		}
+	h, frame, err := cutHeader(frame)
+	if err != nil {
+		f.m.Malformed.Inc()
+		return err
+	}
+	if h != nil {
 		a.begin(h)
-		frame = frame[8+size:]
 	}
 	for len(frame) > 0 {
 		if len(frame) < 4 || uint64(binary.BigEndian.Uint32(frame)) > uint64(len(frame)-4) {
