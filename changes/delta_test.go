@@ -241,6 +241,10 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	indexed, err := sampleSnapshot().EncodeIndexed()
+	if err != nil {
+		t.Fatal(err)
+	}
 	packed, err := sample().Pack(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +257,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	key := CellKey(VarPath("main.Counts").Key(StringValue("word")).Field("Port"), RunID{5}, Epoch{3, "owner"})
 	digest := Digest(map[string]Value{"main.A": v, "main.B": IntValue(Int, 1)})
-	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "segment.v1": sampleSegment(t), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v2": delta, "snapshot.v2": snapshot, "packed.v2": packed, "next.v2": next} {
+	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "segment.v1": sampleSegment(t), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v2": delta, "snapshot.v2": snapshot, "indexed.v2": indexed, "packed.v2": packed, "next.v2": next} {
 		file := filepath.Join("testdata", name)
 		if *update {
 			if err := os.MkdirAll("testdata", 0o755); err != nil {
@@ -370,7 +374,7 @@ func TestFlagsAndVersionsOfTheFutureAreRefused(t *testing.T) {
 		at    int
 		value byte
 		want  error
-	}{{9, DeltaVersion + 1, ErrVersion}, {10, 1 << 3, ErrVersion}, {10, 1 << 7, ErrVersion}, {10, flagCompressed, ErrFormat}, {10, flagPatched | flagCompressed, ErrFormat}, {10, flagNext, ErrFormat}} {
+	}{{9, DeltaVersion + 1, ErrVersion}, {10, 1 << 4, ErrVersion}, {10, flagIndexed | flagPatched, ErrFormat}, {10, 1 << 7, ErrVersion}, {10, flagCompressed, ErrFormat}, {10, flagPatched | flagCompressed, ErrFormat}, {10, flagNext, ErrFormat}} {
 		b := bytes.Clone(good)
 		b[c.at] = c.value
 		if _, err := DecodeDelta(b); !errors.Is(err, c.want) {
@@ -441,6 +445,10 @@ func FuzzDelta(f *testing.F) {
 		}
 		f.Add(b[:len(b)-32], uint8(0))
 		f.Add(b, uint8(3))
+		if b, err = d.EncodeIndexed(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[:len(b)-32], uint8(0))
 		if b, err = d.Pack(base); err != nil {
 			f.Fatal(err)
 		}
@@ -469,6 +477,9 @@ func FuzzDelta(f *testing.F) {
 			return
 		}
 		again, err := d.Encode()
+		if form%4 == 0 && b[frontBytes-1] == flagIndexed {
+			again, err = d.EncodeIndexed()
+		}
 		if err != nil || form%4 == 0 && !bytes.Equal(again, b) {
 			t.Fatalf("%x decodes, but is written as %x, %v", b, again, err)
 		}

@@ -23,6 +23,7 @@ const (
 	flagCompressed = 1 << iota // the body is DEFLATE data
 	flagPatched                // pages may be said by what they change of the base's
 	flagNext                   // it follows a delta that the reader has: the header says only what is new
+	flagIndexed                // the hashes of the pages stand before them
 	flagsKnown     = 1<<iota - 1
 )
 
@@ -82,6 +83,12 @@ func UnpackNext(b []byte, prev *Header, base PageReader, bytesMax int64) (*Delta
 // compressMin is the body size from which compression is tried.
 const compressMin = 96
 
+// EncodeIndexed is Encode with the hashes of the pages before their contents, so that OpenIndex can read a page when it is needed.
+func (d *Delta) EncodeIndexed() ([]byte, error) {
+	e := encoder{d: d}
+	return e.file(flagIndexed)
+}
+
 type encoder struct {
 	d     *Delta
 	base  PageReader
@@ -99,15 +106,25 @@ func (e *encoder) file(flags byte) ([]byte, error) {
 		for _, p := range whole {
 			meta = append(meta, p.Data[:]...)
 		}
-		whole = nil
+		whole = nil // they are in meta
 		if small := deflate(meta); len(meta) >= compressMin && len(small) < len(meta) {
 			meta = small
 			front[frontBytes-1] |= flagCompressed
 		}
 	}
-	out := make([]byte, 0, frontBytes+len(meta)+len(whole)*PageBytes+sha256.Size)
+	if flags&flagIndexed != 0 {
+		for _, p := range whole {
+			meta = append(meta, p.Hash[:]...)
+		}
+		front = binary.AppendUvarint(front, uint64(len(meta)))
+	}
+	out := make([]byte, 0, len(front)+len(meta)+len(whole)*PageBytes+sha256.Size)
 	out = append(append(out, front...), meta...)
-	sum := sumOf(out, whole, e.prev)
+	hashed := whole
+	if flags&flagIndexed != 0 {
+		hashed = nil // by their hashes in meta
+	}
+	sum := sumOf(out, hashed, e.prev)
 	for _, p := range whole {
 		out = append(out, p.Data[:]...)
 	}

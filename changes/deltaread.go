@@ -18,7 +18,7 @@ func decode(b []byte, base PageReader, prev *Header, allowed byte, bytesMax int6
 	if flags&^flagsKnown != 0 {
 		return nil, fmt.Errorf("%w: delta file has flags %#x, this release knows %#x; upgrade this peer", ErrVersion, flags, flagsKnown)
 	}
-	if flags&^allowed != 0 || (flags&flagNext != 0) != (prev != nil) || flags&flagCompressed != 0 && flags&flagPatched == 0 {
+	if flags&^(allowed|flagIndexed) != 0 || flags&flagIndexed != 0 && flags != flagIndexed || (flags&flagNext != 0) != (prev != nil) || flags&flagCompressed != 0 && flags&flagPatched == 0 {
 		return nil, malformed("a file of another form (flags %#x)", flags)
 	}
 	sumBytes := sha256.Size
@@ -53,14 +53,24 @@ func (d *decoder) read(content []byte) (sum []byte) {
 		}
 		d.s = scan{b: raw}
 	}
-	d.body()
+	d.meta()
 	meta := d.s.off
 	d.whole()
 	if d.s.end(); d.s.err != nil {
 		return nil
 	}
 	hashPages(d.d.Pages)
-	if sum == nil {
+	for i, h := range d.hashes {
+		if d.d.Pages[i].Hash != h {
+			d.s.err = damagedPage(d.d.Pages[i].Index)
+			return nil
+		}
+	}
+	switch {
+	case sum != nil:
+	case d.flags&flagIndexed != 0:
+		sum = sumOf(content[:meta], nil, d.prev)
+	default:
 		sum = sumOf(content[:meta], d.d.Pages, d.prev)
 	}
 	return sum
@@ -72,8 +82,9 @@ type decoder struct {
 	base      PageReader
 	prev      *Header
 	flags     byte
-	wholes    []int // pages whose content comes at the end
-	roomBytes int64 // bytes that may still be made
+	wholes    []int  // pages whose content comes at the end
+	hashes    []Hash // of an indexed file: of those, which are all pages
+	roomBytes int64  // bytes that may still be made
 }
 
 // room takes n bytes off what may be made of the file.
@@ -91,6 +102,27 @@ const (
 	formPatch
 	formBits = 2
 )
+
+// meta is what stands before the contents.
+func (d *decoder) meta() {
+	if d.flags&flagIndexed == 0 {
+		d.body()
+		return
+	}
+	n, begin := d.s.uvarint(), d.s.off
+	d.body()
+	for range d.wholes {
+		var h Hash
+		if copy(h[:], d.s.take(len(h))); h.IsZero() {
+			d.s.fail("a page without a hash")
+			return
+		}
+		d.hashes = append(d.hashes, h)
+	}
+	if d.s.err == nil && n != uint64(d.s.off-begin) {
+		d.s.fail("an index of %d bytes that says %d", d.s.off-begin, n)
+	}
+}
 
 func (d *decoder) body() {
 	d.header()

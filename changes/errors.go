@@ -13,6 +13,7 @@ var (
 	ErrProgram  = errors.New("changes: another program")
 	ErrVM       = errors.New("changes: incompatible VM version")
 	ErrBase     = errors.New("changes: delta does not continue this state")
+	ErrIndex    = errors.New("changes: a file without an index of its pages; decode it whole")
 	ErrResult   = errors.New("changes: delta does not lead to the state it names")
 	ErrTooLarge = errors.New("changes: larger than the limit")
 	ErrType     = errors.New("changes: value does not suit the type")

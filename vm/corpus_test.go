@@ -212,7 +212,7 @@ func undisturbed(t *testing.T, p *Program) (out string, count uint64, safePoints
 	return c.outcome(exit), m.Instructions(), safePoints
 }
 
-// elsewhere moves a run into a fresh machine through the bytes of a snapshot.
+// elsewhere moves a run into a fresh machine through the bytes of a snapshot, which every other time is opened, not decoded.
 func elsewhere(t *testing.T, m *Machine, p *Program, c Config) *Machine {
 	t.Helper()
 	ctx := context.Background()
@@ -226,6 +226,9 @@ func elsewhere(t *testing.T, m *Machine, p *Program, c Config) *Machine {
 	}
 	m.Close()
 	back, err := DecodeSnapshot(p, b)
+	if s.InstructionCounter/sliceWords%2 == 1 {
+		back, err = OpenSnapshot(p, bytes.NewReader(b), int64(len(b)))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

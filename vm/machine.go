@@ -171,6 +171,14 @@ func (m *Machine) execConfig() exec.Config {
 // reattach makes everything beside memory follow it, after it was loaded or undone.
 func (m *Machine) reattach() error {
 	var err error
+	if damage := m.whole(func() { err = m.attach() }); damage != nil {
+		return damage
+	}
+	return err
+}
+
+func (m *Machine) attach() error {
+	var err error
 	if m.heap == nil {
 		m.heap, err = heap.Attach(m.mem)
 	} else {
@@ -187,6 +195,7 @@ func (m *Machine) reattach() error {
 	if err != nil {
 		return err
 	}
+	m.holding() // the variables it looks at are in memory from now on
 	m.outputMax, m.outputUsed = m.mem.Load64(rootOutputMax), m.mem.Load64(rootOutputUsed)
 	if m.shared == nil {
 		m.shared, err = newShared(m.heap, m.prog.img.Globals)
@@ -241,7 +250,12 @@ func (m *Machine) Instructions() uint64 { return m.core.Count() }
 func (m *Machine) MemoryBytes() uint64 { return m.mem.Size() }
 
 // Value is a shared variable as the program sees it now.
-func (m *Machine) Value(name string) (changes.Value, error) { return m.shared.valueOf(name) }
+func (m *Machine) Value(name string) (v changes.Value, err error) {
+	if damage := m.whole(func() { v, err = m.shared.valueOf(name) }); damage != nil {
+		return changes.Value{}, damage
+	}
+	return v, err
+}
 
 // Pause makes Run return at the next safe point. It may be called from any goroutine.
 func (m *Machine) Pause() { m.core.Pause() }
@@ -256,14 +270,19 @@ func (m *Machine) Run(ctx context.Context, words uint64) (Stop, error) {
 	}
 	defer m.keepLimits()
 	begun := m.begun()
-	s := m.core.Run(words)
+	s, err := m.execute(words)
+	if err != nil {
+		return Stop{}, err
+	}
 	if !begun && m.begun() {
 		// Package initialisation is over: what it made of shared variables is what they begin with.
 		if err := m.setBase(); err != nil {
 			return Stop{}, err
 		}
 		if s.Reason == exec.Paused && ctx.Err() == nil {
-			s = m.core.Run(words)
+			if s, err = m.execute(words); err != nil {
+				return Stop{}, err
+			}
 		}
 	}
 	if s.Reason == exec.Failed {

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/vm/internal/code"
@@ -92,7 +94,8 @@ func (s *Snapshot) reader() (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
-	return m, nil
+	m.mem.BringAll()
+	return m, damaged(m.mem.Err())
 }
 
 // Load makes the machine's run the one of s. The program and the VM version must be the machine's own. Saves that are open stay
@@ -112,6 +115,9 @@ func (m *Machine) Load(ctx context.Context, s *Snapshot) error {
 		return err
 	}
 	err := m.mem.Load(s.state.pages)
+	if err == nil {
+		err = damaged(s.state.pages.Err())
+	}
 	if err == nil {
 		err = m.reattach()
 	}
@@ -147,7 +153,7 @@ func (s *Snapshot) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Encode()
+	return d.EncodeIndexed()
 }
 
 // Delta leads from base, an earlier snapshot of the same run, to s; from nothing when base is nil.
@@ -172,7 +178,7 @@ func (s *Snapshot) Delta(base *Snapshot) (*changes.Delta, error) {
 		}
 		return true
 	})
-	return d, nil
+	return d, damaged(s.state.pages.Err())
 }
 
 // Page is a page of the run's memory, nil when it is all zero: a snapshot is the base that changes.Delta.Pack and Unpack ask for.
@@ -191,6 +197,53 @@ func DecodeSnapshot(p *Program, b []byte) (*Snapshot, error) {
 		return nil, fmt.Errorf("vm: snapshot: %w", err)
 	}
 	return ApplyDelta(p, nil, d)
+}
+
+// OpenSnapshot reads a snapshot of p from a file that Encode wrote, which must not change while the snapshot and what is made of it are in use: its pages are read, and
+// verified against the index at its front, when they are needed. A page that proves damaged ends the execution of a run made of it by ErrDamaged. A file without an
+// index is read whole.
+func OpenSnapshot(p *Program, file io.ReaderAt, sizeBytes int64) (*Snapshot, error) {
+	x, err := changes.OpenIndex(file, sizeBytes)
+	if errors.Is(err, changes.ErrIndex) {
+		b := make([]byte, sizeBytes)
+		if _, err := io.ReadFull(io.NewSectionReader(file, 0, sizeBytes), b); err != nil {
+			return nil, fmt.Errorf("vm: snapshot: %w", err)
+		}
+		return DecodeSnapshot(p, b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vm: snapshot: %w", err)
+	}
+	if err := x.CheckProgram(p.Hash(), Version); err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	if x.MemoryBytes > mem.LimitMax {
+		return nil, fmt.Errorf("%w: memory of %d bytes is beyond the greatest limit", ErrState, x.MemoryBytes)
+	}
+	builder := mem.NewBuilder(nil, x.MemoryBytes)
+	if !builder.Await(&indexedPages{x, 0}, x.Pages) {
+		return nil, fmt.Errorf("%w: pages beyond the memory's size", ErrState)
+	}
+	pages := builder.Pages()
+	s, err := newSnapshot(p, hashed(pages, x.Tree()))
+	if damage := damaged(pages.Err()); damage != nil {
+		return nil, damage
+	}
+	return s, err
+}
+
+// indexedPages finds pages by their numbers.
+type indexedPages struct {
+	x  *changes.Index
+	at int // of the page after the one read before: mostly the next one
+}
+
+func (s *indexedPages) ReadPage(page uint64, to *[changes.PageBytes]byte) error {
+	if s.at >= len(s.x.Pages) || s.x.Pages[s.at] != page {
+		s.at, _ = slices.BinarySearch(s.x.Pages, page)
+	}
+	s.at++
+	return s.x.ReadPage(s.at-1, to)
 }
 
 // ApplyDelta is the snapshot that d leads to from base; base is nil for a delta from nothing. Program, version and both state hashes are checked.

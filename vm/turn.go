@@ -93,6 +93,10 @@ func (m *Machine) Assign(as []changes.Assignment) error {
 	if len(as) == 0 {
 		return nil
 	}
+	m.mem.BringAll()
+	if err := damaged(m.mem.Err()); err != nil {
+		return err
+	}
 	if err := m.shared.assign(as, func() { m.heap.Collect(m.core.Roots) }); err != nil {
 		return err
 	}
@@ -150,7 +154,10 @@ func (m *Machine) EndTurn() (*Turn, error) {
 	var cs []changes.Change
 	if m.begun() {
 		var err error
-		if cs, err = m.shared.changed(m.base); err != nil {
+		if damage := m.whole(func() { cs, err = m.shared.changed(m.base) }); damage != nil {
+			return nil, damage
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -181,6 +188,9 @@ func (m *Machine) FailTurn() error {
 
 // take is the state of now.
 func (m *Machine) take() (*state, error) {
+	if err := damaged(m.mem.Err()); err != nil {
+		return nil, err
+	}
 	now, err := m.mem.Take()
 	if err != nil {
 		return nil, err

@@ -68,6 +68,7 @@ func (w *world) Input(p []byte) (int, error) {
 	if w.m.cfg.Stdin == nil {
 		return 0, nil
 	}
+	w.m.mem.BringAll() // so that this is not taken back
 	if !w.m.inTurn && w.m.cfg.Output != nil {
 		if err := w.m.flush(); err != nil {
 			return 0, err

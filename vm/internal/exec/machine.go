@@ -296,7 +296,7 @@ func (m *Machine) Run(budget uint64) Stop {
 	if m.load(rootExited) != 0 {
 		return Stop{Reason: Exited, Status: int(int64(m.load(rootStatus))), Fatal: m.load(rootExited) == exitedFatal}
 	}
-	m.stop, m.halt = Stop{}, false
+	m.stop, m.halt, m.pauseAsked = Stop{}, false, false
 	m.heap.Handled() // between runs, by others
 	m.budgetEnd = m.Count() + min(budget, 1<<62)
 	m.wakeHostWaiters()

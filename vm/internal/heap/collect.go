@@ -57,6 +57,7 @@ func (k *Marker) Words(lo, hi uint64) { k.h.scanWords(lo, hi) }
 // Collect frees every object not reachable from the roots, which the callback names. Exec's own records are roots only if named.
 // Cost: the pages of live objects that hold pointers are read, and of metadata those are written where an object was freed.
 func (h *Heap) Collect(roots func(k *Marker)) {
+	h.m.BringAll()
 	r := h.root()
 	k := &h.marks
 	k.first = pageOf(r.first)

@@ -11,7 +11,7 @@ import (
 //
 // Invariant: a cell lent by a memory is in the tree of its newest take (Memory.taken), and the page is not in Memory.dirty.
 type cell struct {
-	image atomic.Pointer[image] // nil: lent; &zeroPage: all zero
+	image atomic.Pointer[image] // nil: lent, or still at its source; &zeroPage: all zero
 	from  *loan
 }
 
@@ -24,8 +24,11 @@ func newCell(i *image) *cell {
 // loan is the memory that lends pages. Its lock is held while a lent page is copied and while the memory makes one ready to be written, so a
 // reader never sees a page being written.
 type loan struct {
-	mu   sync.Mutex
-	base unsafe.Pointer
+	mu     sync.Mutex
+	base   unsafe.Pointer
+	source Source // instead of base: cells that are read when they are needed
+	left   int    // of them
+	err    error  // the first page that could not be read
 }
 
 // get is the content of a page whose number the caller knows, nil when it is all zero.
@@ -47,6 +50,10 @@ func (c *cell) settled(page uint64) *image {
 	c.from.mu.Lock()
 	defer c.from.mu.Unlock()
 	i := c.image.Load()
+	if i == nil && c.from.source != nil {
+		i = c.from.read(page)
+		c.image.Store(i)
+	}
 	if i == nil {
 		live := (*image)(unsafe.Add(c.from.base, page<<PageShift))
 		if i = &zeroPage; !isZero(live[:]) {
@@ -63,7 +70,7 @@ func (c *cell) lent(l *loan) bool { return c != nil && c.image.Load() == nil && 
 
 // copyTo copies the page to to without making an image for it; false when it is all zero.
 func (c *cell) copyTo(to *image, page uint64) bool {
-	if c.image.Load() == nil {
+	if c.image.Load() == nil && c.from.source == nil {
 		c.from.mu.Lock()
 		defer c.from.mu.Unlock()
 		if c.image.Load() == nil {

@@ -57,6 +57,8 @@ type Memory struct {
 	region   []byte
 	array    []byte // the region of marks
 	loan     *loan
+	away     int                 // groups of pages that are not in memory yet
+	awayBits []uint64            // which
 	ground   *ground             // that memory stands on, nil: none
 	loaded   *Pages              // the last load
 	lent     []*[lentBlock]*cell // cells of the takes since, the newest of each page; nil entries: none
@@ -146,6 +148,9 @@ func (m *Memory) TouchPage(page uint64) {
 	former := *mark
 	if former == m.epoch {
 		return
+	}
+	if m.away != 0 {
+		m.bring(page / groupPages)
 	}
 	kept := m.keep(page)
 	if l := &m.levels[len(m.levels)-1]; former < l.first {

@@ -5,8 +5,9 @@ import "sync"
 // shore is what contents that were made from one another have in common: the ground that memories with such a content stand on,
 // once a memory was loaded from one of them.
 type shore struct {
-	mu sync.Mutex
-	g  *ground
+	mu     sync.Mutex
+	g      *ground
+	source *loan // where pages are read when they are needed, nil: nowhere; it never changes
 }
 
 const (
@@ -19,7 +20,7 @@ const (
 // groundFor is the ground that a memory with content p stands on best, nil: none.
 func (s *shore) groundFor(p *Pages) *ground {
 	pages := int(p.size / PageBytes)
-	if s == nil || pages < groundPagesMin {
+	if s == nil || pages < groundPagesMin || s.pending() {
 		return nil
 	}
 	p.tree()
@@ -67,6 +68,7 @@ func (m *Memory) Share() {
 	if g == nil || g == m.ground || g.of.size > m.limit {
 		return
 	}
+	m.BringAll()
 	differ := map[uint64]*image{}
 	keep := func(page uint64) {
 		if differ[page] == nil {

@@ -51,7 +51,10 @@ func (m *Memory) Load(p *Pages) error {
 	if p.size > m.limit {
 		return &LimitError{p.size, m.limit}
 	}
-	if m.taken == nil && m.size == 0 && len(m.levels) == 1 {
+	m.BringAll()
+	var waiting []uint64 // groups, some more than once
+	empty := m.taken == nil && m.size == 0 && len(m.levels) == 1
+	if empty {
 		m.stand(p.shore.groundFor(p))
 	}
 	write := func(page uint64, data []byte) bool {
@@ -68,15 +71,19 @@ func (m *Memory) Load(p *Pages) error {
 		write(uint64(page), p.Page(uint64(page)))
 	}
 	p.differ(m.taken, func(page uint64, old, now *cell) bool {
+		if empty && now.waits() && canProtect {
+			waiting = append(waiting, page/groupPages)
+			return true
+		}
 		if !m.dirty.has(page) {
 			m.keep(page) // also where it is the same: the take before is the newest no more
 		}
 		return write(page, bytesOf(now.get(page)))
 	})
-	m.resize(p.size)
 	m.took(p)
 	m.loaded, m.lent = p, nil
-	return nil
+	m.resize(p.size)
+	return m.hide(waiting)
 }
 
 // pageSet is a set of page numbers that lists its members.
