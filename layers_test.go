@@ -23,10 +23,12 @@ const module = "github.com/tandemvm/tandem"
 // keys of outside below.
 const policy = `
 changes/sequence:
-changes:              changes/sequence
+changes/patch:
+changes:              changes/patch changes/sequence
 changes/laws:         changes
 
 vm/internal/code:
+vm/internal/pinned:
 vm/internal/mem:      vm/internal/code +sys +unsafe
 vm/internal/heap:     vm/internal/code vm/internal/mem +unsafe
 vm/internal/values:   vm/internal/code vm/internal/heap vm/internal/mem changes

@@ -10,6 +10,8 @@ import (
 	"math"
 	"runtime"
 	"sync"
+
+	"github.com/tandemvm/tandem/changes/patch"
 )
 
 // DeltaVersion is the format version of delta and snapshot files.
@@ -154,14 +156,14 @@ func (e *encoder) body() (b []byte, whole []Page) {
 	b = e.header()
 	stretches := d.stretches()
 	b = binary.AppendUvarint(b, uint64(len(stretches)))
-	var patches patches
+	var patches patch.Set
 	next := uint64(0)
 	for _, s := range stretches {
 		form := formPage
 		switch {
 		case s.data == nil:
 			form = formZeros
-		case e.patch && patches.add(e.old(s.first), s.data):
+		case e.patch && patches.Add(e.old(s.first), s.data):
 			form = formPatch
 		default:
 			whole = append(whole, Page{Index: s.first, Data: s.data})
@@ -172,7 +174,7 @@ func (e *encoder) body() (b []byte, whole []Page) {
 		}
 		next = s.first + s.count
 	}
-	b = patches.append(b)
+	b = patches.Append(b)
 	b = binary.AppendUvarint(b, uint64(len(d.Changes)))
 	for _, c := range d.Changes {
 		code := appendOptional(appendOptional(append(c.Path.Encode(), byte(c.Kind)), c.Old), c.New)

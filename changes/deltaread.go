@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+
+	"github.com/tandemvm/tandem/changes/patch"
 )
 
 // decode reads a file, whose flags must be among those allowed; one that follows another needs prev.
@@ -204,7 +206,11 @@ func (d *decoder) header() {
 
 // patches makes the pages that are said by what they change.
 func (d *decoder) patches(pages []int) {
-	runs := readPatches(&d.s, len(pages))
+	runs, err := patch.Read(len(pages), d.s.uvarint, d.s.left())
+	if err != nil {
+		d.s.fail("%v", err)
+		return
+	}
 	for i, at := range pages {
 		p := &d.d.Pages[at]
 		p.Data = new([PageBytes]byte)
@@ -215,7 +221,7 @@ func (d *decoder) patches(pages []int) {
 		}
 		if d.s.err == nil {
 			for _, r := range runs[i] {
-				copy(p.Data[r.at:r.at+r.n], d.s.take(r.n))
+				copy(p.Data[r.At:r.At+r.N], d.s.take(r.N))
 			}
 		}
 	}
