@@ -130,7 +130,7 @@ func attached(p *Program, c Config, pages *mem.Pages) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = m.mem.Load(pages); err == nil {
+	if err = m.mem.Begin(pages); err == nil {
 		err = m.reattach()
 	}
 	if err != nil {

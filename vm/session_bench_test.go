@@ -74,10 +74,23 @@ func (o *overlay) squash(set []byte) *overlay {
 	return n
 }
 
+// wordBefore is an entry of an undo log of single words.
+type wordBefore struct {
+	cell uint32
+	old  uint64
+}
+
+// undone takes the last entry of the log back.
+func undone(cells []uint64, log []wordBefore) []wordBefore {
+	last := log[len(log)-1]
+	cells[last.cell] = last.old
+	return log[:len(log)-1]
+}
+
 // BenchmarkContinuation is a transaction of three stages, prologue, body and epilogue, which write 100 of a million cells in all; the last is taken
 // back in half of them. One arm continues one session over memory; the naive one ends a session after each stage, serializes its write set,
 // squashes it with the one before and begins a new session. Cells are written in a row, as a frame or an account record is, or anywhere, where
-// each write costs a page.
+// each write costs a page. x-squash-words is what the least undo log there can be, of single words of a plain array, would reach.
 func BenchmarkContinuation(b *testing.B) {
 	const n, k = 1000000, 100
 	m, err := mem.New(64 << 20)
@@ -88,7 +101,7 @@ func BenchmarkContinuation(b *testing.B) {
 	if err := m.Grow(8 * n); err != nil {
 		b.Fatal(err)
 	}
-	base := make([]uint64, n)
+	base, plain := make([]uint64, n), make([]uint64, n)
 	for i := range uint64(n) {
 		m.Store64(code.Base+8*i, i)
 		base[i] = i
@@ -106,7 +119,8 @@ func BenchmarkContinuation(b *testing.B) {
 				}
 			}
 			stage := func(i int) []uint32 { return cells[i*k/3 : (i+1)*k/3] }
-			var ours, theirs []time.Duration
+			var ours, theirs, words []time.Duration
+			var undo []wordBefore
 			var wrong error
 			allocs := testing.AllocsPerRun(20, func() {
 				for i := range 3 {
@@ -149,6 +163,22 @@ func BenchmarkContinuation(b *testing.B) {
 					o = o.squash(o.finish())
 				}
 				theirs = append(theirs, time.Since(start))
+				start = time.Now()
+				undo = undo[:0]
+				for i := range 3 {
+					mark := len(undo)
+					for _, c := range stage(i) {
+						undo = append(undo, wordBefore{c, plain[c]})
+						plain[c]++
+					}
+					for i == 2 && n%2 == 0 && len(undo) > mark {
+						undo = undone(plain, undo)
+					}
+				}
+				words = append(words, time.Since(start))
+				for len(undo) > 0 {
+					undo = undone(plain, undo)
+				}
 				for _, c := range cells {
 					if got := m.Load64(code.Base + 8*uint64(c)); got != o.get(c) {
 						wrong = fmt.Errorf("cell %d is %d, with squashing %d", c, got, o.get(c))
@@ -161,6 +191,7 @@ func BenchmarkContinuation(b *testing.B) {
 			}
 			b.ReportMetric(float64(median(ours))/1e3, "µs/transaction")
 			b.ReportMetric(float64(median(theirs))/float64(median(ours)), "x-squash")
+			b.ReportMetric(float64(median(theirs))/float64(median(words)), "x-squash-words")
 			b.ReportMetric(allocs/3, "allocs/stage")
 		})
 	}

@@ -8,11 +8,11 @@ import (
 	"unsafe"
 )
 
-// A content may be read when it is needed: its cells know a Source, and a memory that such a content is loaded into begins with its pages away, in groups that the host
-// gives no access to. A store to one brings its group, since it touches the page first. A load of one is a fault, which Try makes into bringing the group and doing
-// again what met it: loads stay as fast as they are. Who runs on the memory brings a few more groups now and then, until all are there.
+// A memory may begin with its pages away (Begin), in groups that the host gives no access to. A store to one brings its group, since it touches the page first. A load of
+// one is a fault, which Try makes into bringing the group and doing again what met it: loads stay as fast as they are. Who runs on the memory brings a few more
+// groups now and then, until all are there.
 //
-// A page that cannot be read counts as all zero and Err says so from then on: whoever runs on the memory or reads the content must ask, and stop.
+// The content itself may be read when it is needed: its cells know a Source then. A page that cannot be read counts as all zero and Err says so from then on: whoever runs on the memory or reads the content must ask, and stop.
 
 // groupPages is the number of pages that come together: each group that comes alone costs the host a mapping.
 const groupPages = 8
@@ -71,11 +71,6 @@ func (p *Pages) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
-}
-
-// waits reports whether the page is still at its source.
-func (c *cell) waits() bool {
-	return c != nil && c.from != nil && c.from.source != nil && c.image.Load() == nil
 }
 
 // Away reports whether pages are not in memory yet.
@@ -163,8 +158,8 @@ func (m *Memory) fetch(group uint64) {
 		defer func() { m.awayBits = nil }()
 	}
 	for page := group * groupPages; page < (group+1)*groupPages; page++ {
-		if i := m.loaded.cell(page).get(page); i != nil {
-			*m.page(page) = *i
+		if c := m.loaded.cell(page); c != nil {
+			c.copyTo(m.page(page), page)
 		}
 	}
 }

@@ -116,23 +116,31 @@ func (p *Pages) tree() *node {
 	return p.root
 }
 
-// Over is p as a list of what it changes of base, without a tree until somebody reads it: small for who holds many contents made from one.
+// Over is p as a list of what it changes of base, pages that change little as patches, without a tree until somebody reads it: small for who holds many contents made
+// from one.
 func (p *Pages) Over(base *Pages) *Pages {
 	o := &Pages{size: p.size, from: base, shore: p.shore, chain: 1}
+	s := &patches{base: base}
+	l := &loan{source: s}
 	p.differ(base, func(page uint64, old, now *cell) bool {
 		a, b := old.get(page), now.get(page)
 		if a == b || a != nil && b != nil && *a == *b {
 			return true
 		}
-		o.list = append(o.list, uint32(page))
-		if b == nil {
-			b = &zeroPage
+		o.list, o.cells = append(o.list, uint32(page)), append(o.cells, cell{})
+		c := &o.cells[len(o.cells)-1]
+		switch {
+		case b == nil:
+			c.image.Store(&zeroPage)
+		case s.add(page, a, b):
+			c.from = l
+		default:
+			c.image.Store(b)
 		}
-		o.cells = append(o.cells, cell{})
-		o.cells[len(o.cells)-1].image.Store(b)
 		return true
 	})
-	o.list, o.cells, o.weight = slices.Clip(o.list), slices.Clip(o.cells), len(o.list)
+	s.pages, s.ends, s.data = slices.Clone(s.pages), slices.Clone(s.ends), slices.Clone(s.data)
+	o.list, o.cells, o.weight = slices.Clone(o.list), slices.Clone(o.cells), len(o.list)
 	return o
 }
 

@@ -7,17 +7,21 @@ import "sync"
 type shore struct {
 	mu     sync.Mutex
 	g      *ground
+	asked  int   // memories that wanted one and got none
+	making bool  // a goroutine makes one
 	source *loan // where pages are read when they are needed, nil: nowhere; it never changes
 }
 
 const (
 	// groundPagesMin is the number of pages from which a content gets a ground: for fewer, copying them costs less than a file.
 	groundPagesMin = 256
+	// groundAskedMin is the number of memories without a ground from which one is made: the first may remain the only one.
+	groundAskedMin = 2
 	// groundShareMin is the part of its pages that a content has to share with the ground, or it gets a new one.
 	groundShareMin = 0.75
 )
 
-// groundFor is the ground that a memory with content p stands on best, nil: none.
+// groundFor is the ground that a memory with content p stands on best, nil: none, or none yet: it is made meanwhile, and nobody waits for it.
 func (s *shore) groundFor(p *Pages) *ground {
 	pages := int(p.size / PageBytes)
 	if s == nil || pages < groundPagesMin || s.pending() {
@@ -36,10 +40,20 @@ func (s *shore) groundFor(p *Pages) *ground {
 			return s.g
 		}
 	}
-	if g := newGround(p); g != nil {
-		s.g = g
+	if s.asked++; s.asked >= groundAskedMin && !s.making {
+		s.making = true
+		go s.make(p)
 	}
-	return s.g
+	return nil
+}
+
+func (s *shore) make(p *Pages) {
+	g := newGround(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.making = false; g != nil {
+		s.g, s.asked = g, 0
+	}
 }
 
 func (s *shore) ground() *ground {

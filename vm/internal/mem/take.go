@@ -45,6 +45,15 @@ func (m *Memory) took(p *Pages) {
 
 // Load makes content and size those of p. It is a tracked write: an open save can undo it. Cost follows the difference from the last Take or Load.
 func (m *Memory) Load(p *Pages) error {
+	if err := m.Begin(p); err != nil {
+		return err
+	}
+	m.BringAll()
+	return p.Err()
+}
+
+// Begin is Load that leaves pages away which no other memory has in a form to share, if this one was empty: what reads memory then is to be called by Try.
+func (m *Memory) Begin(p *Pages) error {
 	if m.untracked() {
 		return ErrUntracked
 	}
@@ -56,6 +65,7 @@ func (m *Memory) Load(p *Pages) error {
 	empty := m.taken == nil && m.size == 0 && len(m.levels) == 1
 	if empty {
 		m.stand(p.shore.groundFor(p))
+		empty = canProtect && m.ground == nil && p.size >= groundPagesMin*PageBytes
 	}
 	write := func(page uint64, data []byte) bool {
 		if now := m.page(page)[:]; data == nil && !isZero(now) {
@@ -71,7 +81,7 @@ func (m *Memory) Load(p *Pages) error {
 		write(uint64(page), p.Page(uint64(page)))
 	}
 	p.differ(m.taken, func(page uint64, old, now *cell) bool {
-		if empty && now.waits() && canProtect {
+		if empty && now != nil {
 			waiting = append(waiting, page/groupPages)
 			return true
 		}
