@@ -69,7 +69,7 @@ func TakeNames(fn *ssa.Function) *Names {
 func (n *Names) collect(fn *ssa.Function) {
 	declare := func(o types.Object) (int, bool) {
 		v, ok := o.(*types.Var)
-		if !ok || v.IsField() || v.Pkg() == nil || v.Parent() == v.Pkg().Scope() || v.Name() == "_" {
+		if !ok || v.IsField() || v.Pkg() == nil || v.Parent() == v.Pkg().Scope() || v.Name() == "_" || v.Name() == "" {
 			return 0, false
 		}
 		if _, known := n.index[v.Pos()]; !known {
