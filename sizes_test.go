@@ -17,7 +17,7 @@ const (
 )
 
 // oversized are files that are one thing all the same, with their bound: the dispatch loop is one function, a case for each op.
-var oversized = map[string]int{"vm/internal/loop/loop.go": 1700}
+var oversized = map[string]int{"vm/internal/loop/loop.go": 2000}
 
 // TestSizes holds the bounds for every package of the module.
 func TestSizes(t *testing.T) {
