@@ -49,6 +49,26 @@ func Builtins() map[string]Native {
 			t.Collect()
 			return Next
 		}),
+		// func awaitSpecials(): until finalizers or cleanups are to run
+		"runtime.awaitSpecials": one(0, 0, func(t *Thread, w Window) Action {
+			if t.m.heap.Queued() {
+				return Next
+			}
+			t.m.store(rootFinalizer, t.m.g)
+			return t.Park(StatusFinalizerWait)
+		}),
+		// func gosystem(f func()): in a goroutine that no count and no traceback of goroutines has
+		"runtime.gosystem": one(1, 0, func(t *Thread, w Window) Action {
+			f := w.Arg(0)
+			fn := t.m.load(f)
+			if fn == 0 || fn > t.m.s.FuncsLess1 {
+				return t.Panic(KnownPanicMem)
+			}
+			if t.m.newG(fn, f, nil, true) == 0 {
+				return t.m.afterMove()
+			}
+			return Next
+		}),
 		// func getlabel() unsafe.Pointer, func setlabel(p unsafe.Pointer): a word of the goroutine
 		"runtime.getlabel": one(0, 1, func(t *Thread, w Window) Action {
 			w.Set(0, t.m.load(t.m.g+gLabel))
@@ -85,8 +105,14 @@ func Builtins() map[string]Native {
 		}),
 
 		// semaphores: (s *uint32), (s *uint32, lifo bool, skipframes int), (s *uint32, handoff bool, skipframes int)
-		"sync.runtime_Semacquire":               one(1, 0, acquire(StatusSemacquire, 0)),
-		"sync.runtime_SemacquireWaitGroup":      one(2, 0, acquire(StatusWaitGroupWait, 0)),
+		"sync.runtime_Semacquire": one(1, 0, acquire(StatusSemacquire, 0)),
+		// func runtime_SemacquireWaitGroup(s *uint32, synctestDurable bool)
+		"sync.runtime_SemacquireWaitGroup": one(2, 0, func(t *Thread, w Window) Action {
+			if w.Arg(1) != 0 {
+				return t.Acquire(w.Arg(0), false, StatusWaitGroupIn)
+			}
+			return t.Acquire(w.Arg(0), false, StatusWaitGroupWait)
+		}),
 		"sync.runtime_SemacquireRWMutexR":       one(3, 0, acquire(StatusRWMutexRLock, 1)),
 		"sync.runtime_SemacquireRWMutex":        one(3, 0, acquire(StatusRWMutexLock, 1)),
 		"sync.runtime_Semrelease":               one(3, 0, release),
@@ -101,15 +127,14 @@ func Builtins() map[string]Native {
 		}),
 		"sync.runtime_notifyListWait": one(2, 0, func(t *Thread, w Window) Action { return t.NotifyWait(w.Arg(0), uint32(w.Arg(1))) }),
 		"sync.runtime_notifyListNotifyAll": one(1, 0, func(t *Thread, w Window) Action {
-			t.NotifyAll(w.Arg(0))
-			return Next
+			return t.NotifyAll(w.Arg(0))
 		}),
 		"sync.runtime_notifyListNotifyOne": one(1, 0, func(t *Thread, w Window) Action {
-			t.NotifyOne(w.Arg(0))
-			return Next
+			return t.NotifyOne(w.Arg(0))
 		}),
 	}
 	addChannels(n)
+	addBubbles(n)
 	return n
 }
 

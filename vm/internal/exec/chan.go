@@ -103,6 +103,7 @@ func (m *Machine) makeChan(typ uint64, n int64) (uint64, error) {
 	m.store(c+cCap, uint64(n))
 	m.store(c+cElem, elem)
 	m.store(c+cElemBytes, size)
+	m.store(c+cBubble, m.load(m.g+gBubble))
 	return c, nil
 }
 
@@ -141,6 +142,9 @@ func (m *Machine) memoryForm(t typeInfo, p place) uint64 {
 func (m *Machine) send(c uint64, from place, elem uint64, block bool) (outcome, error) {
 	if c == 0 {
 		return m.orWait(block), nil
+	}
+	if m.outside(c) {
+		return 0, m.fatalOutside("send on synctest channel")
 	}
 	if m.load(c+cClosed) != 0 {
 		return 0, raiseBy(KnownPanicClosedSend)
@@ -212,6 +216,9 @@ func (m *Machine) receive(c uint64, to place, okAt, elem uint64, block bool) (ou
 	if c == 0 {
 		return m.orWait(block), nil
 	}
+	if m.outside(c) {
+		return 0, m.fatalOutside("receive on synctest channel")
+	}
 	t := m.info(elem)
 	n := m.load(c + cLen)
 	switch s := m.load(c + cSendQ); {
@@ -270,6 +277,9 @@ func (m *Machine) setOK(at uint64, ok bool) {
 func (m *Machine) closeChan(c uint64) error {
 	if c == 0 {
 		return raiseBy(KnownPanicCloseNil)
+	}
+	if m.outside(c) {
+		return m.fatalOutside("close of synctest channel")
 	}
 	if m.load(c+cClosed) != 0 {
 		return raiseBy(KnownPanicCloseClosed)

@@ -94,7 +94,6 @@ type Machine struct {
 	chunkEnd uint64
 
 	stop         Stop
-	collectedAt  uint64 // count + 1 at the last collection forced by lack of room
 	nativeWindow uint16 // window base of the native being called
 	pauseAsked   bool   // by a native: stop after it
 	pauseFlag    atomic.Bool

@@ -54,6 +54,14 @@ const (
 	StatusCondWait
 	StatusIO
 	StatusHost
+	StatusFinalizerWait
+	StatusCoroutine
+	StatusBubbleRun
+	StatusBubbleWait
+	StatusChanReceiveIn // the waits of bubbles on what is theirs
+	StatusChanSendIn
+	StatusSelectIn
+	StatusWaitGroupIn
 	statusCount
 )
 
@@ -65,6 +73,8 @@ var statusText = [statusCount]string{
 	StatusSemacquire: "semacquire", StatusMutexLock: "sync.Mutex.Lock", StatusRWMutexRLock: "sync.RWMutex.RLock",
 	StatusRWMutexLock: "sync.RWMutex.Lock", StatusWaitGroupWait: "sync.WaitGroup.Wait", StatusCondWait: "sync.Cond.Wait",
 	StatusIO: "IO wait", StatusHost: "syscall",
+	StatusFinalizerWait: "finalizer wait", StatusCoroutine: "coroutine", StatusBubbleRun: "synctest.Run", StatusBubbleWait: "synctest.Wait",
+	StatusChanReceiveIn: "chan receive", StatusChanSendIn: "chan send", StatusSelectIn: "select", StatusWaitGroupIn: "sync.WaitGroup.Wait",
 }
 
 func (s Status) String() string {

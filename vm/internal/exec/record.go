@@ -43,10 +43,14 @@ const (
 	rootGoroutineMax
 	rootStackMax
 	rootSliceWords
+	rootFinalizer // goroutine that waits for finalizers and cleanups to run, 0: none waits
+	rootBubbles   // first bubble whose root runs
+	rootBubbleID  // number of the newest bubble
+	rootCollected // count + 1 at the last collection forced by lack of room
 	rootEnd
 )
 
-const layoutVersion = 1
+const layoutVersion = 2
 
 // A goroutine record (heap.KindGoroutine).
 const (
@@ -68,6 +72,7 @@ const (
 	gStack    // bytes of its stack chunks
 	gLabel    // for runtime/pprof labels and other per-goroutine words of the guest
 	gWaiting  // address waited on: channel, semaphore, timer
+	gBubble   // bubble it belongs to, 0 none
 	gBytes
 )
 
@@ -152,7 +157,8 @@ const (
 	cRecvQLast
 	cSendQ // first waiting sender
 	cSendQLast
-	cBuf // the elements
+	cBubble // bubble it was made in, 0 none
+	cBuf    // the elements
 )
 
 // A timer (heap.KindTimer).
@@ -165,6 +171,7 @@ const (
 	tArg     // any, two words
 	tArg1
 	tArgSeq
+	tBubble // bubble whose time it follows, 0: the world's
 	tBytes
 )
 

@@ -52,6 +52,7 @@ func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
 	} else {
 		m.live++
 		m.store(rootLive, m.live)
+		m.join(g, m.load(m.g+gBubble))
 	}
 	last := m.load(rootAllLast)
 	m.store(g+gPrev, last)
@@ -69,6 +70,7 @@ func (m *Machine) newG(fn, closure uint64, args []uint64, system bool) uint64 {
 func (m *Machine) exitG() {
 	g := m.g
 	m.store(g+gStatus, uint64(StatusDead))
+	m.part(g)
 	if m.load(g+gID) == 1 {
 		m.store(rootMainGone, 1)
 	}
@@ -115,6 +117,9 @@ func (m *Machine) enqueue(g uint64) {
 
 // ready makes a waiting goroutine run again.
 func (m *Machine) ready(g uint64) {
+	if b := m.load(g + gBubble); b != 0 && Status(m.load(g+gStatus)).durable() {
+		m.store(b+bRunning, m.load(b+bRunning)+1)
+	}
 	m.store(g+gWaiting, 0)
 	m.enqueue(g)
 }
@@ -122,6 +127,11 @@ func (m *Machine) ready(g uint64) {
 // leave writes the running goroutine's position to its record, with what it is doing from now on. pc stands where it is to go on.
 func (m *Machine) leave(why Status) {
 	g := m.g
+	if b := m.load(g + gBubble); b != 0 {
+		if why = m.within(why); why.durable() {
+			m.store(b+bRunning, m.load(b+bRunning)-1)
+		}
+	}
 	m.store(g+gStatus, uint64(why))
 	m.store(g+gPC, uint64(m.s.PC))
 	m.store(g+gFP, m.s.FP)
@@ -135,6 +145,9 @@ func (m *Machine) parkAs(why Status) { m.leave(why) }
 func (m *Machine) schedule() {
 	m.g = 0
 	m.fireTimers()
+	if m.load(rootBubbles) != 0 {
+		m.wakeBubbles()
+	}
 	g := m.load(rootQueue)
 	if g == 0 {
 		m.idle()
@@ -160,7 +173,7 @@ func (m *Machine) schedule() {
 
 // idle ends Run when nothing can run.
 func (m *Machine) idle() {
-	wake := m.nextTimer()
+	wake := m.nextTimer(rootTimers)
 	switch {
 	case m.load(rootHostWait) != 0:
 		m.end(Stop{Reason: HostCall, Wake: wake})
@@ -219,6 +232,10 @@ func (m *Machine) collect() {
 		m.leave(StatusRunning)
 	}
 	m.heap.Collect(m.Roots)
+	if g := m.load(rootFinalizer); g != 0 && m.heap.Queued() {
+		m.store(rootFinalizer, 0)
+		m.ready(g)
+	}
 	m.sync()
 	if m.g != 0 {
 		m.settle()
@@ -237,7 +254,7 @@ func (m *Machine) Roots(k *heap.Marker) {
 		g := &m.prog.Image.Globals[i]
 		k.Value(g.Addr, g.Type)
 	}
-	for _, at := range []uint64{rootTimers, rootSema, rootItabs} {
+	for _, at := range []uint64{rootTimers, rootSema, rootItabs, rootBubbles} {
 		k.Pointer(m.load(at))
 	}
 	for g, n := m.load(rootAll), 0; g != 0 && n < chainMax; g, n = m.load(g+gNext), n+1 {

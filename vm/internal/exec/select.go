@@ -31,6 +31,9 @@ func (m *Machine) selectOp(in code.Instr) (outcome, error) {
 func (m *Machine) selectFrom(cases []selectCase, block bool, indexAt, okAt uint64) (outcome, error) {
 	ready := make([]int, 0, len(cases))
 	for i, k := range cases {
+		if m.outside(k.c) {
+			return 0, m.fatalOutside("select on synctest channel")
+		}
 		if k.c != 0 && m.caseReady(k) {
 			ready = append(ready, i)
 		}

@@ -87,37 +87,44 @@ func (t *Thread) NotifyWait(l uint64, ticket uint32) Action {
 }
 
 // NotifyAll readies all that wait on the list.
-func (t *Thread) NotifyAll(l uint64) {
+func (t *Thread) NotifyAll(l uint64) Action {
 	m := t.m
 	for n := 0; n < chainMax; n++ {
 		s := m.load(l + notifyHead)
 		if s == 0 {
 			break
 		}
-		m.notify(l, s)
+		if how := m.notify(l, s); how != Next {
+			return how
+		}
 	}
 	m.mem.Store32(l+notifyDone, m.mem.Load32(l+notifyWait))
+	return Next
 }
 
 // NotifyOne readies the one with the oldest ticket.
-func (t *Thread) NotifyOne(l uint64) {
+func (t *Thread) NotifyOne(l uint64) Action {
 	m := t.m
 	ticket := m.mem.Load32(l + notifyDone)
 	if ticket == m.mem.Load32(l+notifyWait) {
-		return
+		return Next
 	}
 	m.mem.Store32(l+notifyDone, ticket+1)
 	for s, n := m.load(l+notifyHead), 0; s != 0 && n < chainMax; s, n = m.load(s+sNext), n+1 {
 		if uint32(m.load(s+sCase)) == ticket {
-			m.notify(l, s)
-			return
+			return m.notify(l, s)
 		}
 	}
+	return Next
 }
 
-func (m *Machine) notify(l, s uint64) {
+func (m *Machine) notify(l, s uint64) Action {
 	m.unlink(l+notifyHead, s)
 	g := m.load(s + sG)
 	m.heap.Free(s)
+	if b := m.load(g + gBubble); b != 0 && b != m.load(m.g+gBubble) {
+		return m.thread.Throw("semaphore wake of synctest goroutine from outside bubble")
+	}
 	m.ready(g)
+	return Next
 }

@@ -71,11 +71,11 @@ func (m *Machine) check(err error) {
 		}
 	case errors.Is(err, heap.ErrNoSpace), errors.Is(err, mem.ErrLimit):
 		m.heap.Handled() // it is done again, or not at all
-		if m.collectedAt == m.Count()+1 {
+		if m.load(rootCollected) == m.Count()+1 {
 			m.fail(&LimitError{"memory", m.mem.Limit()})
 			return
 		}
-		m.collectedAt = m.Count() + 1
+		m.store(rootCollected, m.Count()+1)
 		m.collect()
 	case errors.Is(err, heap.ErrNilMap):
 		m.panicKnown(KnownPanicNilMapWrite)

@@ -70,7 +70,7 @@ func (m *Machine) Traceback(g uint64) string {
 	if g == m.g {
 		status = StatusRunning
 	}
-	fmt.Fprintf(&b, "goroutine %d [%s]:\n", m.load(g+gID), status)
+	fmt.Fprintf(&b, "goroutine %d [%s%s]:\n", m.load(g+gID), status, m.bubbleText(g, status))
 	var lines []string
 	first, wrapped := true, false
 	m.Callers(g, func(f CallerFrame) bool {

@@ -64,7 +64,7 @@ func (h *Heap) NewArray(elem, n uint64) (uint64, error) {
 
 // AllocKind is a new zeroed object of sizeBytes of a built-in kind; typ is kept in the header (0: none).
 func (h *Heap) AllocKind(kind Kind, sizeBytes, typ uint64) (uint64, error) {
-	return h.alloc(header(kind, typ, kind == KindRaw || kind == KindStack || kind == KindMapIndex), sizeBytes)
+	return h.alloc(header(kind, typ, kind == KindRaw || kind == KindStack || kind == KindMapIndex || kind == KindSpecial), sizeBytes)
 }
 
 // allocCounted is alloc of a size that takes time.

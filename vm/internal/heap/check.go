@@ -15,7 +15,7 @@ func Check(m *mem.Memory) error {
 		return err
 	}
 	c := checker{h: h, r: h.root(), open: map[uint64]bool{}, runs: map[uint64]bool{}, unused: map[uint64]bool{}}
-	for _, step := range []func() error{c.header, c.lists, c.spans, c.counters, c.maps} {
+	for _, step := range []func() error{c.header, c.lists, c.spans, c.counters, c.maps, c.specials} {
 		if err := step(); err != nil {
 			return fmt.Errorf("heap: check: %w", err)
 		}
@@ -335,6 +335,36 @@ func (c *checker) index(x *mapHeader, t *table) error {
 	}
 	if filled != x.filled || full != x.count || filled > mask {
 		return fmt.Errorf("%d slots filled, %d recorded, %d entries", filled, x.filled, full)
+	}
+	return nil
+}
+
+// specials verifies that the list of specials is sound, that each is found by its address, and that the queue ends where it should.
+func (c *checker) specials() error {
+	h, r := c.h, c.r
+	prev, n := uint64(0), uint64(0)
+	for p := r.specialFirst; p != 0; prev, p = p, h.m.Load64(p+specialNext) {
+		s := h.special(p)
+		if o, ok := h.Find(p); !ok || o.Addr != p || o.Kind != KindSpecial || h.m.Load64(p+specialPrev) != prev || n >= r.specials {
+			return fmt.Errorf("special %#x after %#x is none, or one too many", p, prev)
+		}
+		if h.findSpecial(s.Kind, s.At, s.ID) != p {
+			return fmt.Errorf("special %#x is not found at %#x", p, s.At)
+		}
+		n++
+	}
+	if n != r.specials || prev != r.specialLast {
+		return fmt.Errorf("%d specials to %#x, recorded %d to %#x", n, prev, r.specials, r.specialLast)
+	}
+	last := uint64(0)
+	for p, left := r.queueFirst, h.m.Size()/specialBytes; p != 0 && left > 0; p, left = h.m.Load64(p+specialNext), left-1 {
+		if o, ok := h.Find(p); !ok || o.Addr != p || o.Kind != KindSpecial {
+			return fmt.Errorf("queued special %#x is none", p)
+		}
+		last = p
+	}
+	if last != r.queueLast {
+		return fmt.Errorf("queue of specials ends at %#x, recorded %#x", last, r.queueLast)
 	}
 	return nil
 }

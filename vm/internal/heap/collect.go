@@ -69,12 +69,20 @@ func (h *Heap) Collect(roots func(k *Marker)) {
 	k.bits = append(k.bits[:0], [spanElems / 64]uint64{})
 	k.stack = k.stack[:0]
 	roots(&Marker{h})
+	h.specialRoots()
+	h.drain()
+	h.settleSpecials()
+	h.sweep()
+}
+
+// drain scans what was marked and not yet scanned.
+func (h *Heap) drain() {
+	k := &h.marks
 	for len(k.stack) > 0 {
 		addr := k.stack[len(k.stack)-1]
 		k.stack = k.stack[:len(k.stack)-1]
 		h.scan(addr)
 	}
-	h.sweep()
 }
 
 // mark marks the object that holds addr and puts it on the stack if there is something to scan in it.

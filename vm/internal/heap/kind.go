@@ -26,7 +26,8 @@ const (
 	KindPanic
 	KindTimer
 	KindSudog
-	KindBox // host-made value record of exec or host
+	KindBox     // host-made value record of exec or host
+	KindSpecial // record of a weak pointer, finalizer or cleanup: special.go
 	kindCount
 )
 
@@ -61,7 +62,7 @@ func (e *TypeError) Error() string {
 
 var kindText = [kindCount]string{KindFree: "free", KindObject: "object", KindArray: "array", KindRaw: "bytes", KindWords: "words", KindStack: "stack",
 	KindClosure: "closure", KindMap: "map header", KindMapEntries: "map entries", KindMapIndex: "map index", KindMapIter: "map iterator", KindChan: "channel",
-	KindGoroutine: "goroutine", KindDefer: "deferred call", KindPanic: "panic", KindTimer: "timer", KindSudog: "waiting goroutine", KindBox: "box"}
+	KindGoroutine: "goroutine", KindDefer: "deferred call", KindPanic: "panic", KindTimer: "timer", KindSudog: "waiting goroutine", KindBox: "box", KindSpecial: "special"}
 
 func (k Kind) String() string {
 	if k < kindCount {

@@ -37,7 +37,11 @@ type rootPage struct {
 	percent                int64
 
 	random [4]uint64
-	_      [8]uint64
+
+	specialTable, specialBits, specials uint64 // chains of specials by address: table, log2 of its length, number of specials
+	specialFirst, specialLast           uint64 // list of specials, oldest first
+	queueFirst, queueLast               uint64 // list of specials to be run
+	specialID                           uint64 // number of the newest
 
 	open [classMax]uint64 // spans of each class with free blocks, a list
 	runs [binCount]uint64 // free page runs by length, lists

@@ -22,7 +22,7 @@ type action = func(t *exec.Thread, w exec.Window) exec.Action
 func Table() map[string]exec.Native {
 	n := exec.Builtins()
 	for _, part := range []map[string]exec.Native{memoryNatives(), byteNatives(), printNatives(), objectNatives(), mapNatives(),
-		stackNatives(), clockNatives(), fileNatives(), zoneNatives(), digestNatives(), cipherNatives(), wordNatives()} {
+		stackNatives(), clockNatives(), fileNatives(), zoneNatives(), digestNatives(), cipherNatives(), wordNatives(), specialNatives()} {
 		maps.Copy(n, part)
 	}
 	return n

@@ -8,8 +8,8 @@ type coro struct {
 	started bool
 }
 
-// coroStatus is what a traceback says the waiting one waits for: chan receive.
-const coroStatus = 3
+// coroStatus is what a traceback says the waiting one waits for: coroutine.
+const coroStatus = 19
 
 func getg() uintptr
 func gopark(reason uint8)

@@ -112,7 +112,6 @@ func NumCPU() int       { return 1 }
 func NumCgoCall() int64 { return 0 }
 func LockOSThread()     {}
 func UnlockOSThread()   {}
-func KeepAlive(x any)   {}
 func Breakpoint()       {}
 
 // GOMAXPROCS: a run uses one processor whatever is asked for.

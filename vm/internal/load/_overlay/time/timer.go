@@ -9,6 +9,9 @@ func timerAdd(when int64, f func(any, uintptr, int64), arg any, seq uintptr) uns
 func timerStop(timer unsafe.Pointer) bool
 func timerReset(timer unsafe.Pointer, when int64, seq uintptr) bool
 
+func fatal(s string)
+
+//go:linkname fatal runtime.fatal
 //go:linkname timerAdd runtime.timerAdd
 //go:linkname timerStop runtime.timerStop
 //go:linkname timerReset runtime.timerReset
@@ -23,6 +26,8 @@ type timer struct {
 	f      func(any, uintptr, int64)
 	arg    any
 	seq    uintptr // number of the setting; a call for an older one does nothing
+
+	bubbled bool // it follows the time of a bubble
 }
 
 func newTimer(when, period int64, f func(any, uintptr, int64), arg any, cp unsafe.Pointer) *Timer {
@@ -30,7 +35,9 @@ func newTimer(when, period int64, f func(any, uintptr, int64), arg any, cp unsaf
 	if cp != nil {
 		t.values = arg.(chan Time)
 	}
+	t.bubbled = runtimeIsBubbled()
 	t.record = timerAdd(when, fire, t, 0)
+	t.now(when)
 	return &t.Timer
 }
 
@@ -45,6 +52,20 @@ func fire(arg any, seq uintptr, delta int64) {
 		timerReset(t.record, t.when, seq)
 	}
 	t.f(t.arg, seq, delta)
+}
+
+// now fires a timer of a bubble that is due when it is set: the bubble's time stands still while this goroutine runs.
+func (t *timer) now(when int64) {
+	if t.bubbled && when <= runtimeNano() && timerStop(t.record) {
+		fire(t, t.seq, 0)
+	}
+}
+
+// mayBeSet: only goroutines of bubbles set timers of bubbles.
+func (t *timer) mayBeSet(what string) {
+	if t.bubbled && !runtimeIsBubbled() {
+		fatal(what + " of synctest timer from outside bubble")
+	}
 }
 
 // retract ends the present setting; true: it was active, or its value is still to be received.
@@ -62,13 +83,16 @@ func (t *timer) retract(active bool) bool {
 
 func stopTimer(p *Timer) bool {
 	t := (*timer)(unsafe.Pointer(p))
+	t.mayBeSet("stop")
 	return t.retract(timerStop(t.record))
 }
 
 func resetTimer(p *Timer, when, period int64) bool {
 	t := (*timer)(unsafe.Pointer(p))
+	t.mayBeSet("reset")
 	active := t.retract(timerStop(t.record))
 	t.when, t.period = when, period
 	timerReset(t.record, when, t.seq)
+	t.now(when)
 	return active
 }
