@@ -44,7 +44,8 @@ vm/internal/vet:      changes vm/internal/load +tools
 vm/internal/check:    vm/internal/code
 vm/internal/loop:     vm/internal/code vm/internal/mem +unsafe
 vm/internal/text:     vm/internal/code vm/internal/loop
-vm/internal/exec:     vm/internal/code vm/internal/heap vm/internal/loop vm/internal/mem vm/internal/text +unsafe
+vm/internal/timers:   vm/internal/heap vm/internal/mem
+vm/internal/exec:     vm/internal/code vm/internal/heap vm/internal/loop vm/internal/mem vm/internal/text vm/internal/timers +unsafe
 vm/internal/host:     vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap
 vm:                   changes vm/internal/cache vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap vm/internal/host vm/internal/inputs vm/internal/load vm/internal/lower vm/internal/mem vm/internal/text vm/internal/values vm/internal/vet
 vm/turn:

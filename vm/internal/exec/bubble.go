@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/timers"
 )
 
 // A bubble is what testing/synctest isolates: the goroutines that one goroutine, its root, started through synctest.Run, with a time of
@@ -18,8 +19,8 @@ const (
 	bRoot    // goroutine in Run
 	bMain    // the first one it started, 1: that is over
 	bWaiter  // goroutine in Wait
-	bTimers  // a timerHeap
-	bBytes   = bTimers + 24
+	bTimers  // a timers.Queue
+	bBytes   = bTimers + timers.Bytes
 )
 
 // bubbleEpoch is midnight UTC, 2000-01-01.
@@ -105,18 +106,18 @@ func (m *Machine) wakeBubbles() {
 		if m.load(b+bRunning) != 0 {
 			continue
 		}
-		h := timersOf(b)
-		now, next := m.nanotime(b), m.nextTimer(h)
+		q := m.timersOf(b)
+		now, next := m.nanotime(b), q.Next()
 		waiter, root := m.load(b+bWaiter), m.load(b+bRoot)
 		switch {
 		case next != 0 && next <= now:
-			m.fire(h, now)
+			m.fire(q, now)
 		case waiter != 0:
 			m.store(b+bWaiter, 0)
 			m.ready(waiter)
 		case next != 0 && m.load(b+bMain) != 1:
 			m.store(b+bNow, uint64(next))
-			m.fire(h, next)
+			m.fire(q, next)
 		case Status(m.load(root+gStatus)) == StatusBubbleRun:
 			m.ready(root)
 		}
@@ -178,19 +179,12 @@ func addBubbles(n map[string]Native) {
 		}
 		return Next
 	}}
-	n["runtime.bubbleLeave"] = Native{Call: func(t *Thread, w Window) Action {
-		t.m.leaveBubble()
-		return Next
-	}}
-	// func bubbleJoin(b *bubble), func bubblePart()
-	n["runtime.bubbleJoin"] = Native{Args: 1, Call: func(t *Thread, w Window) Action {
-		t.m.join(t.m.g, w.Arg(0))
-		return Next
-	}}
-	n["runtime.bubblePart"] = Native{Call: func(t *Thread, w Window) Action {
-		t.m.part(t.m.g)
-		return Next
-	}}
+	plain := func(args int, f func(t *Thread, w Window)) Native {
+		return Native{Args: args, Call: func(t *Thread, w Window) Action { f(t, w); return Next }}
+	}
+	n["runtime.bubbleLeave"] = plain(0, func(t *Thread, w Window) { t.m.leaveBubble() })
+	n["runtime.bubbleJoin"] = plain(1, func(t *Thread, w Window) { t.m.join(t.m.g, w.Arg(0)) })
+	n["runtime.bubblePart"] = plain(0, func(t *Thread, w Window) { t.m.part(t.m.g) })
 	// func bubbleRun(): until all in the bubble are blocked, and its main goroutine is over or no timer is left
 	n["runtime.bubbleRun"] = Native{Call: func(t *Thread, w Window) Action { return t.Park(StatusBubbleRun) }}
 	// func bubbleWait() bool: until all others in the bubble are blocked; false: another goroutine waits so

@@ -154,9 +154,17 @@ func (m *Machine) assertIface(in code.Instr) error {
 
 // convert is the first word of an interface of type inter holding dynamic type have: have itself for an interface without methods.
 func (m *Machine) convert(inter, have uint64) (word uint64, ok bool, err error) {
-	if m.load(inter+ifaceMethods+8) == 0 {
+	if !m.heap.TypeHasMethods(inter) {
 		return have, true, nil
 	}
 	tab, err := m.Itab(inter, have)
 	return tab, tab != 0, err
+}
+
+// Itab is the itab for dynamic type typ as interface type inter, 0 if typ does not implement it: the image's, or one made at run time.
+func (m *Machine) Itab(inter, typ uint64) (uint64, error) {
+	if t, ok := m.prog.Itabs[[2]uint64{inter, typ}]; ok {
+		return t, nil
+	}
+	return m.itabs.Find(inter, typ)
 }

@@ -108,7 +108,7 @@ type Machine struct {
 	reported   *code.Instr // the instruction that was told to the observer and is to be carried out; nil: none
 	reportedAt uint64      // the count then
 	types      [256]typeInfo
-	itabs      map[[2]uint64]uint64 // made at run time, or 0: known not to implement
+	itabs      heap.Itabs // made at run time
 	thread     Thread
 }
 
@@ -160,6 +160,7 @@ func Attach(c Config) (*Machine, error) {
 func prepare(c Config) (*Machine, error) {
 	p := c.Program
 	m := &Machine{prog: p, mem: c.Mem, heap: c.Heap, host: c.Host, observer: c.Observer}
+	m.itabs = c.Heap.Itabs(rootItabs, p.DataEnd)
 	m.thread.m = m
 	words := p.Code
 	if c.Observer != nil {
@@ -212,7 +213,7 @@ func (m *Machine) sync() { m.s.Sync(m.mem) }
 // says that memory holds no position to go on from.
 func (m *Machine) Reload() error {
 	m.sync()
-	m.itabs = nil
+	m.itabs.Forget()
 	m.types = [256]typeInfo{}
 	m.g = m.load(rootG)
 	m.s.PC, m.s.FP = uintptr(m.load(rootPC)), m.load(rootFP)

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/timers"
 )
 
 // Everything the machine knows of a run is in the records of this file: its part of the root page, and objects on the heap.
@@ -27,19 +28,19 @@ const (
 	rootAllLast                   // last one
 	rootLive                      // number of goroutines in that list, system ones not counted
 	rootNextID                    // number of the next goroutine
-	rootTimers                    // array of the timer heap: addresses of timer records
-	rootTimerLen                  // timers in it
-	rootTimerCap                  // room in it
-	rootTimerSeq                  // number of the next timer
-	rootSema                      // array of semaBuckets list heads, pairs of first and last
-	rootItabs                     // array of itabs made at run time
-	rootItabLen                   // itabs in it
-	rootItabCap                   // room in it
-	rootHostWait                  // number of goroutines that wait for the host
-	rootMainGone                  // 1: the main goroutine ended by Goexit
-	rootExited                    // 1: the run is over, exitedFatal: by a fatal error
-	rootStatus                    // exit status
-	rootGas                       // limits, 0 none
+	rootTimers                    // the timers.Queue of the world's time, three words
+	rootTimerLen
+	rootTimerCap
+	rootTimerSeq // number of the next timer
+	rootSema     // array of semaBuckets list heads, pairs of first and last
+	rootItabs    // heap.Itabs, three words
+	rootItabLen  // itabs in it
+	rootItabCap  // room in it
+	rootHostWait // number of goroutines that wait for the host
+	rootMainGone // 1: the main goroutine ended by Goexit
+	rootExited   // 1: the run is over, exitedFatal: by a fatal error
+	rootStatus   // exit status
+	rootGas      // limits, 0 none
 	rootGoroutineMax
 	rootStackMax
 	rootSliceWords
@@ -161,14 +162,11 @@ const (
 	cBuf    // the elements
 )
 
-// A timer (heap.KindTimer).
+// A timer (heap.KindTimer), after what package timers keeps.
 const (
-	tWhen    = 8 * iota
-	tSeq     // order of timers of one moment
-	tIndex   // position in the heap plus 1, 0: not in it
-	tG       // goroutine to wake, 0: call tFunc
-	tClosure // func(arg any, seq uintptr, delta int64) to call in a new goroutine
-	tArg     // any, two words
+	tG       = timers.Own + 8*iota // goroutine to wake, 0: call tFunc
+	tClosure                       // func(arg any, seq uintptr, delta int64) to call in a new goroutine
+	tArg                           // any, two words
 	tArg1
 	tArgSeq
 	tBubble // bubble whose time it follows, 0: the world's

@@ -138,9 +138,6 @@ func (m *Machine) leave(why Status) {
 	m.store(g+gChunk, m.chunk)
 }
 
-// parkAs is leave for a native, whose pc is passed by callNative afterwards.
-func (m *Machine) parkAs(why Status) { m.leave(why) }
-
 // schedule makes the next goroutine of the run queue the running one. Without one the loop ends: timers or the host must go on, or all goroutines are asleep.
 func (m *Machine) schedule() {
 	m.g = 0
@@ -173,7 +170,7 @@ func (m *Machine) schedule() {
 
 // idle ends Run when nothing can run.
 func (m *Machine) idle() {
-	wake := m.nextTimer(rootTimers)
+	wake := m.timersOf(0).Next()
 	switch {
 	case m.load(rootHostWait) != 0:
 		m.end(Stop{Reason: HostCall, Wake: wake})

@@ -127,7 +127,7 @@ func (t *Thread) Known(sym string) uint64 { return t.m.prog.Image.Known[sym] }
 
 // Park makes the goroutine wait for Ready; results must stand in the window already or be written by whoever readies it.
 func (t *Thread) Park(why Status) Action {
-	t.m.parkAs(why)
+	t.m.leave(why) // callNative passes the native's words afterwards
 	return parked
 }
 

@@ -4,33 +4,25 @@ import (
 	"errors"
 
 	"github.com/tandemvm/tandem/vm/internal/heap"
+	"github.com/tandemvm/tandem/vm/internal/timers"
 )
 
-// Timers stand in arrays in memory that are binary heaps ordered by time, then by number: one for the world's time and one for each bubble. The
-// machine looks at the clock only when it chooses a goroutine, and only if there are timers.
+// Timers stand in queues in memory, one for the world's time and one for each bubble. The machine looks at the clock only when it
+// chooses a goroutine, and only if there are timers.
 
-// timerHeap is the address of three words: array, timers in it, room in it.
-type timerHeap uint64
-
-const (
-	timerArray = 8 * iota
-	timerLen
-	timerCap
-)
-
-// timersOf is the heap that timers of a bubble, or of none, stand in.
-func timersOf(bubble uint64) timerHeap {
+// timersOf is the queue that timers of a bubble, or of none, stand in.
+func (m *Machine) timersOf(bubble uint64) timers.Queue {
 	if bubble == 0 {
-		return rootTimers
+		return timers.Queue{Mem: m.mem, At: rootTimers}
 	}
-	return timerHeap(bubble + bTimers)
+	return timers.Queue{Mem: m.mem, At: bubble + bTimers}
 }
 
 // AddTimer arranges that at Nanotime when the closure f, a func(arg any, seq uintptr, delta int64), is called in a goroutine of its own, which
 // no traceback shows; delta is by how much it is late. The result is the timer's guest address: keep it in guest memory
 // where the collector sees it if the timer is to be stopped or set anew.
 func (t *Thread) AddTimer(when int64, f, argType, argData, seq uint64) (uint64, error) {
-	r, err := t.m.newTimer(when)
+	r, err := t.m.heap.AllocKind(heap.KindTimer, tBytes, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -62,7 +54,7 @@ func (t *Thread) Sleep(ns int64) Action {
 	if when < 0 {
 		when = 1<<63 - 1
 	}
-	r, err := m.newTimer(when)
+	r, err := m.heap.AllocKind(heap.KindTimer, tBytes, 0)
 	if err == nil {
 		m.store(r+tG, m.g)
 		m.store(r+tBubble, bubble)
@@ -75,112 +67,18 @@ func (t *Thread) Sleep(ns int64) Action {
 	return t.Park(StatusSleep)
 }
 
-func (m *Machine) newTimer(when int64) (uint64, error) {
-	r, err := m.heap.AllocKind(heap.KindTimer, tBytes, 0)
-	if err == nil {
-		m.store(r+tWhen, uint64(when))
-	}
-	return r, err
-}
-
-// startTimer puts timer r into the heap.
+// startTimer puts timer r into its queue.
 func (m *Machine) startTimer(r uint64, when int64) error {
-	h := timersOf(m.load(r + tBubble))
-	n, room := m.length(h), m.load(uint64(h)+timerCap)
-	if n == room {
-		grown, err := m.heap.AllocKind(heap.KindWords, max(2*room, 16)*8, 0)
-		if err != nil {
-			return err
-		}
-		m.mem.Copy(grown, m.load(uint64(h)), n*8)
-		m.store(uint64(h), grown)
-		m.store(uint64(h)+timerCap, max(2*room, 16))
+	number := m.load(rootTimerSeq)
+	err := m.timersOf(m.load(r+tBubble)).Add(m.heap, r, when, number)
+	if err == nil {
+		m.store(rootTimerSeq, number+1)
 	}
-	seq := m.load(rootTimerSeq)
-	m.store(rootTimerSeq, seq+1)
-	m.store(r+tWhen, uint64(max(when, 1)))
-	m.store(r+tSeq, seq)
-	m.store(uint64(h)+timerLen, n+1)
-	m.setTimer(h, n, r)
-	m.siftUp(h, n)
-	return nil
+	return err
 }
 
-// stopTimer takes timer r out of the heap if it is there.
-func (m *Machine) stopTimer(r uint64) bool {
-	h := timersOf(m.load(r + tBubble))
-	i := m.load(r+tIndex) - 1
-	n := m.length(h)
-	if i >= n || m.timer(h, i) != r {
-		return false
-	}
-	m.store(r+tIndex, 0)
-	m.store(uint64(h)+timerLen, n-1)
-	last := m.timer(h, n-1)
-	m.store(m.load(uint64(h))+(n-1)*8, 0)
-	if last != r {
-		m.setTimer(h, i, last)
-		m.siftDown(h, i)
-		m.siftUp(h, i)
-	}
-	return true
-}
-
-func (m *Machine) length(h timerHeap) uint64 { return m.load(uint64(h) + timerLen) }
-
-func (m *Machine) timer(h timerHeap, i uint64) uint64 { return m.load(m.load(uint64(h)) + i*8) }
-
-func (m *Machine) setTimer(h timerHeap, i, r uint64) {
-	m.store(m.load(uint64(h))+i*8, r)
-	m.store(r+tIndex, i+1)
-}
-
-// before reports whether timer a is due before timer b.
-func (m *Machine) before(a, b uint64) bool {
-	x, y := int64(m.load(a+tWhen)), int64(m.load(b+tWhen))
-	return x < y || x == y && m.load(a+tSeq) < m.load(b+tSeq)
-}
-
-func (m *Machine) siftUp(h timerHeap, i uint64) {
-	for i > 0 {
-		up := (i - 1) / 2
-		a, b := m.timer(h, i), m.timer(h, up)
-		if !m.before(a, b) {
-			return
-		}
-		m.setTimer(h, up, a)
-		m.setTimer(h, i, b)
-		i = up
-	}
-}
-
-func (m *Machine) siftDown(h timerHeap, i uint64) {
-	n := min(m.length(h), m.load(uint64(h)+timerCap))
-	for {
-		least := 2*i + 1
-		if least >= n {
-			return
-		}
-		if r := least + 1; r < n && m.before(m.timer(h, r), m.timer(h, least)) {
-			least = r
-		}
-		a, b := m.timer(h, i), m.timer(h, least)
-		if !m.before(b, a) {
-			return
-		}
-		m.setTimer(h, i, b)
-		m.setTimer(h, least, a)
-		i = least
-	}
-}
-
-// nextTimer is the time of the earliest timer, 0 if there is none.
-func (m *Machine) nextTimer(h timerHeap) int64 {
-	if m.length(h) == 0 {
-		return 0
-	}
-	return int64(m.load(m.timer(h, 0) + tWhen))
-}
+// stopTimer takes timer r out of its queue if it is there.
+func (m *Machine) stopTimer(r uint64) bool { return m.timersOf(m.load(r + tBubble)).Remove(r) }
 
 // errTimers ends a run whose timer heap is none: only memory from elsewhere, or an image that writes where it may not, can make one.
 var errTimers = errors.New("exec: the run's timers are damaged: load another snapshot")
@@ -188,19 +86,18 @@ var errTimers = errors.New("exec: the run's timers are damaged: load another sna
 // fireTimers does what timers of the world's time ask that are due.
 func (m *Machine) fireTimers() {
 	if m.load(rootTimerLen) != 0 {
-		m.fire(rootTimers, m.host.Nanotime())
+		m.fire(m.timersOf(0), m.host.Nanotime())
 	}
 }
 
 // fire does what timers ask that are due now.
-func (m *Machine) fire(h timerHeap, now int64) {
-	for m.length(h) > 0 {
-		r := m.timer(h, 0)
-		when := int64(m.load(r + tWhen))
+func (m *Machine) fire(q timers.Queue, now int64) {
+	for q.Len() > 0 {
+		r, when := q.First(), q.Next()
 		if when > now {
 			return
 		}
-		if m.load(r+tIndex) != 1 {
+		if !q.Sound() {
 			m.fail(errTimers)
 			return
 		}
