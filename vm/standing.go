@@ -14,7 +14,7 @@ import (
 type Goroutine struct {
 	ID     uint64
 	Status string   // as Go's tracebacks say it: running, chan receive, select ...
-	Waits  []string // for what it waits, in words; of a select, each case
+	Waits  []string // what it waits for, in words that go after "waits"; of a select, each case
 	Frames []Frame
 }
 
@@ -97,9 +97,9 @@ func (m *Machine) localAddr(l code.Local, fp uint64) uint64 {
 func (m *Machine) waitText(w exec.Wait) string {
 	if !w.Chan {
 		if o, ok := m.heap.Find(w.Addr); ok && o.Kind == heap.KindTimer {
-			return "a timer"
+			return "for a timer"
 		}
-		return m.whereIs(w.Addr)
+		return "for " + m.whereIs(w.Addr)
 	}
 	if w.Addr == 0 {
 		return "a nil channel"

@@ -29,17 +29,17 @@ func (c *command) formatted(cmd *cobra.Command, all *bool) *cobra.Command {
 
 // shownSnapshot is `peer snapshot show -o json`.
 type shownSnapshot struct {
-	Program      string          `json:"program"`
-	VM           string          `json:"vm"`
-	Root         string          `json:"root"`
-	Instructions uint64          `json:"instructions"`
-	MemoryBytes  uint64          `json:"memoryBytes"`
-	Turns        uint64          `json:"turns"`
-	Lines        uint64          `json:"lines"`
-	Args         []string        `json:"args"`
-	Goroutines   []vm.Goroutine  `json:"goroutines"`
+	Program      string            `json:"program"`
+	VM           string            `json:"vm"`
+	Root         string            `json:"root"`
+	Instructions uint64            `json:"instructions"`
+	MemoryBytes  uint64            `json:"memoryBytes"`
+	Turns        uint64            `json:"turns"`
+	Lines        uint64            `json:"lines"`
+	Args         []string          `json:"args"`
+	Goroutines   []vm.Goroutine    `json:"goroutines"`
 	Globals      []vm.VariableText `json:"globals"`
-	Heap         []vm.HeapType   `json:"heap"`
+	Heap         []vm.HeapType     `json:"heap"`
 }
 
 const heapTypesShown = 20
