@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -78,6 +79,21 @@ func Listen(c PeerConfig) (*Peer, error) {
 type listened struct {
 	Asked []string `json:"asked"`
 	Given []string `json:"given"`
+	Sum   string   `json:"sum"` // of the others, so that damage is noticed
+}
+
+func (l listened) encode() []byte {
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic("BUG: tandem: " + err.Error())
+	}
+	return b
+}
+
+// sum is the checksum of l.
+func (l listened) sum() string {
+	l.Sum = ""
+	return fmt.Sprintf("%08x", crc32.ChecksumIEEE(l.encode()))
 }
 
 var listenDefault = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
@@ -92,7 +108,10 @@ func lastAddrs(c PeerConfig) ([]string, error) {
 		return nil, fmt.Errorf("tandem: %w", err)
 	}
 	var l listened
-	if json.Unmarshal(b, &l) != nil || len(c.Listen) > 0 && !slices.Equal(c.Listen, l.Asked) {
+	if json.Unmarshal(b, &l) != nil || l.Sum != l.sum() {
+		return nil, fmt.Errorf("tandem: file is damaged: %s: restore it from a copy, or remove it to listen on other ports", filepath.Join(c.Dir, listenFile))
+	}
+	if len(c.Listen) > 0 && !slices.Equal(c.Listen, l.Asked) {
 		return c.Listen, nil
 	}
 	return l.Given, nil
@@ -113,11 +132,8 @@ func keepAddrs(c PeerConfig, addrs []string) error {
 		}
 		l.Given = append(l.Given, asked)
 	}
-	b, err := json.Marshal(l)
-	if err != nil {
-		panic("BUG: tandem: " + err.Error())
-	}
-	return writeFile(filepath.Join(c.Dir, listenFile), string(b)+"\n")
+	l.Sum = l.sum()
+	return writeFile(filepath.Join(c.Dir, listenFile), string(l.encode())+"\n")
 }
 
 // portOf is the one port of protocol in addrs, "0" when there are several or none.

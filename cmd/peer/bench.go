@@ -20,6 +20,9 @@ func (c *command) bench() *cobra.Command {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("no format %q: give text or json", format)
 			}
+			if d <= 0 || rtt < 0 {
+				return fmt.Errorf("--for %v --rtt %v: give durations such as 5s and 50ms", d, rtt)
+			}
 			e := json.NewEncoder(c.stdout)
 			return bench.Replication(cmd.Context(), d, rtt, func(r bench.Result) {
 				if format == "json" {

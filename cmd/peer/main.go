@@ -92,6 +92,16 @@ func (c *command) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 	})
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 && !about.HasParent() {
+				return fmt.Errorf("unknown command %q: `peer help` lists them", strings.Join(args, " "))
+			}
+			return about.Help()
+		},
+	})
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log what happens on stderr")
 	root.AddCommand(c.run(), c.test(), c.up(), c.join(), c.stop(), c.pause(), c.resume(), c.send(), c.ps(), c.vars(), c.logs(), c.digest(), c.peers(),
 		c.invite(), c.cut(), c.heal(), c.demo(), c.bench(), c.move(), c.diverge(), c.leave(), c.cache(), c.snapshot(), c.version())
@@ -107,7 +117,20 @@ func sayUsage(cmd *cobra.Command) {
 		sayUsage(sub)
 	}
 	check := cmd.Args
-	if check == nil || !cmd.HasParent() {
+	if !cmd.HasParent() {
+		return
+	}
+	if cmd.Run == nil && cmd.RunE == nil { // one of its commands is meant
+		check = nil
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return fmt.Errorf("unknown command %q: see `%s --help`", args[0], cmd.CommandPath())
+		}
+		cmd.Args = cobra.ArbitraryArgs
+	}
+	if check == nil {
 		return
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {

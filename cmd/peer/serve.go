@@ -15,6 +15,7 @@ import (
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
 	"github.com/tandemvm/tandem/cmd/peer/internal/client"
 	"github.com/tandemvm/tandem/cmd/peer/internal/daemon"
+	"github.com/tandemvm/tandem/replication"
 )
 
 // service is how a command that serves a store does so.
@@ -40,8 +41,17 @@ func (s *service) flags(cmd *cobra.Command) {
 	f.MarkHidden("until-stdin-closes")
 }
 
+// leaseMin is the shortest silence that can mean something.
+const leaseMin = 400 * time.Millisecond
+
 // open starts a daemon on the store in this process.
 func (c *command) open(s *service, init bool) (*daemon.Daemon, error) {
+	switch {
+	case s.lease != 0 && s.lease < leaseMin:
+		return nil, fmt.Errorf("--lease %v: give at least %v, such as 1s: members are heard every 200ms", s.lease, leaseMin)
+	case s.diskFreeMin < 0:
+		return nil, fmt.Errorf("--disk-free-min %d: give a number of bytes; 0: 32 MiB", s.diskFreeMin)
+	}
 	return daemon.Open(daemon.Config{Dir: c.store, Listen: s.listen, Announce: s.announce, MDNS: s.mdns, Init: init, Metrics: s.metrics, Version: versionText(),
 		Lease: s.lease, DiskFreeMin: s.diskFreeMin, Logger: c.logger()})
 }
@@ -75,6 +85,7 @@ func (c *command) up() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			fmt.Fprintf(c.stderr, "peer: %s has the store %s: `peer ps --store %s` lists its runs, Ctrl-C or `peer stop` ends it\n", short(d.Peer()), c.store, c.store)
 			return c.serve(cmd.Context(), d, &s)
 		},
 	}
@@ -144,9 +155,15 @@ func failureFlag(cmd *cobra.Command, onFailure *string) {
 	cmd.Flags().StringVar(onFailure, "on-failure", "pause", "what becomes of the run when a turn fails (panic, limit) and was taken back: pause, retry or stop")
 }
 
+// checkStart says what is wrong with how a run is to be started, before a store is made for it.
+func checkStart(start api.Start) error {
+	_, err := replication.ParseLevel(start.Durable)
+	return errors.Join(tandem.Policy(start.OnFailure).Check(), err)
+}
+
 // runShared creates a sandbox for the program and follows its first run.
 func (c *command) runShared(ctx context.Context, args []string, start api.Start, settings api.Settings, s *service, stay bool) error {
-	if err := tandem.Policy(start.OnFailure).Check(); err != nil {
+	if err := checkStart(start); err != nil {
 		return err
 	}
 	if daemon.IsStore(c.store) {
@@ -175,12 +192,12 @@ func (c *command) runShared(ctx context.Context, args []string, start api.Start,
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "peer: store %s; others join with: peer join %s\n", c.store, ticket)
 	start.Args = append([]string{programName(args[0])}, args[1:]...)
 	run, err := cl.Start(ctx, box.ID, start)
 	if err != nil {
-		return err
+		return errors.Join(err, d.Close(), forget(made))
 	}
+	fmt.Fprintf(c.stderr, "peer: store %s; others join with: peer join %s\n", c.store, ticket)
 	return c.followThen(ctx, d, cl, run, s, stay)
 }
 
@@ -346,7 +363,7 @@ With --standby no run is started: this peer keeps the runs of others warm and ta
 
 // joinShared joins the sandbox, starts a run unless this is a standby, and serves.
 func (c *command) joinShared(ctx context.Context, j api.Join, start api.Start, s *service, wait time.Duration) error {
-	if err := tandem.Policy(start.OnFailure).Check(); err != nil {
+	if err := checkStart(start); err != nil {
 		return err
 	}
 	id, err := ticketSandbox(j.Ticket)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -85,16 +84,15 @@ func (d *Daemon) openAll() error {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 		b := newBox(dir, id)
-		text, err := os.ReadFile(filepath.Join(dir, settingsFile))
-		if err == nil {
-			err = json.Unmarshal(text, &b.settings)
-		}
-		if err != nil {
-			return fmt.Errorf("the settings of a sandbox cannot be read: %w", err)
+		if b.settings, err = readSettings(filepath.Join(dir, settingsFile)); err != nil {
+			return err
 		}
 		d.boxes = append(d.boxes, b)
 		d.work.Go(func() {
 			d.fill(b, func(c tandem.Config) (*tandem.Sandbox, error) { return tandem.Open(d.ctx, c) })
+			if b.err != nil && d.ctx.Err() == nil {
+				d.log.Error("a sandbox could not be opened", "dir", b.dir, "err", b.err)
+			}
 		})
 	}
 	return nil
@@ -109,9 +107,6 @@ func (d *Daemon) fill(b *box, open func(tandem.Config) (*tandem.Sandbox, error))
 	b.sandbox, b.err = open(d.config(b))
 	if b.err != nil {
 		b.sandbox = nil
-		if d.ctx.Err() == nil {
-			d.log.Error("a sandbox could not be opened", "dir", b.dir, "err", b.err)
-		}
 	}
 	close(b.ready)
 }
@@ -187,14 +182,10 @@ func (d *Daemon) add(id changes.Hash, settings api.Settings, open func(tandem.Co
 	rand.Read(name[:])
 	b := newBox(filepath.Join(d.cfg.Dir, sandboxesDir, hex.EncodeToString(name[:])), id)
 	b.settings = settings
-	text, err := json.Marshal(settings)
-	if err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(b.dir, settingsFile), append(text, '\n'), 0o600); err != nil {
+	if err := writeSettings(filepath.Join(b.dir, settingsFile), settings); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

@@ -97,7 +97,7 @@ func Open(cfg Config) (_ *Daemon, err error) {
 			return nil, fmt.Errorf("%w: %s: start one with `peer run` or `peer join`", ErrNoStore, cfg.Dir)
 		}
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, sandboxesDir), 0o700); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the store cannot be made: %w: give another --store", err)
 		}
 	}
 	d := &Daemon{cfg: cfg, log: cfg.Logger, registry: prometheus.NewRegistry(), events: newHub(), stop: make(chan struct{})}
