@@ -56,6 +56,7 @@ func (c *command) status(ctx context.Context, err error) int {
 		fmt.Fprintln(c.stderr, strings.TrimRight(source.Error(), "\n"))
 		return 1
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(c.stderr, "peer: interrupted")
 		return int(interrupted)
 	}
 	fmt.Fprintln(c.stderr, "peer: "+strings.Join(strings.Fields(err.Error()), " "))

@@ -249,6 +249,10 @@ func (c *command) followThen(ctx context.Context, d *daemon.Daemon, cl *client.C
 	if cerr := d.Close(); cerr != nil {
 		return cerr
 	}
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintf(c.stderr, "peer: interrupted: `peer up --store %s` goes on with the run\n", c.store)
+		return interrupted
+	}
 	if err != nil {
 		return err
 	}
