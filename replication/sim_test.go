@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tandemvm/tandem/replication"
 	"github.com/tandemvm/tandem/replication/sim"
@@ -122,7 +123,7 @@ func TestSim(t *testing.T) {
 		if len(r.Failures) > 0 {
 			complain(t, cs[i], r)
 		}
-		if done%500 == 0 {
+		if done%100 == 0 {
 			fmt.Fprintf(os.Stderr, "sim: %d seeds done, from %d\n", done, cs[0].Seed)
 		}
 	}
@@ -179,5 +180,30 @@ func TestSimReplays(t *testing.T) {
 		})
 		t.Logf("%d of %d replay to the byte", len(cs)-len(not), len(cs))
 		cs = not
+	}
+}
+
+// TestTakeoverAtEveryPoint takes the power from a run's owner at one moment after another of the run's life: its end is the undisturbed one each time.
+func TestTakeoverAtEveryPoint(t *testing.T) {
+	const turns, first = 12, 250 * time.Millisecond
+	var cs []sim.Config
+	for _, level := range []string{"local", "majority"} {
+		for at := first; at < first+(turns+2)*20*time.Millisecond; at += 10 * time.Millisecond {
+			cs = append(cs, sim.Config{Seed: 1, Durable: level, Chaos: 1200 * time.Millisecond, Plan: []sim.Action{
+				{At: first, Kind: "start", Peer: 0, Arg: turns}, {At: first, Kind: "consume", Peer: 0}, {At: first, Kind: "send", Peer: 1}, {At: at, Kind: "crash", Peer: 0, Arg: int(at)}}})
+			if testing.Short() && len(cs)%4 != 0 {
+				cs = cs[:len(cs)-1]
+			}
+		}
+	}
+	takeovers := 0
+	simulateAll(t, cs, func(i int, r *sim.Report) {
+		takeovers += r.Takeovers
+		for _, f := range r.Failures {
+			t.Errorf("%s, crash at %v: %v", cs[i].Durable, cs[i].Plan[3].At, f)
+		}
+	})
+	if takeovers < len(cs)/2 {
+		t.Errorf("%d takeovers in %d simulations", takeovers, len(cs))
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // Properties are the names under which failures are reported, as replication/DESIGN.md explains them.
 var Properties = []string{"convergence", "no torn turn", "causal order", "intent", "one winner", "undisturbed takeover", "inputs once",
-	"lines once", "majority safety", "no trace of voided turns", "acknowledged is kept", "no refusal", "no failure"}
+	"timers once", "lines once", "majority safety", "no trace of voided turns", "acknowledged is kept", "bounded store", "no refusal", "no failure"}
 
 // Look looks at every peer that is up, between two moments: nothing is on its way through a replica then, so what several
 // calls say belongs together.
@@ -36,6 +36,11 @@ func (w *world) probePeer(p *peer) {
 	for _, s := range p.r.Runs() {
 		sum += int64(s.Head.Turn)
 		heads[fmt.Sprintf("%x", s.Head.Run[:4])] = rank{s.Head.Epoch.Number, s.Head.Turn}
+		k := turnKey{lineage{s.Head.Run, s.Head.Epoch}, s.Head.Turn}
+		if h, seen := w.heads[k]; seen && h != s.Head.Root {
+			w.Fail("one winner", "%s: turn %d of run %q in epoch %d of %s has two states", p.Name, k.turn, s.Head.Name, k.epoch.Number, s.Head.Owner)
+		}
+		w.heads[k] = s.Head.Root
 	}
 	if hits.Int() != sum {
 		w.Fail("no torn turn", "%s sees %d hits of %d turns", p.Name, hits.Int(), sum)
@@ -58,10 +63,10 @@ func (p *program) check(s *replication.State) error {
 		if err != nil || page == nil {
 			return fmt.Errorf("page 0 of the consumer: %v", err)
 		}
-		turn, list := parseTaken(page)
-		p.taken = list
-		if turn != s.Head.Turn || uint64(len(list)) != s.Head.Lines {
-			return fmt.Errorf("consumer at turn %d with %d lines has memory of turn %d with %d inputs", s.Head.Turn, s.Head.Lines, turn, len(list))
+		var turn uint64
+		turn, p.timer, p.taken = parseTaken(page)
+		if turn != s.Head.Turn || uint64(len(p.taken))+p.timer.fired != s.Head.Lines {
+			return fmt.Errorf("consumer at turn %d with %d lines has memory of turn %d with %d inputs and %d timers", s.Head.Turn, s.Head.Lines, turn, len(p.taken), p.timer.fired)
 		}
 		return nil
 	}
@@ -97,6 +102,7 @@ func (w *world) finish() {
 		}
 		cancel()
 	}
+	w.mutant.over(w)
 	w.Wait(100 * time.Millisecond) // readers
 	w.Look()
 	w.compare()
@@ -114,12 +120,25 @@ func (w *world) done() bool {
 			return false
 		}
 		for _, s := range p.r.Runs() {
-			if s.Head.Name == consumer && s.Head.Lines < uint64(in.Len()) || s.Head.Name != consumer && !s.Head.Done {
+			if s.Head.Name == consumer && s.Head.Lines < uint64(in.Len()+len(p.sentTo(s.Head.Run))+timersMax) || s.Head.Name != consumer && !s.Head.Done {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// sentTo are the ids of all messages to a run that are at a peer.
+func (p *peer) sentTo(run changes.RunID) map[string]bool {
+	ids := map[string]bool{}
+	ms, err := p.r.Messages(run, 0)
+	if err != nil {
+		p.w.Fail("no failure", "%s: messages: %v", p.Name, err)
+	}
+	for _, m := range ms {
+		ids[m.ID] = true
+	}
+	return ids
 }
 
 // compare checks that all peers say the same.
@@ -187,6 +206,7 @@ func (w *world) checkPeer(p *peer) {
 		w.Fail("no trace of voided turns", "%s has the title %q, which no turn that counts wrote", p.Name, v.Text())
 	}
 	p.CheckRefusals()
+	w.checkStore(p)
 }
 
 func (w *world) checkRun(p *peer, h replication.Head, _ []string) {
@@ -222,25 +242,11 @@ func (w *world) checkLines(p *peer, inputs []string) {
 		if uint64(len(got)) != h.Lines {
 			w.Fail("lines once", "%s gives %d lines of run %q, which has %d; voters %v hold %v", p.Name, len(got), h.Name, h.Lines, h.Voters, s.Held)
 		}
+		w.checkReaders(p, h, got)
 		if h.Name == consumer {
-			w.checkReaders(p, h, got)
-			want := map[string]bool{}
-			for _, in := range inputs {
-				want["got "+in] = true
-			}
-			have := map[string]bool{}
-			for _, l := range got {
-				if have[l] {
-					w.Fail("inputs once", "%s: %q twice", p.Name, l)
-				}
-				have[l] = true
-			}
-			if !maps.Equal(want, have) {
-				w.Fail("inputs once", "%s: %v were taken, there are %v", p.Name, slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(want)))
-			}
+			w.checkConsumer(p, h, got, inputs)
 			continue
 		}
-		w.checkReaders(p, h, got)
 		g := newProgram(h.Name, h.Run, h.Epoch)
 		for i, l := range got {
 			if want := lineOf(g.number, uint64(i)+1); l != want {
@@ -251,9 +257,57 @@ func (w *world) checkLines(p *peer, inputs []string) {
 	}
 }
 
+// checkConsumer compares the lines of the consumer with what there was to consume.
+func (w *world) checkConsumer(p *peer, h replication.Head, lines, inputs []string) {
+	want, have, fired := p.sentTo(h.Run), map[string]bool{}, []string{}
+	for id := range w.sent {
+		if !want[id] {
+			w.Fail("inputs once", "%s has not got %q, which was durable at a peer", p.Name, id)
+		}
+	}
+	for _, in := range inputs {
+		want[in] = true
+	}
+	for _, l := range lines {
+		id, taken := strings.CutPrefix(l, "got ")
+		if !taken {
+			fired = append(fired, l)
+			continue
+		}
+		if have[id] {
+			w.Fail("inputs once", "%s: %q twice", p.Name, id)
+		}
+		have[id] = true
+	}
+	if !maps.Equal(want, have) {
+		w.Fail("inputs once", "%s: %v were taken, there are %v", p.Name, slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(want)))
+	}
+	for i := range max(timersMax, len(fired)) {
+		if want := fmt.Sprintf("timer %d", i+1); i >= timersMax || i >= len(fired) || fired[i] != want {
+			w.Fail("timers once", "%s: %v, and there are %d timers", p.Name, fired, timersMax)
+			break
+		}
+	}
+}
+
+// storeFactorMax bounds a store that is compacted all the time by what is live in it. Compaction leaves at most three times that, and is next made when as much
+// has been written as it left; it waits while the state of a run is on its way. The most that was seen is six.
+const storeFactorMax = 8
+
+// checkStore compares the deltas in a store with what is live in them.
+func (w *world) checkStore(p *peer) {
+	f, err := p.r.Footprint()
+	if err != nil {
+		w.Fail("no failure", "%s: %v", p.Name, err)
+	}
+	if most := storeFactorMax*(f.Live+retainSmall) + f.Kept; w.small && f.Bytes > most {
+		w.Fail("bounded store", "%s: %d bytes in %d deltas, of which %d are live and %d kept whatever they hold; %d would do", p.Name, f.Bytes, f.Deltas, f.Live, f.Kept, most)
+	}
+}
+
 // checkReaders compares what any reader was given at any time with the lines that count: at majority nothing else may ever be released.
 func (w *world) checkReaders(p *peer, h replication.Head, lines []string) {
-	if h.Durable != replication.Majority || p != w.peers[0] {
+	if w.Level != replication.Majority || p != w.peers[0] {
 		return
 	}
 	w.mu.Lock()

@@ -165,6 +165,7 @@ func (p *peer) adopt(r *replication.Replica, x taken) {
 		p.w.Fail("no torn turn", "%s takes over: %v", p.Name, err)
 		return
 	}
+	p.w.mutant.taken(g)
 	p.owned[x.run] = &owned{p: g}
 }
 
@@ -211,10 +212,15 @@ func (p *peer) turn(r *replication.Replica, o *owned) {
 		}
 		return
 	}
+	if err := p.offer(r, o.p); err != nil {
+		p.w.Fail("no failure", "%s: messages: %v", p.Name, err)
+	}
 	if o.p.idle() {
 		return
 	}
+	p.w.mutant.saw(saw)
 	t := o.p.next(saw)
+	p.w.mutant.turn(o.p, &t)
 	done, err := r.SubmitTurn(t)
 	if err != nil {
 		if !errors.Is(err, replication.ErrSuperseded) && !errors.Is(err, replication.ErrNotOwner) {
@@ -225,6 +231,37 @@ func (p *peer) turn(r *replication.Replica, o *owned) {
 	}
 	p.w.Count(func(r *Report) { r.Turns++ })
 	o.flight = append(o.flight, flight{t.Number, done})
+}
+
+// offer tells the consumer the time and what was sent to it.
+func (p *peer) offer(r *replication.Replica, g *program) error {
+	if g.name != consumer {
+		return nil
+	}
+	g.tick(p.Clock.Now())
+	ms, err := r.Messages(g.run, len(g.sent))
+	for _, m := range ms {
+		g.sent = append(g.sent, m.ID)
+	}
+	return err
+}
+
+// send sends a message to the consumer, if it is known here.
+func (p *peer) send(id string) {
+	for _, s := range p.r.Runs() {
+		if s.Head.Name != consumer {
+			continue
+		}
+		done := make(chan struct{})
+		p.readers = append(p.readers, done)
+		ctx, r := p.ctx, p.r
+		go func() {
+			defer close(done)
+			if r.Send(ctx, s.Head.Run, id, []byte(id)) == nil {
+				p.w.wasSent(id)
+			}
+		}()
+	}
 }
 
 // settle takes note of the turns that became durable.
@@ -255,7 +292,7 @@ func (p *peer) call(f func()) {
 func (p *peer) start(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
 	defer cancel()
-	id, epoch, err := p.r.StartRun(ctx, replication.RunStart{Name: name, Durable: p.w.Level})
+	id, epoch, err := p.r.StartRun(ctx, replication.RunStart{Name: name, Durable: p.w.mutant.level(p.w.Level)})
 	if err != nil {
 		return // it has no genesis yet
 	}

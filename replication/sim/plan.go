@@ -26,6 +26,9 @@ func (w *world) drawPlan(rnd *rand.Rand) (plan []Action) {
 	}
 	plan = append(plan, Action{c.moment(rnd, 0.2), "consume", rnd.IntN(c.Peers), 0})
 	plan = append(plan, c.drawFaults(rnd, "steal")...)
+	for range rnd.IntN(6) { // the same message may be sent from several peers
+		plan = append(plan, Action{c.moment(rnd, 1), "send", rnd.IntN(c.Peers), rnd.IntN(4)})
+	}
 	slices.SortStableFunc(plan, func(a, b Action) int { return cmp.Compare(a.At, b.At) })
 	return plan
 }
@@ -114,6 +117,8 @@ func (w *world) Act(a Action) {
 		p.call(func() { p.start(fmt.Sprintf("worker %d until %d", w.runs(), a.Arg)) })
 	case "consume":
 		p.call(func() { p.start(consumer) })
+	case "send":
+		p.call(func() { p.send(fmt.Sprintf("message %d", a.Arg)) })
 	case "steal":
 		p.call(func() { p.steal(a.Arg) })
 	default:

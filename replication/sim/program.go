@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication"
@@ -47,7 +48,8 @@ const (
 )
 
 // program is one execution of a run. A worker does the same in turn n of its run wherever it executes, and ends at turn
-// last. The consumer takes each input it has not taken yet, in the order it finds them, and never ends.
+// last. The consumer takes each input and each message that it has not taken yet, in the order it finds them, its timer fires timersMax times, and it
+// never ends.
 type program struct {
 	run    changes.RunID
 	epoch  changes.Epoch
@@ -57,7 +59,35 @@ type program struct {
 	turn   uint64
 	lines  uint64
 	values map[string]changes.Value
-	taken  []string // consumer: inputs, in order
+	taken  []string // consumer: inputs and messages, in order
+	timer  timer    // consumer
+	sent   []string // consumer: ids of the messages to it that are here, in order
+}
+
+// timer is what the consumer remembers of its timer.
+type timer struct {
+	fired uint64
+	due   int64 // ns since 1970; 0: not armed
+	now   int64 // the latest time seen: another peer's clock may be behind
+}
+
+const (
+	timersMax   = 8
+	timerPeriod = 250 * time.Millisecond
+)
+
+// tick tells the consumer the time.
+func (p *program) tick(now time.Time) { p.timer.now = max(p.timer.now, now.UnixNano()) }
+
+func (t timer) rings() bool { return t.fired < timersMax && t.now >= t.due }
+
+// untaken are the inputs and messages that the consumer has not taken.
+func (p *program) untaken() (ids []string) {
+	in := p.values["sim.In"]
+	for i := range in.Len() {
+		ids = append(ids, in.Entry(i).Key.Text())
+	}
+	return slices.DeleteFunc(append(ids, p.sent...), func(id string) bool { return slices.Contains(p.taken, id) })
 }
 
 func newProgram(name string, run changes.RunID, epoch changes.Epoch) *program {
@@ -86,20 +116,27 @@ func pageOf(number int, n uint64, i uint64) *[changes.PageBytes]byte {
 	return &p
 }
 
-// takenPage is the consumer's only page: the inputs taken so far.
-func takenPage(turn uint64, taken []string) *[changes.PageBytes]byte {
+// takenPage is the consumer's only page: its turn, its timer, and what it has taken so far.
+func takenPage(turn uint64, t timer, taken []string) *[changes.PageBytes]byte {
 	var p [changes.PageBytes]byte
-	binary.LittleEndian.PutUint64(p[:], turn)
-	copy(p[8:], strings.Join(taken, "\n"))
+	for i, x := range []uint64{turn, t.fired, uint64(t.due), uint64(t.now)} {
+		binary.LittleEndian.PutUint64(p[i*8:], x)
+	}
+	if copy(p[takenAt:], strings.Join(taken, "\n")) == len(p)-takenAt {
+		panic("BUG: sim: the consumer's page is full")
+	}
 	return &p
 }
 
-func parseTaken(p *[changes.PageBytes]byte) (turn uint64, taken []string) {
-	text := strings.TrimRight(string(p[8:]), "\x00")
+const takenAt = 32
+
+func parseTaken(p *[changes.PageBytes]byte) (turn uint64, t timer, taken []string) {
+	text := strings.TrimRight(string(p[takenAt:]), "\x00")
 	if text != "" {
 		taken = strings.Split(text, "\n")
 	}
-	return binary.LittleEndian.Uint64(p[:]), taken
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(p[i*8:]) }
+	return word(0), timer{word(1), int64(word(2)), int64(word(3))}, taken
 }
 
 // assign writes what others changed into the program's variables.
@@ -116,7 +153,7 @@ func (p *program) assign(as []changes.Assignment) error {
 
 // idle says whether the consumer has nothing to take.
 func (p *program) idle() bool {
-	return p.name == consumer && p.turn > 0 && p.values["sim.In"].Len() == len(p.taken)
+	return p.name == consumer && p.turn > 0 && !p.timer.rings() && len(p.untaken()) == 0
 }
 
 // next executes a turn. saw is what the program could see of the other runs when it began.
@@ -129,15 +166,8 @@ func (p *program) next(saw map[changes.RunID]rank) replication.Turn {
 		t.Lines = append(t.Lines, changes.Line{Number: p.lines + uint64(len(t.Lines)) + 1, Stream: 1, Text: []byte(text)})
 	}
 	if p.name == consumer {
-		in := now["sim.In"]
-		for i := range in.Len() {
-			id := in.Entry(i).Key.Text()
-			if !slices.Contains(p.taken, id) {
-				p.taken = append(p.taken, id)
-				say("got " + id)
-			}
-		}
-		t.Pages = []changes.Page{{Index: 0, Data: takenPage(n, p.taken)}}
+		p.consume(say)
+		t.Pages = []changes.Page{{Index: 0, Data: takenPage(n, p.timer, p.taken)}}
 	} else {
 		p.work(n, now, say)
 		for _, i := range []uint64{0, 1 + n%(memoryPages-1)} {
@@ -151,6 +181,24 @@ func (p *program) next(saw map[changes.RunID]rank) replication.Turn {
 	}
 	p.values, p.turn, p.lines = now, n, p.lines+uint64(len(t.Lines))
 	return t
+}
+
+// consume takes what there is and lets the timer fire if it is due.
+func (p *program) consume(say func(string)) {
+	for _, id := range p.untaken() {
+		if !slices.Contains(p.taken, id) { // the same id may have been sent twice
+			p.taken = append(p.taken, id)
+			say("got " + id)
+		}
+	}
+	if !p.timer.rings() {
+		return
+	}
+	if p.timer.due > 0 {
+		p.timer.fired++
+		say(fmt.Sprintf("timer %d", p.timer.fired))
+	}
+	p.timer.due = p.timer.now + int64(timerPeriod)
 }
 
 // work is what a worker does in turn n.

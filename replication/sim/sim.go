@@ -116,12 +116,21 @@ func (f Failure) String() string { return f.Property + ": " + f.Text }
 // world is a running simulation of the program of this package.
 type world struct {
 	*Stage
+	mutant  mutant
 	peers   []*peer
 	sandbox replication.SandboxID
 
 	acks    map[lineage]ack // guarded by Stage.mu, as the rest
 	lines   map[follower][]string
 	workers int
+	sent    map[string]bool // messages of which a peer said that they are durable
+	heads   map[turnKey]changes.Hash
+}
+
+// turnKey names a turn of a run in one epoch: it has one head.
+type turnKey struct {
+	lineage
+	turn uint64
 }
 
 // lineage is one epoch of a run; ack is the newest of its turns that was acknowledged, and whose disk has it.
@@ -162,6 +171,13 @@ func (w *world) follow(k follower) (fresh bool) {
 	return true
 }
 
+// wasSent notes a message that is durable somewhere.
+func (w *world) wasSent(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent[id] = true
+}
+
 // line takes a line that a reader was given.
 func (w *world) line(k follower, l changes.Line) {
 	w.mu.Lock()
@@ -174,12 +190,15 @@ func (w *world) line(k follower, l changes.Line) {
 }
 
 // Run simulates. It must be called inside a Bubble.
-func Run(c Config) *Report {
+func Run(c Config) *Report { return run(c, mutant{}) }
+
+func run(c Config, m mutant) *Report {
 	s, err := NewStage(c)
 	if err != nil {
 		return &Report{Failures: []Failure{{"no failure", err.Error()}}}
 	}
-	w := &world{Stage: s, acks: map[lineage]ack{}, lines: map[follower][]string{}}
+	w := &world{Stage: s, mutant: m, acks: map[lineage]ack{}, lines: map[follower][]string{}, sent: map[string]bool{}, heads: map[turnKey]changes.Hash{}}
+	s.doctor = m.Place
 	for _, p := range s.Places {
 		w.peers = append(w.peers, &peer{w: w, Place: p})
 	}

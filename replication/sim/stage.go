@@ -28,8 +28,10 @@ type Stage struct {
 	Places []*Place
 	Level  replication.Level // of all runs
 
-	cast  Cast
-	begun time.Time
+	cast   Cast
+	small  bool                      // stores are compacted all the time
+	doctor func(*replication.Config) // nil, or what mutants do to each replica's
+	begun  time.Time
 
 	mu     sync.Mutex
 	report *Report
@@ -102,6 +104,7 @@ func NewStage(c Config) (*Stage, error) {
 	for i := range c.Peers {
 		s.Places = append(s.Places, &Place{Name: fmt.Sprintf("p%d", i), Number: i, Clock: &Clock{}, stage: s, disk: store.NewDisk()})
 	}
+	s.small = s.Random("retain").IntN(3) > 0
 	s.setFaults()
 	return s, nil
 }
@@ -261,12 +264,15 @@ func (p *Place) Config() replication.Config {
 	s := p.stage
 	c := replication.Config{Dir: "/" + p.Name, FS: p.disk.FS(), Transport: p.port, Secret: []byte("simulated"), Standby: true, Clock: p.Clock,
 		Random: p.random(), Metrics: p.Metrics, FlushInterval: 2 * time.Millisecond, BeatInterval: 50 * time.Millisecond, Lease: 300 * time.Millisecond}
-	if s.Random("retain").IntN(3) > 0 {
+	if s.small {
 		c.Retain = retainSmall
 	}
 	odd := s.Random("odd", p.Name, fmt.Sprint(p.Lives)) // so that few things happen at the same moment
 	c.FlushInterval += time.Duration(odd.IntN(10000))
 	c.BeatInterval += time.Duration(odd.IntN(100000))
+	if s.doctor != nil {
+		s.doctor(&c)
+	}
 	if s.Logger != nil {
 		c.Logger = s.Logger.With("peer", p.Name)
 	}
