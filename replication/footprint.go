@@ -10,7 +10,7 @@ type Footprint struct {
 
 // Footprint reads all deltas in the store, as compaction does.
 func (r *Replica) Footprint() (f Footprint, err error) {
-	all, err := r.survey()
+	all, err := r.survey(r.judge())
 	if err != nil {
 		return f, err
 	}

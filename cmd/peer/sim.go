@@ -82,7 +82,7 @@ func (c *command) listingFormat(cmd *cobra.Command) {
 
 // config reads the flags.
 func (r *simRun) config(c *command) (trial.Config, error) {
-	t := trial.Config{Seeds: r.seeds, Most: r.most, Events: r.events, Worker: []string{"sim", "--worker"}}
+	t := trial.Config{Seeds: r.seeds, Shrink: true, Most: r.most, Events: r.events, Worker: []string{"sim", "--worker"}}
 	faults, err := sim.ParseFaults(r.faults)
 	switch {
 	case err != nil:

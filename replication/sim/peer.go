@@ -239,11 +239,15 @@ func (p *peer) offer(r *replication.Replica, g *program) error {
 		return nil
 	}
 	g.tick(p.Clock.Now())
-	ms, err := r.Messages(g.run, len(g.sent))
+	ms, next, err := r.Messages(g.run, g.place)
+	if err != nil {
+		return err
+	}
+	g.place = next
 	for _, m := range ms {
 		g.sent = append(g.sent, m.ID)
 	}
-	return err
+	return nil
 }
 
 // send sends a message to the consumer, if it is known here.
@@ -257,8 +261,9 @@ func (p *peer) send(id string) {
 		ctx, r := p.ctx, p.r
 		go func() {
 			defer close(done)
+			p.w.sends(id, false)
 			if r.Send(ctx, s.Head.Run, id, []byte(id)) == nil {
-				p.w.wasSent(id)
+				p.w.sends(id, true)
 			}
 		}()
 	}

@@ -61,7 +61,8 @@ type program struct {
 	values map[string]changes.Value
 	taken  []string // consumer: inputs and messages, in order
 	timer  timer    // consumer
-	sent   []string // consumer: ids of the messages to it that are here, in order
+	sent   []string // consumer: ids of the messages that were offered here, in order
+	place  int      // consumer: the place after the last of them
 }
 
 // timer is what the consumer remembers of its timer.
@@ -167,6 +168,7 @@ func (p *program) next(saw map[changes.RunID]rank) replication.Turn {
 	}
 	if p.name == consumer {
 		p.consume(say)
+		t.Taken = p.place
 		t.Pages = []changes.Page{{Index: 0, Data: takenPage(n, p.timer, p.taken)}}
 	} else {
 		p.work(n, now, say)

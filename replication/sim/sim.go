@@ -123,7 +123,7 @@ type world struct {
 	acks    map[lineage]ack // guarded by Stage.mu, as the rest
 	lines   map[follower][]string
 	workers int
-	sent    map[string]bool // messages of which a peer said that they are durable
+	sent    map[string]bool // messages that were sent: true once a peer has said that one is durable
 	heads   map[turnKey]changes.Hash
 }
 
@@ -171,11 +171,11 @@ func (w *world) follow(k follower) (fresh bool) {
 	return true
 }
 
-// wasSent notes a message that is durable somewhere.
-func (w *world) wasSent(id string) {
+// sends notes a message that is being sent, and then that it is durable.
+func (w *world) sends(id string, durable bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sent[id] = true
+	w.sent[id] = w.sent[id] || durable
 }
 
 // line takes a line that a reader was given.

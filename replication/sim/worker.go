@@ -26,6 +26,7 @@ const workerVar = "TANDEM_SIM_WORKER"
 type Pool struct {
 	Args    []string // of the executable, so that it is a worker
 	Workers int      // default: as many as there are cores
+	Fresh   bool     // a process for each job: what one did before shows now and then in the order of goroutines
 	Setup   any      // given to each worker before its first job; JSON
 }
 
@@ -61,6 +62,9 @@ func (p Pool) Each(ctx context.Context, n int, job func(i int) any, answer func(
 			defer w.stop()
 			for i := range next {
 				data, err := w.do(ctx, job(i))
+				if p.Fresh {
+					w.stop()
+				}
 				mu.Lock()
 				if ctx.Err() == nil {
 					answer(i, data, err)

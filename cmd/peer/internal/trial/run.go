@@ -17,6 +17,7 @@ type Config struct {
 	Setup  *Setup
 	Stage  sim.Config    // of the first seed; Chaos and Plan are not used
 	Seeds  int           // how many, Stage.Seed the first
+	Shrink bool          // look for the smallest that fails alike
 	Most   time.Duration // virtual, for the runs of one seed
 	Events string        // file that the events of the first seed are written to; "": none
 	Worker []string      // arguments that make this executable a worker
@@ -50,7 +51,7 @@ const serialWordNs = 20
 
 // Try tries the program out.
 func Try(ctx context.Context, c Config) (*Result, error) {
-	t := &trial{Config: c, pool: sim.Pool{Args: c.Worker, Setup: c.Setup}}
+	t := &trial{Config: c, pool: sim.Pool{Args: c.Worker, Fresh: true, Setup: c.Setup}}
 	serial := Job{Stage: c.Stage, Serial: true, Most: c.Most, Pace: Pace{serialWordNs, 1 << 20}}
 	serial.Stage.Faults, serial.Stage.Plan = 0, []sim.Action{}
 	outs, err := t.simulate(ctx, serial)
@@ -126,7 +127,7 @@ func (t *trial) seed(ctx context.Context, seed uint64, serial *Outcome) (Seed, e
 	c := t.Stage
 	c.Seed = seed
 	s, err := t.try(ctx, c, serial, seed == t.Stage.Seed)
-	if err != nil || len(s.Findings) == 0 {
+	if err != nil || len(s.Findings) == 0 || !t.Shrink {
 		return s, err
 	}
 	small, err := t.shrink(ctx, c, serial, s.Findings[0].Property)
