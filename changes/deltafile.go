@@ -127,10 +127,13 @@ func (e *encoder) file(flags byte) ([]byte, error) {
 		hashed = nil // by their hashes in meta
 	}
 	sum := sumOf(out, hashed, e.prev)
-	for _, p := range whole {
-		out = append(out, p.Data[:]...)
-	}
-	return append(out, sum...), nil
+	contents := out[len(out):][:len(whole)*PageBytes]
+	spread(len(whole), func(from, to int) {
+		for i := from; i < to; i++ {
+			copy(contents[i*PageBytes:], whole[i].Data[:])
+		}
+	})
+	return append(out[:len(out)+len(contents)], sum...), nil
 }
 
 // sumOf is the checksum over the bytes before the whole pages, and the hashes of those. Of a file that follows another it is short: the result hash
@@ -246,24 +249,28 @@ func appendShort(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// hashPages fills in the hashes that are not known, on all cores when that pays.
+// hashPages fills in the hashes that are not known.
 func hashPages(pages []Page) {
-	each := func(part []Page) {
-		for i := range part {
-			if part[i].Hash.IsZero() {
-				part[i].Hash = PageHash(part[i].Data)
+	spread(len(pages), func(from, to int) {
+		for i := from; i < to; i++ {
+			if pages[i].Hash.IsZero() {
+				pages[i].Hash = PageHash(pages[i].Data)
 			}
 		}
-	}
-	n := runtime.GOMAXPROCS(0)
-	if n == 1 || len(pages) < 64 {
-		each(pages)
+	})
+}
+
+// spread calls each for parts of n pages, on all cores when that pays.
+func spread(n int, each func(from, to int)) {
+	cores := runtime.GOMAXPROCS(0)
+	if cores == 1 || n < 64 {
+		each(0, n)
 		return
 	}
 	var w sync.WaitGroup
-	size := (len(pages) + n - 1) / n
-	for from := 0; from < len(pages); from += size {
-		w.Go(func() { each(pages[from:min(from+size, len(pages))]) })
+	size := (n + cores - 1) / cores
+	for from := 0; from < n; from += size {
+		w.Go(func() { each(from, min(from+size, n)) })
 	}
 	w.Wait()
 }

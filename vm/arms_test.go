@@ -59,8 +59,9 @@ func runImage(image string) error {
 		return err
 	}
 	c := Config{Args: []string{"program"}, Output: standard{}}
+	var seen observed
 	if os.Getenv(observerEnv) != "" {
-		c.Observer = &observed{}
+		c.Observer = &seen
 	}
 	m, err := New(p, c)
 	if err != nil {
@@ -77,9 +78,26 @@ func runImage(image string) error {
 			if stop.Exit != 0 {
 				return fmt.Errorf("exit status %d", stop.Exit)
 			}
-			return os.WriteFile(image+".ns", fmt.Appendf(nil, "%d", cpuTime()-start), 0o644)
+			took := cpuTime() - start
+			if c.Observer != nil {
+				if err := writeSeen(image, &seen, m); err != nil {
+					return err
+				}
+			}
+			return os.WriteFile(image+".ns", fmt.Appendf(nil, "%d", took), 0o644)
 		}
 	}
+}
+
+// writeSeen writes down what both trackers saw of a run: the observer's instructions and bytes stored, and the pages that internal tracking says were written.
+func writeSeen(image string, o *observed, m *Machine) error {
+	now, err := m.mem.Take()
+	if err != nil {
+		return err
+	}
+	pages := 0
+	now.Each(func(uint64, []byte) bool { pages++; return true })
+	return os.WriteFile(image+".seen", fmt.Appendf(nil, "%d %d %d", o.steps, o.writes, pages), 0o644)
 }
 
 // standard is the process's own output.
@@ -189,7 +207,7 @@ func (r ratios) mean() float64 {
 
 // BenchmarkAgainstNative runs each program built by gc, by the machine, and by the machine built without tracking, in turn,
 // round after round. It reports of the fastest runs: ms (tracked), x-native (tracked to native, an empty program's time taken off),
-// tracking-% (tracked to untracked, less 100), with -observer x-observer (observed to tracked), and the peak memory of the
+// tracking-% (tracked to untracked, less 100), with -observer x-observer (observed to tracked) and what both saw, and the peak memory of the
 // tracked and the native process; of all programs the geometric means and the worst. All arms must print the same.
 func BenchmarkAgainstNative(b *testing.B) {
 	files, err := filepath.Glob(filepath.Join(*benchDir, "*.go"))
@@ -248,6 +266,15 @@ func BenchmarkAgainstNative(b *testing.B) {
 				x = float64(seen.fastest) / float64(on.fastest)
 				observer.add(x)
 				b.ReportMetric(x, "x-observer")
+				var steps, stored, pages float64
+				if text, err := os.ReadFile(image + ".seen"); err != nil {
+					b.Fatal(err)
+				} else if _, err := fmt.Sscan(string(text), &steps, &stored, &pages); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(steps/1e6, "Msteps")
+				b.ReportMetric(stored/(1<<20), "MiB-stored")
+				b.ReportMetric(pages, "pages")
 			}
 			b.ReportMetric(on.peakMiB(b, image), "MiB")
 			b.ReportMetric(gc.peakMiB(b, image), "MiB-native")

@@ -562,11 +562,18 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b[:200], uint32(0), uint64(0))
+	f.Add(b, uint32(0), uint64(0))
 	f.Add([]byte("xyz"), uint32(1024+8), uint64(0xc000000000))
 	f.Add([]byte{}, uint32(70000), uint64(1))
 	f.Fuzz(func(t *testing.T, raw []byte, at uint32, word uint64) {
 		if s, err := DecodeSnapshot(p, raw); err == nil && s.Root().IsZero() {
 			t.Fatal("a state without a hash")
+		}
+		if s, err := OpenSnapshot(p, bytes.NewReader(raw), int64(len(raw))); err == nil {
+			if n, err := Resume(ctx, p, Config{Clock: epoch2026(), Limits: Limits{MemoryBytes: 64 << 20}}, s); err == nil {
+				n.Run(ctx, 20000)
+				n.Close()
+			}
 		}
 		// Damage below the hashes: what a malicious member could sign.
 		builder := NewState(p, good.state.pages.Size())

@@ -42,8 +42,12 @@ func hashBytes(b []byte, seed uint64) uint64 {
 
 const (
 	depthMax = 100_000 // of values within interfaces within values
-	workMax  = 1 << 28 // values visited in one hash or comparison: bounds descriptors that lie over each other
+	workMin  = 1 << 20
+	workMax  = 1 << 28
 )
+
+// valuesMax is how many values one hash or comparison may visit in a memory of a size: it bounds descriptors that lie over each other.
+func valuesMax(memoryBytes uint64) int { return int(min(max(memoryBytes, workMin), workMax)) }
 
 // walk bounds one hash or comparison whatever the descriptors and values are.
 type walk struct {
@@ -65,7 +69,7 @@ func (w *walk) count() {
 // enter counts one value of type typ at each of the addresses; it is ErrFault when one is not in memory.
 func (w *walk) enter(typ uint64, addrs ...uint64) (size uint64, err error) {
 	w.work++
-	if w.depth > depthMax || w.work > workMax || !w.h.m.InRange(typ, typeBytes) {
+	if w.depth > depthMax || w.work > valuesMax(w.h.m.Size()) || !w.h.m.InRange(typ, typeBytes) {
 		return 0, ErrBadType
 	}
 	size = w.h.TypeSize(typ)

@@ -99,8 +99,12 @@ func execute(t testing.TB, img *code.Image, w *world) exec.Stop {
 		return exec.Stop{Reason: exec.Failed, Err: err}
 	}
 	stop := x.Run(100_000)
-	if n := x.Count(); n > 200_000 {
+	// The last instruction may go beyond by what it handled: at most all of memory, value by value.
+	if n := x.Count(); n > 200_000+16<<20/4 {
 		t.Errorf("%d instruction words with gas for 200000", n)
+	}
+	if n := x.Live(); n > 100 {
+		t.Errorf("%d goroutines of 100", n)
 	}
 	if m.Size() > 16<<20 {
 		t.Errorf("%d bytes of memory in 16 MiB", m.Size())
@@ -155,7 +159,7 @@ func damage(rng *rand.Rand, img *code.Image) {
 	}
 	pc := int(f.Entry) + rng.IntN(int(f.End-f.Entry))
 	i := &img.Code[pc]
-	switch rng.IntN(5) {
+	switch rng.IntN(7) {
 	case 0:
 		i.A = uint16(rng.IntN(int(f.FrameSlots)))
 	case 1:
@@ -167,7 +171,28 @@ func damage(rng *rand.Rand, img *code.Image) {
 	case 4:
 		off := rng.IntN(len(img.Data) - 8)
 		binary.LittleEndian.PutUint64(img.Data[off:], rng.Uint64()>>rng.IntN(64))
+	case 5: // addresses of what the machine goes by: the root page, the heap's first pages, the main goroutine's frames
+		off := rng.IntN(len(img.Data)-8) &^ 7
+		binary.LittleEndian.PutUint64(img.Data[off:], machinePart(rng, img))
+	case 6: // a constant becomes such an address, and what follows stores through it
+		*i = code.Instr{Op: code.LeaF, A: uint16(rng.IntN(int(f.FrameSlots)))}
+		if pc+3 < int(f.End) && rng.IntN(2) == 0 {
+			*i = code.Instr{Op: code.LdC, A: i.A}
+			img.Code[pc+1] = code.ExtWord(machinePart(rng, img))
+			pc++
+		}
+		if pc+1 < int(f.End) {
+			img.Code[pc+1] = code.Instr{Op: code.St64, A: i.A, B: uint16(rng.IntN(int(f.FrameSlots))), C: uint16(rng.IntN(16) * 8)}
+		}
 	}
+}
+
+// machinePart is an address of something that the machine keeps in memory.
+func machinePart(rng *rand.Rand, img *code.Image) uint64 {
+	if rng.IntN(2) == 0 {
+		return code.Base + rng.Uint64N(4096)&^7
+	}
+	return code.Base + (uint64(code.DataStart+len(img.Data))+rng.Uint64N(1<<16))&^7
 }
 
 // FuzzVerifiedImages is the same for the fuzzer, in depth: more damage, and limits that have to hold whatever the image does.
