@@ -9,7 +9,7 @@ package vm
 import "github.com/tandemvm/tandem/vm/internal/mem"
 
 // Version names this VM in snapshots and deltas: memory of one version is never loaded by another.
-const Version = "tandem-vm-1"
+const Version = "tandem-vm-2"
 
 // VersionController holds the open saves of values outside guest memory, with Save, Undo, Commit and Reset as Session has them.
 // It is the controller of the session-continuation paper.

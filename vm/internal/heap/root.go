@@ -14,7 +14,7 @@ const ZeroBase = code.Base + 64
 
 const (
 	rootMagic     = 0x6d65646e6174 // "tandem"
-	layoutVersion = 1
+	layoutVersion = 2
 	binCount      = 36 // of free page runs
 )
 
