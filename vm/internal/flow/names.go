@@ -14,7 +14,7 @@ type Names struct {
 	Vars  []*types.Var
 	index map[token.Pos]int // of Vars, by where they are declared
 	named map[string][]int  // of Vars
-	begin map[*ssa.BasicBlock][]Binding
+	begin [][]Binding       // by block
 	notes map[*ssa.BasicBlock][]note
 	inMem []bool // by variable: it stands in memory, whatever the instructions around read and write
 	now   []Binding
@@ -38,7 +38,7 @@ const namesMax = 1 << 20
 
 // TakeNames takes the notes out of fn, so that it is as if it had been built without, and reads them; nil: there are none.
 func TakeNames(fn *ssa.Function) *Names {
-	n := &Names{index: map[token.Pos]int{}, named: map[string][]int{}, notes: map[*ssa.BasicBlock][]note{}, begin: map[*ssa.BasicBlock][]Binding{}}
+	n := &Names{index: map[token.Pos]int{}, named: map[string][]int{}, notes: map[*ssa.BasicBlock][]note{}}
 	n.collect(fn)
 	if len(n.Vars) == 0 || len(n.Vars)*len(fn.Blocks) > namesMax {
 		return nil
@@ -108,62 +108,103 @@ func (n *Names) collect(fn *ssa.Function) {
 	}
 }
 
-// solve finds what each block begins with: what all ways into it agree on.
+// solve finds what each block begins with: what all ways into it agree on. Blocks are walked so that only loops ask for another round.
 func (n *Names) solve(fn *ssa.Function) {
-	order := DomOrder(fn)
-	first := make([]Binding, len(n.Vars))
+	order := reversePostorder(fn)
+	store := make([]Binding, 2*len(fn.Blocks)*len(n.Vars))
+	cut := func() []Binding { b := store[:len(n.Vars):len(n.Vars)]; store = store[len(n.Vars):]; return b }
+	n.begin = make([][]Binding, len(fn.Blocks))
+	end := make([][]Binding, len(fn.Blocks))
+	now := make([]Binding, len(n.Vars))
+	for changed := true; changed; {
+		changed = false
+		for _, b := range order {
+			clear(now)
+			if b.Index == 0 {
+				n.enterFunction(fn, now)
+			}
+			n.meet(b, end, now)
+			n.pass(b, now)
+			if n.begin[b.Index] == nil {
+				n.begin[b.Index], end[b.Index] = cut(), cut()
+			} else if slices.Equal(n.begin[b.Index], now) {
+				continue
+			}
+			copy(n.begin[b.Index], now)
+			for _, x := range n.notes[b] {
+				n.apply(now, x)
+			}
+			copy(end[b.Index], now)
+			changed = true
+		}
+	}
+}
+
+// reversePostorder is the blocks of fn so that, but for loops, each comes after those that lead to it.
+func reversePostorder(fn *ssa.Function) (order []*ssa.BasicBlock) {
+	seen := make([]bool, len(fn.Blocks))
+	var visit func(b *ssa.BasicBlock)
+	visit = func(b *ssa.BasicBlock) {
+		seen[b.Index] = true
+		for _, s := range b.Succs {
+			if !seen[s.Index] {
+				visit(s)
+			}
+		}
+		order = append(order, b)
+	}
+	if fn.Recover != nil {
+		visit(fn.Recover)
+	}
+	if !seen[0] {
+		visit(fn.Blocks[0])
+	}
+	slices.Reverse(order)
+	return order
+}
+
+// enterFunction binds what is known when fn is called.
+func (n *Names) enterFunction(fn *ssa.Function, now []Binding) {
 	for _, p := range fn.Params {
 		if v, ok := n.index[p.Pos()]; ok && !n.inMem[v] {
-			first[v] = Binding{p, false}
+			now[v] = Binding{p, false}
 		}
 	}
 	for _, f := range fn.FreeVars {
 		if v, ok := n.index[f.Pos()]; ok {
-			first[v] = Binding{f, true}
-		}
-	}
-	end := map[*ssa.BasicBlock][]Binding{}
-	for changed := true; changed; {
-		changed = false
-		for _, b := range order {
-			in := first
-			if len(b.Preds) > 0 || b != fn.Blocks[0] {
-				in = n.meet(b, end)
-			}
-			out := n.through(b, in)
-			if old, ok := end[b]; !ok || !equal(old, out) {
-				end[b], changed = out, true
-			}
+			now[v] = Binding{f, true}
 		}
 	}
 }
 
-// meet is what the ways into b agree on, those that were not walked yet left out.
-func (n *Names) meet(b *ssa.BasicBlock, end map[*ssa.BasicBlock][]Binding) []Binding {
-	var in []Binding
+// meet makes now what the ways into b agree on, those that were not walked yet left out.
+func (n *Names) meet(b *ssa.BasicBlock, end [][]Binding, now []Binding) {
+	first := true
 	for _, p := range b.Preds {
-		out, ok := end[p]
+		out := end[p.Index]
 		switch {
-		case !ok:
-		case in == nil:
-			in = append(in, out...)
+		case out == nil:
+		case first:
+			copy(now, out)
+			first = false
 		default:
-			for v := range in {
-				if in[v] != out[v] {
-					in[v] = Binding{}
+			for v := range now {
+				if now[v] != out[v] {
+					now[v] = Binding{}
 				}
 			}
 		}
 	}
-	if in == nil {
-		in = make([]Binding, len(n.Vars))
-	}
-	return in
 }
 
-// through is what stands at the end of b, which begins with in.
-func (n *Names) through(b *ssa.BasicBlock, in []Binding) []Binding {
-	now := append([]Binding(nil), in...)
+// pass binds the variables that b chooses by the way it was entered.
+func (n *Names) pass(b *ssa.BasicBlock, now []Binding) {
+	if len(b.Instrs) == 0 {
+		return
+	}
+	if _, ok := b.Instrs[0].(*ssa.Phi); !ok {
+		return
+	}
 	for v, x := range now {
 		if p, ok := x.Value.(*ssa.Phi); ok && p.Block() == b {
 			now[v] = Binding{} // of the turn of the loop before
@@ -178,11 +219,6 @@ func (n *Names) through(b *ssa.BasicBlock, in []Binding) []Binding {
 			now[v] = Binding{p, false}
 		}
 	}
-	n.begin[b] = append([]Binding(nil), now...)
-	for _, x := range n.notes[b] {
-		n.apply(now, x)
-	}
-	return now
 }
 
 // apply binds what x says. A variable in memory is what stands at its address.
@@ -192,28 +228,21 @@ func (n *Names) apply(now []Binding, x note) {
 	}
 }
 
-func equal(a, b []Binding) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // Enter goes to the beginning of b.
 func (n *Names) Enter(b *ssa.BasicBlock) {
-	n.now = append(n.now[:0], n.begin[b]...)
+	n.now = append(n.now[:0], n.begin[b.Index]...)
 	n.left = n.notes[b]
 }
 
-// At is what each variable is before instruction k of the block that was entered; k never falls.
-func (n *Names) At(k int) []Binding {
+// At is what each variable is before instruction k of the block that was entered; k never falls. fresh says whether that differs from what was
+// asked for last.
+func (n *Names) At(k int) (now []Binding, fresh bool) {
 	for len(n.left) > 0 && n.left[0].k <= k {
 		n.apply(n.now, n.left[0])
 		n.left = n.left[1:]
+		fresh = true
 	}
-	return n.now
+	return n.now, fresh || k == 0
 }
 
 // Visible says whether the name of variable v means v at p. Where p is not known it does.

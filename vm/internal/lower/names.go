@@ -40,8 +40,13 @@ func (s *sel) nameAt(k int, p token.Pos) {
 	if n == nil || s.outer != nil {
 		return
 	}
+	now, fresh := n.At(k)
+	if !fresh && s.pos == s.namedAt {
+		return // the same line sees the same
+	}
+	s.namedAt = s.pos
 	var list []ir.Local
-	for v, b := range n.At(k) {
+	for v, b := range now {
 		if b.Value == nil || !n.Visible(v, p) {
 			continue
 		}

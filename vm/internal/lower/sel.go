@@ -30,6 +30,7 @@ type sel struct {
 
 	vars    map[int]variable   // of the source, by number in names
 	visible int32              // ir.Inst.Scope of what is selected next
+	namedAt int32              // pos at which visible was found
 	aliased map[ssa.Value]bool // values that stand in a variable, until it changes
 }
 
