@@ -225,6 +225,9 @@ func (r *Replica) warmer() {
 		case <-r.ctx.Done():
 			return
 		}
+		if r.feed.CatchingUp() {
+			continue // the heads of now are soon old; a beat wakes again
+		}
 		for _, h := range r.coldHeads() {
 			r.mu.Lock()
 			old := r.warm[h.Run]

@@ -83,9 +83,18 @@ func (e *Engine) Start() (err error) {
 	return err
 }
 
-// Close stops the engine; an unfinished window is dropped whole.
+// drainMax bounds how long Close waits for deltas that came and are not applied.
+const drainMax = 3 * time.Second
+
+// Close applies what is ready, since it would have to be sent again, and stops the engine; an unfinished window is dropped whole.
 func (e *Engine) Close() {
 	e.halt()
+	t := time.NewTimer(drainMax)
+	select {
+	case <-e.halted:
+	case <-t.C:
+	}
+	t.Stop()
 	e.ds.Close()
 	if e.open != nil {
 		e.open = nil

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/metrics"
@@ -52,6 +53,9 @@ type Feed struct {
 	deltas  uint64
 	bytes   uint64
 	written int64 // bytes since the last compaction
+
+	turn   chan struct{} // holds one while a catch-up asks
+	frames atomic.Int64  // that came in by catch-ups
 
 	checked   map[string]bool                                // peers whose heads were compared since the opening
 	importing int                                            // answers coming in that leave deltas out
@@ -120,6 +124,7 @@ func (f *Feed) load() error {
 	if err != nil {
 		return err
 	}
+	f.turn = make(chan struct{}, 1)
 	f.wake, f.room = make(chan struct{}, 1), make(chan struct{})
 	return f.s.Scan([]byte{'i'}, []byte{'j'}, func(k, v []byte) bool {
 		a := record.Actor(k[1:17])

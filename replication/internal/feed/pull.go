@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/record"
@@ -98,7 +99,7 @@ func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest) []byte {
 	var h pullHeader
 	f.mu.Lock()
 	for a, floor := range f.floor {
-		if has[a] < floor {
+		if has[a] < floor || q.Check { // an answer that was cut may have left out what comes under what it brought
 			h.Floors = append(h.Floors, VectorEntry{Actor: a[:], Seq: floor})
 		}
 	}
@@ -161,6 +162,10 @@ func (f *Feed) Pull(ctx context.Context, peer string, heads []record.BlockHash) 
 	if err := f.fetchBlobs(ctx, peer); err != nil {
 		return err
 	}
+	if err := f.await(ctx); err != nil {
+		return err
+	}
+	defer f.leave()
 	var want [][]byte
 	for round := 0; round < 64; round++ {
 		f.m.Pulls.Inc()
@@ -202,6 +207,44 @@ func (f *Feed) request(want [][]byte, peer string) []byte {
 	slices.SortFunc(q.Vector, func(a, b VectorEntry) int { return slices.Compare(a.Actor, b.Actor) })
 	q.Want = want
 	return record.Encode(q)
+}
+
+// patience is how long a catch-up waits for a frame of another before it goes on beside it.
+const patience = time.Second
+
+// await lets one catch-up after another ask: two at once bring the same deltas twice. One that stands still holds nobody up.
+func (f *Feed) await(ctx context.Context) error {
+	for seen := f.frames.Load(); ; seen = f.frames.Load() {
+		t := time.NewTimer(patience)
+		select {
+		case f.turn <- struct{}{}:
+			t.Stop()
+			return nil
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+		if f.frames.Load() == seen {
+			return nil
+		}
+	}
+}
+
+// leave lets the next one ask; those that went on beside others come to leave too.
+func (f *Feed) leave() {
+	select {
+	case <-f.turn:
+	default:
+	}
+}
+
+// CatchingUp says whether an answer comes in that leaves deltas out, or much waits to be applied: what is applied now is on its way to
+// something newer.
+func (f *Feed) CatchingUp() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.importing > 0 || len(f.ready) > announceMax
 }
 
 var errHeader = errors.New("the header is all that is wanted")
@@ -346,6 +389,7 @@ func (a *answer) frame(ctx context.Context, frame []byte) error {
 	if h != nil {
 		a.begin(h)
 	}
+	f.frames.Add(1)
 	for len(frame) > 0 {
 		if len(frame) < 4 || uint64(binary.BigEndian.Uint32(frame)) > uint64(len(frame)-4) {
 			f.m.Malformed.Inc()
