@@ -172,9 +172,7 @@ func (l *loader) build(units []*unit) (*Program, error) {
 		for i, f := range u.files {
 			files[i] = f.ast
 		}
-		if !u.std {
-			reshape(files, u.types, u.info)
-		}
+		reshape(files, u.types, u.info)
 		u.ssa = prog.CreatePackage(u.types, files, u.info, true)
 		u.ssa.SetDebugMode(l.cfg.Names && !u.std)
 		p.Packages = append(p.Packages, u.ssa)

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,9 @@ func (l *loader) chooseUser(dir string) (texts []text, f foreign, err error) {
 	if len(f.assembly) > 0 {
 		ctxt.GOARCH = l.stdCtxt.GOARCH
 		ctxt.BuildTags = []string{"purego", "noasm"}
+		if d := filepath.ToSlash(dir); strings.Contains(d, "golang.org/x/sys") && strings.HasSuffix(d, "/cpu") {
+			ctxt.GOOS, ctxt.GOARCH = "js", "wasm" // it has files for each architecture it knows and none for others: one without features
+		}
 	}
 	all, err := readDir(l.cfg.Disk, ctxt, dir)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"go/types"
 )
 
-// reshape rewrites, in checked files, the two statements that go/ssa evaluates otherwise than the language says, into ones of the same
+// reshape rewrites, in checked files, lists of expressions (sequence.go), and the two statements that go/ssa evaluates otherwise than the language says, into ones of the same
 // meaning that it gets right:
 //   - a range over *p without calls, of which no element is used, does not look at *p: it becomes a range over p;
 //   - in a select of one case, the places received into are evaluated after the receive: it goes through new variables.
@@ -14,6 +14,12 @@ func reshape(files []*ast.File, pkg *types.Package, info *types.Info) {
 	for _, f := range files {
 		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
+			case *ast.BlockStmt:
+				n.List = sequence(n.List, pkg, info)
+			case *ast.CaseClause:
+				n.Body = sequence(n.Body, pkg, info)
+			case *ast.CommClause:
+				n.Body = sequence(n.Body, pkg, info)
 			case *ast.RangeStmt:
 				reshapeRange(n, info)
 			case *ast.SelectStmt:

@@ -17,7 +17,12 @@ type slice struct {
 var zeroVal [abi.ZeroValSize]byte
 
 //go:linkname reflect_resolveNameOff reflect.resolveNameOff
-func reflect_resolveNameOff(_ unsafe.Pointer, off int32) unsafe.Pointer { return at(off) }
+func reflect_resolveNameOff(_ unsafe.Pointer, off int32) unsafe.Pointer {
+	if off == 0 {
+		return nil
+	}
+	return at(off)
+}
 
 //go:linkname reflect_resolveTypeOff reflect.resolveTypeOff
 func reflect_resolveTypeOff(_ unsafe.Pointer, off int32) unsafe.Pointer {
@@ -28,7 +33,9 @@ func reflect_resolveTypeOff(_ unsafe.Pointer, off int32) unsafe.Pointer {
 }
 
 //go:linkname reflectlite_resolveNameOff internal/reflectlite.resolveNameOff
-func reflectlite_resolveNameOff(_ unsafe.Pointer, off int32) unsafe.Pointer { return at(off) }
+func reflectlite_resolveNameOff(p unsafe.Pointer, off int32) unsafe.Pointer {
+	return reflect_resolveNameOff(p, off)
+}
 
 //go:linkname reflectlite_resolveTypeOff internal/reflectlite.resolveTypeOff
 func reflectlite_resolveTypeOff(p unsafe.Pointer, off int32) unsafe.Pointer {

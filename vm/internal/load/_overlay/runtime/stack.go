@@ -33,7 +33,23 @@ func Stack(buf []byte, all bool) int {
 	for len(text) > 0 && text[0] == '\n' {
 		text = text[1:]
 	}
-	return copy(buf, text)
+	return copy(buf, withoutStack(text))
+}
+
+// withoutStack is a traceback without the two lines of Stack itself.
+func withoutStack(text string) string {
+	const own = "runtime.Stack("
+	line := func(from int) int { // after the line that begins there
+		for from < len(text) && text[from] != '\n' {
+			from++
+		}
+		return min(from+1, len(text))
+	}
+	head := line(0)
+	if rest := text[head:]; len(rest) < len(own) || rest[:len(own)] != own {
+		return text
+	}
+	return text[:head] + text[line(line(head)):]
 }
 
 type Func struct {
