@@ -133,6 +133,7 @@ func TestLoopAgainstSlow(t *testing.T) {
 		add(8, plain(code.Copy, b, c, size))
 		add(8, plain(code.Copy, b, b+3, size))
 	}
+	add(8, plain(code.FnC, b, 0))
 	add(8, plain(code.EqStr, b, c))
 	add(8, plain(code.CmpStr, b, c))
 	add(8, plain(code.CmpStr, c, b))

@@ -26,16 +26,17 @@ func (m *Machine) deferOp(in code.Instr) error {
 	if err != nil {
 		return err
 	}
-	m.store(d+dFunc, fn)
-	m.store(d+dClosure, closure)
-	m.store(d+dArgc, n)
-	m.mem.Copy(d+dArgs, m.argAt(in.A, fn), n*8)
+	m.mem.Touch(d, dArgs+n*8)
+	p := m.at(d) // the record's words, ready to be written
+	*slot(p, dFunc/8), *slot(p, dClosure/8), *slot(p, dArgc/8) = fn, closure, n
+	if n > 0 {
+		copy(m.host8(d+dArgs, n*8), m.host8(m.argAt(in.A, fn), n*8))
+	}
 	if owner := *m.regN(in.B, 2); in.Op == code.DeferF && owner != m.s.FP {
 		return m.deferFor(owner, d)
 	}
-	m.store(d+dLink, m.load(m.g+gDefer))
-	m.store(d+dFP, m.s.FP)
-	m.store(d+dOwner, uint64(m.prog.FuncAt(uint64(m.s.PC))))
+	*slot(p, dLink/8), *slot(p, dFP/8) = m.load(m.g+gDefer), m.s.FP
+	*slot(p, dOwner/8) = uint64(m.prog.FuncAt(uint64(m.s.PC)))
 	m.store(m.g+gDefer, d)
 	m.advance(1)
 	return nil
@@ -72,7 +73,7 @@ func (m *Machine) deferFor(owner, d uint64) error {
 	return nil
 }
 
-// runDefers runs the newest deferred call of the running frame, to come back to this very instruction, until there is none.
+// runDefers runs the newest deferred call of the running frame, to come back to this very instruction until it was the last.
 func (m *Machine) runDefers(in code.Instr) error {
 	d := m.load(m.g + gDefer)
 	if d == 0 || m.load(d+dFP) != m.s.FP {
@@ -84,10 +85,14 @@ func (m *Machine) runDefers(in code.Instr) error {
 		m.store(m.g+gDefer, m.load(d+dLink))
 		return heap.ErrFault
 	}
-	if !m.callDeferred(d, m.slotAddr(in.A), uint64(m.s.PC)) {
+	older, ret := m.load(d+dLink), uint64(m.s.PC)
+	if older == 0 || m.load(older+dFP) != m.s.FP {
+		ret++
+	}
+	if !m.callDeferred(d, m.slotAddr(in.A), ret) {
 		return nil
 	}
-	m.store(m.g+gDefer, m.load(d+dLink))
+	m.store(m.g+gDefer, older)
 	m.s.Left--
 	m.callPoint()
 	return nil

@@ -1602,6 +1602,18 @@ next:
 		}
 		pc = by(pc, 2)
 		goto next
+	case uint8(code.FnC):
+		o := *r(regs, pc.B)
+		*r1(regs, pc.A) = o
+		if o != 0 {
+			if o -= code.Base; o >= s.end8 {
+				goto slow
+			}
+			o = *m64(base, o)
+		}
+		*r(regs, pc.A) = o
+		pc = by(pc, 1)
+		goto next
 	case uint8(code.FnS):
 		*r(regs, pc.A), *r1(regs, pc.A) = uint64(imm(pc)), 0
 		pc = by(pc, 1)
