@@ -265,14 +265,17 @@ func (s *sel) foldIndex(i *ssa.IndexAddr) {
 	} else {
 		arr := layout.ArrayOf(layout.Pointee(i.X.Type()))
 		a.idx = s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
-		s.bound(a.idx, arr.Len())
+		s.bound(i.Index, a.idx, arr.Len(), i.Block())
 		a.kind, a.base = addrScaled, s.pointer(s.addrOf(i.X))
 	}
 	s.addrs[i] = a
 }
 
-// bound panics unless idx < n.
-func (s *sel) bound(idx ir.Loc, n int64) {
+// bound panics unless v, which stands at idx and is used in b, is below n.
+func (s *sel) bound(v ssa.Value, idx ir.Loc, n int64, b *ssa.BasicBlock) {
+	if flow.Below(v, n, b) {
+		return
+	}
 	if n > 1<<31-1 {
 		s.op3(code.BoundR, idx, s.word(uint64(n)), ir.NoLoc)
 		return
@@ -304,7 +307,7 @@ func (s *sel) indexAddr(i *ssa.IndexAddr) {
 	if a.kind == addrPtr && !flow.NonNil(i.X) {
 		s.check(a.base)
 	}
-	s.bound(idx, arr.Len())
+	s.bound(i.Index, idx, arr.Len(), i.Block())
 	s.opX(code.LeaP, 1, s.define(i), s.pointer(a), idx, uint64(size))
 }
 
@@ -350,7 +353,7 @@ func (s *sel) indexValue(i *ssa.Index) {
 		}
 	}
 	idx := s.index(i.Index, func() ir.Loc { return s.word(uint64(arr.Len())) })
-	s.bound(idx, arr.Len())
+	s.bound(i.Index, idx, arr.Len(), i.Block())
 	p := s.val(i.X)
 	if !x.Boxed {
 		p = s.spill(p, x.Slots)
