@@ -20,6 +20,13 @@ import (
 // jump and six moves an instruction. Nothing is called, so nothing is spilled. The switch is over all values of a byte, so
 // there is no comparison before the jump table, and next is short enough to lie in one line of the cache wherever the function stands: with
 // the comparison it did not, and the same code took 10 % longer in one build than in another.
+//
+// A case has few registers: the compiler gives up those of the locals above, with a store at every instruction, when one case needs more than are left, shifts
+// by a variable (which takes a fixed register), or leaves to, from, bytes or off to be read by another. Look at the block of the indirect jump after a
+// change: it stores nothing.
+//
+// It is written, not generated from the table of ops: the plain cases are three lines that a generator would only say otherwise, and what is long here, when to
+// leave and what may be kept in a register, is what differs from case to case. That each case does what exec does is TestLoopAgainstSlow there.
 func (s *State) Run() Why {
 	var (
 		off      int
