@@ -31,7 +31,7 @@ const peersMax = 16
 func (c *command) sim() *cobra.Command {
 	r := &simRun{}
 	cmd := &cobra.Command{
-		Use: "sim PROGRAM [ARGS...]", Short: "Try a program out on simulated peers that fail, and say whether it converges",
+		Use: "sim PROGRAM [-- ARGS...]", Short: "Try a program out on simulated peers that fail, and say whether it converges",
 		Long: `Try a program out on simulated peers, each with a run of its own, in virtual time. Their network splits, loses, repeats and reorders
 messages, they crash and come back, their clocks are wrong: what of this happens when is drawn from the seed, and the same seed means
 the same again. Runs whose owner is gone are taken over. In the end all is mended, and it is checked that all peers say the same, that no
@@ -39,7 +39,8 @@ line was lost or repeated, and so on; and the values of shared variables and the
 runs when nothing goes wrong, and when they go one after another. What differs depends on the schedule: as where a value is read, changed
 and written back while the last writer wins. Runs that never end are paused when their time is over.
 
-In ARGS, {peer} stands for the number of the peer, from 1, and {peers} for how many there are. The status is 1 if anything was found.`,
+Flags may stand after PROGRAM; those of the program follow --. In ARGS, {peer} stands for the number of the peer, from 1, and {peers}
+for how many there are. The status is 1 if anything was found.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && !r.worker {
 				return fmt.Errorf("no program: give a .go file or a package directory")
@@ -55,7 +56,6 @@ In ARGS, {peer} stands for the number of the peer, from 1, and {peers} for how m
 	}
 	c.listingFormat(cmd)
 	f := cmd.Flags()
-	f.SetInterspersed(false)
 	f.IntVar(&r.peers, "peers", 5, fmt.Sprintf("number of peers, 2 to %d", peersMax))
 	f.Uint64Var(&r.seed, "seed", 1, "what goes wrong when, and the fate of every message")
 	f.IntVar(&r.seeds, "seeds", 1, "how many seeds, --seed the first")
@@ -163,7 +163,7 @@ func (c *command) sayseed(s trial.Seed, r *simRun, args []string) {
 		fmt.Fprintf(c.stdout, "  %s: %s%s\n", f.Property, f.Text, ours)
 	}
 	if s.Shrunk != nil {
-		fmt.Fprintf(c.stdout, "  again, as small as it fails: peer sim --peers %d --seed %d --faults %v --durable %s %s\n", s.Shrunk.Peers, s.Seed, s.Shrunk.Faults, r.durable,
+		fmt.Fprintf(c.stdout, "  again, as small as it fails: peer sim --peers %d --seed %d --faults %v --durable %s -- %s\n", s.Shrunk.Peers, s.Seed, s.Shrunk.Faults, r.durable,
 			strings.Join(args, " "))
 	}
 }
