@@ -64,7 +64,7 @@ replication/internal/quorum:
 replication/internal/block: changes replication/internal/store
 replication/internal/record: changes replication/internal/block replication/internal/quorum +dscrdt +ds +ipld +cbor +protobuf
 replication/internal/metrics: +metrics
-replication/internal/feed: replication/internal/block replication/internal/metrics replication/internal/record replication/internal/store +dscrdt +ds +ipld +protobuf
+replication/internal/feed: changes replication/internal/block replication/internal/metrics replication/internal/record replication/internal/store +dscrdt +ds +ipld +protobuf
 replication/memnet:
 replication:          changes replication/internal/block replication/internal/feed replication/internal/lease replication/internal/metrics replication/internal/quorum replication/internal/record replication/internal/store +zstd +metrics
 replication/sim:      changes replication replication/internal/store replication/memnet +metrics +sys

@@ -59,7 +59,7 @@ func TestAlarmComparesVectorsFirst(t *testing.T) {
 	alarm := func() bool {
 		before := valueOf(t, b.m.Diverged)
 		b.mu.Lock()
-		s := said{heads: headsHash(b.tips), digest: changes.Hash{7}}
+		s := said{heads: feed.HeadsHash(b.tips), digest: changes.Hash{7}}
 		old := said{sight: sight{s.heads, s.digest, s.heads, b.table.digest.Root()}}
 		b.mu.Unlock()
 		b.suspect("a", &s, old)

@@ -79,7 +79,8 @@ func (r *Replica) survey(v verdict) (all []*stored, err error) {
 	err = r.feed.Stored(func(d *record.Delta, bytes int64) bool {
 		s := &stored{Place: feed.Place{Hash: d.Hash, Actor: d.Actor, Seq: d.Seq}, height: d.Height, bytes: bytes}
 		for _, e := range d.Elements {
-			if root, ok := blobOf(e); ok {
+			if b := e.Blob(); b != nil {
+				root := b.Root()
 				s.blobs = append(s.blobs, root)
 				if parts, err := r.blocks.Parts(root); err == nil {
 					s.blobs = append(s.blobs, parts...)
@@ -99,25 +100,6 @@ func (r *Replica) survey(v verdict) (all []*stored, err error) {
 		err = r.ctx.Err()
 	}
 	return all, err
-}
-
-// blobOf is the root of the blob that an element stands in.
-func blobOf(e record.Element) (blockID, bool) {
-	switch e.Key.Kind {
-	case record.GenesisRecord:
-		if g, err := record.DecodeGenesis(e.Value); err == nil {
-			return block.Ref{Bytes: g.ImageBytes, Hash: g.Image[:]}.Root(), true
-		}
-	case record.LinesRecord, record.PackRecord:
-		if c, err := record.DecodeContent(e.Value); err == nil && c.Blob != nil {
-			return c.Blob.Root(), true
-		}
-	case record.MessageRecord:
-		if m, err := record.DecodeMessage(e.Value); err == nil && m.Blob != nil {
-			return m.Blob.Root(), true
-		}
-	}
-	return blockID{}, false
 }
 
 // busyActors are those of runs whose newest state is not here: should it be had nowhere, an older one is continued, and its cells are then

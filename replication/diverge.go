@@ -9,6 +9,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
@@ -127,7 +128,7 @@ type sight struct{ theirHeads, theirDigest, ourHeads, ourDigest changes.Hash }
 // and then vectors that are the same on both sides with nothing on its way to either (TestAlarmComparesVectorsFirst).
 func (r *Replica) suspect(from string, s *said, old said) {
 	r.mu.Lock()
-	s.sight = sight{s.heads, s.digest, headsHash(r.tips), r.table.digest.Root()}
+	s.sight = sight{s.heads, s.digest, feed.HeadsHash(r.tips), r.table.digest.Root()}
 	r.mu.Unlock()
 	x := s.sight
 	if x.theirHeads != x.ourHeads || x.theirDigest == x.ourDigest || x != old.sight || old.alarmed {

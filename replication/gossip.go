@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
@@ -38,8 +39,8 @@ type packer struct {
 }
 
 func newPacker() packer {
-	return packer{must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))),
-		must(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(inflatedBytesMax), zstd.WithDecoderConcurrency(1)))}
+	return packer{record.Must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))),
+		record.Must(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(inflatedBytesMax), zstd.WithDecoderConcurrency(1)))}
 }
 
 // deltaMessage is a delta with the new blocks of its heads, so that whoever hears of a head has its
@@ -205,7 +206,7 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 		}
 		heads = append(heads, record.BlockHash(h))
 	}
-	s.heads = headsHash(heads)
+	s.heads = feed.HeadsHash(heads)
 	var claims []lease.Claim
 	for _, c := range b.Claims {
 		if len(c.Run) != 16 {
@@ -239,14 +240,6 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 		r.puller(from).trigger(r.cfg.BeatInterval / 8)
 	}
 	return nil
-}
-
-func headsHash(heads []record.BlockHash) changes.Hash {
-	var b []byte
-	for _, h := range heads {
-		b = append(b, h[:]...)
-	}
-	return block.Tagged("tandem heads 1", b)
 }
 
 // puller runs one catch-up at a time per peer.
@@ -326,11 +319,4 @@ func (r *Replica) peersChanged(peers []string) {
 		}
 	}
 	r.notify()
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	return v
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
@@ -176,7 +177,7 @@ func (r *Replica) Status() Status {
 	r.leaseMu.Lock()
 	defer r.leaseMu.Unlock()
 	s.Members = r.lease.Members()
-	now, hash := r.now(), headsHash(heads)
+	now, hash := r.now(), feed.HeadsHash(heads)
 	for peer, b := range r.said {
 		ago, _ := r.lease.Since(now, peer)
 		s.Peers = append(s.Peers, PeerStatus{Peer: peer, Connected: slices.Contains(connected, peer),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
@@ -70,7 +71,7 @@ func TestBeatIsOfOneMoment(t *testing.T) {
 		for _, h := range b.Heads {
 			heads = append(heads, record.BlockHash(h))
 		}
-		k, d := headsHash(heads), changes.Hash(b.Digest)
+		k, d := feed.HeadsHash(heads), changes.Hash(b.Digest)
 		if old, heard := digests[k]; heard && old != d {
 			torn++
 		}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/metrics"
 	"github.com/tandemvm/tandem/replication/internal/record"
@@ -428,4 +429,13 @@ func signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+// HeadsHash names a set of heads of the DAG, sorted.
+func HeadsHash(heads []record.BlockHash) changes.Hash {
+	var b []byte
+	for _, h := range heads {
+		b = append(b, h[:]...)
+	}
+	return block.Tagged("tandem heads 1", b)
 }

@@ -13,14 +13,15 @@ import (
 const recordVersion = 1
 
 var (
-	encoder = must(cbor.EncOptions{Sort: cbor.SortCoreDeterministic, IndefLength: cbor.IndefLengthForbidden,
+	encoder = Must(cbor.EncOptions{Sort: cbor.SortCoreDeterministic, IndefLength: cbor.IndefLengthForbidden,
 		ShortestFloat: cbor.ShortestFloatNone, NilContainers: cbor.NilContainerAsEmpty}.EncMode())
-	decoder = must(cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden,
+	decoder = Must(cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden,
 		TagsMd: cbor.TagsForbidden, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, MaxNestedLevels: 64,
 		MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 16}.DecMode())
 )
 
-func must[T any](v T, err error) T {
+// Must gives v; an error is a broken invariant of ours.
+func Must[T any](v T, err error) T {
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
@@ -29,7 +30,7 @@ func must[T any](v T, err error) T {
 
 // Encode makes a record of any of the wire structures of this package or its importers.
 func Encode(v any) []byte {
-	return append([]byte{recordVersion}, must(encoder.Marshal(v))...)
+	return append([]byte{recordVersion}, Must(encoder.Marshal(v))...)
 }
 
 // Decode accepts only what encodeRecord makes, so that equal records have equal bytes.

@@ -35,7 +35,7 @@ func HashOf(c cid.Cid) (h BlockHash, ok bool) {
 
 // Cid is the name that go-ds-crdt uses.
 func (h BlockHash) Cid() cid.Cid {
-	return cid.NewCidV1(cid.DagProtobuf, must(mh.Encode(h[:], mh.SHA2_256)))
+	return cid.NewCidV1(cid.DagProtobuf, Must(mh.Encode(h[:], mh.SHA2_256)))
 }
 
 // StoreKey is where the envelope of the block stands in the store.
@@ -253,6 +253,25 @@ func (d *Delta) CheckElement(e Element, sandbox SandboxID, secret []byte, verify
 		}
 		if c.Stamp.Run != e.Key.Run {
 			return RuleError("cell of another run")
+		}
+	}
+	return nil
+}
+
+// Blob is what the element stands in or names beside its delta, nil if nothing.
+func (e Element) Blob() *block.Ref {
+	switch e.Key.Kind {
+	case GenesisRecord:
+		if g, err := DecodeGenesis(e.Value); err == nil {
+			return &block.Ref{Bytes: g.ImageBytes, Hash: g.Image[:]}
+		}
+	case LinesRecord, PackRecord:
+		if c, err := DecodeContent(e.Value); err == nil {
+			return c.Blob
+		}
+	case MessageRecord:
+		if m, err := DecodeMessage(e.Value); err == nil {
+			return m.Blob
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ func goldenHead() *Head {
 func goldenDelta() *Delta {
 	h := goldenHead()
 	key := Key{Kind: HeadRecord, Run: h.Run, Lineage: h.Lineage()}
-	data := must(proto.MarshalOptions{Deterministic: true}.Marshal(&crdtpb.Delta{Priority: 1,
+	data := Must(proto.MarshalOptions{Deterministic: true}.Marshal(&crdtpb.Delta{Priority: 1,
 		Elements: []*crdtpb.Element{{Key: key.String(), Value: h.Encode()}}}))
 	n := merkledag.NodeWithData(data)
 	n.SetCidBuilder(merkledag.V1CidPrefix())
