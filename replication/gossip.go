@@ -228,6 +228,7 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 	old := r.said[from]
 	r.said[from] = s
 	r.leaseMu.Unlock()
+	r.agree()
 	if !before {
 		wake(r.beatWake)
 	}

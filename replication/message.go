@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
-	"time"
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/inbox"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
@@ -22,67 +22,14 @@ type Message struct {
 	Body   []byte
 }
 
-// inbox is what is here of the messages of one sender to a run. Deltas come in any order that causes permit, and compaction moves
-// records to later ones; so a message waits here until all that its sender sent before are here.
-type inbox struct {
-	next  uint64            // number of the next message to file
-	early map[uint64]string // keys of those that wait, by number
-}
-
-// filed is a message in its place.
-type filed struct {
-	key    string
-	actor  record.Actor
-	number uint64
-}
-
 // addMessage files a message, once and in its sender's order.
 func (r *runTable) addMessage(k record.Key, rec string, e *effect) {
-	if r.inboxes == nil {
-		r.inboxes = map[record.Actor]*inbox{}
-	}
-	in := r.inboxes[k.Lineage.Actor]
-	if in == nil {
-		in = &inbox{next: r.takenOf(k.Lineage.Actor) + 1, early: map[uint64]string{}}
-		r.inboxes[k.Lineage.Actor] = in
-	}
-	if k.Number < in.next {
-		return
-	}
-	in.early[k.Number] = rec
-	r.file(k.Lineage.Actor, in, e)
-}
-
-// file files what waited and is next.
-func (r *runTable) file(a record.Actor, in *inbox, e *effect) {
-	for key, ok := in.early[in.next]; ok; key, ok = in.early[in.next] {
-		r.messages = append(r.messages, filed{key, a, in.next})
-		delete(in.early, in.next)
-		in.next++
+	if r.inbox.Add(k.Lineage.Actor, k.Number, rec, r.takenOf(k.Lineage.Actor)) {
 		e.messaged[r.id] = true
 	}
 }
 
-// openInboxes goes on after the messages that the run has taken: they may be kept nowhere any more.
-func (r *runTable) openInboxes(e *effect) {
-	for a, in := range r.inboxes {
-		taken := r.takenOf(a)
-		if in.next > taken {
-			continue
-		}
-		for _, n := range slices.Sorted(maps.Keys(in.early)) {
-			if n <= taken {
-				r.messages = append(r.messages, filed{in.early[n], a, n})
-				delete(in.early, n)
-				e.messaged[r.id] = true
-			}
-		}
-		in.next = taken + 1
-		r.file(a, in, e)
-	}
-}
-
-// takenOf is how far any head says that messages of an actor were taken: nobody need have those before.
+// takenOf is how far any head says that messages of an actor were taken: those before may be kept nowhere, and are not waited for.
 func (r *runTable) takenOf(a record.Actor) (n uint64) {
 	for _, l := range r.lineages {
 		if l.head != nil {
@@ -127,18 +74,17 @@ func (r *Replica) Send(ctx context.Context, run changes.RunID, id string, body [
 // while the replica is open, and loses from its beginning what the run has taken (Turn.Taken): places count on over those.
 func (r *Replica) Messages(run changes.RunID, from int) (out []Message, next int, err error) {
 	r.mu.Lock()
-	var list []filed
+	var list []inbox.Item[record.Actor]
 	next = from
 	if rt := r.table.runs[run]; rt != nil {
-		next = max(from, rt.folded)
-		if i := next - rt.folded; i < len(rt.messages) {
-			list = slices.Clone(rt.messages[i:])
+		list, next = rt.inbox.Between(from, math.MaxInt)
+		if rt.winner != nil {
+			list = slices.DeleteFunc(list, func(it inbox.Item[record.Actor]) bool { return it.Number <= rt.winner.head.TakenOf(it.Sender) })
 		}
 	}
 	r.mu.Unlock()
-	next += len(list)
-	for _, f := range list {
-		value, err := r.engine.Value(f.key)
+	for _, it := range list {
+		value, err := r.engine.Value(it.Key)
 		if errors.Is(err, store.ErrAbsent) {
 			continue // folded meanwhile
 		}
@@ -160,12 +106,13 @@ func (r *Replica) Messages(run changes.RunID, from int) (out []Message, next int
 	return out, next, nil
 }
 
-// taken notes in a head which messages a run has taken: those in the first n places.
+// taken notes in a head which messages a run has taken: those in the places from to below n. Of a sender's only up to the first that it has not
+// taken, which may still come: a head of an epoch that lost can have taken it.
 func (r *runTable) taken(h *Head, from, n int) {
-	for _, f := range r.messages[min(max(from-r.folded, 0), len(r.messages)):min(max(n-r.folded, 0), len(r.messages))] {
-		h.Take(f.actor, f.number)
+	items, _ := r.inbox.Between(from, n)
+	for _, it := range items {
+		if it.Number == h.TakenOf(it.Sender)+1 {
+			h.Take(it.Sender, it.Number)
+		}
 	}
 }
-
-// Sent is when the sender's clock says the message was sent.
-func (m Message) Sent() time.Time { return time.UnixMilli(m.SentMs) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -176,39 +175,5 @@ func TestMessagesAreNumberedAsTheyAreWritten(t *testing.T) {
 	})
 	if err != nil || len(numbers) != 40 || !slices.IsSorted(numbers) {
 		t.Errorf("written in the order %v, %v", numbers, err)
-	}
-}
-
-// TestMessagesWaitForEarlierOnes: whatever the order in which records of messages are seen, and however often, each is filed once and a
-// sender's are filed in the order they were sent.
-func TestMessagesWaitForEarlierOnes(t *testing.T) {
-	const senders, each = 3, 20
-	rng := rand.New(rand.NewPCG(seedOf(t), 0))
-	var all []record.Key
-	for s := range senders {
-		for n := range each {
-			k := record.Key{Kind: record.MessageRecord, Lineage: record.Lineage{Actor: record.Actor{byte(s)}}, Number: uint64(n + 1)}
-			all = append(all, k, k)
-		}
-	}
-	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	r := &runTable{}
-	for _, k := range all {
-		e := newEffect()
-		before := len(r.messages)
-		r.addMessage(k, k.String(), e)
-		if e.messaged[r.id] != (len(r.messages) > before) {
-			t.Fatalf("%d messages after %d, told: %t", len(r.messages), before, e.messaged[r.id])
-		}
-	}
-	last := map[record.Actor]uint64{}
-	for _, m := range r.messages {
-		if m.number != last[m.actor]+1 {
-			t.Fatalf("message %d of %x after its %d", m.number, m.actor[0], last[m.actor])
-		}
-		last[m.actor] = m.number
-	}
-	if len(r.messages) != senders*each {
-		t.Errorf("%d messages filed, want %d", len(r.messages), senders*each)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
+	"github.com/tandemvm/tandem/replication/internal/inbox"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/metrics"
 	"github.com/tandemvm/tandem/replication/internal/record"
@@ -27,10 +28,9 @@ type table struct {
 type runTable struct {
 	id       changes.RunID
 	lineages map[record.Lineage]*lineage
-	messages []filed // as they were filed, without those folded
-	folded   int     // messages that were filed before and are not kept any more
-	inboxes  map[record.Actor]*inbox
+	inbox    inbox.Inbox[record.Actor]
 	winner   *lineage // the one whose head ranks highest; nil while no head is here
+	agreed   *Head    // the newest winner that every member is known to have had
 }
 
 // lineage is what one writer wrote in one epoch of a run.
@@ -232,7 +232,9 @@ func (t *table) settle(e *effect, changed map[*lineage]map[string]changes.PathCe
 			continue
 		}
 		e.advanced[r.id] = true
-		r.openInboxes(e)
+		if r.inbox.Pass(r.takenOf) {
+			e.messaged[r.id] = true
+		}
 		t.digest.Set("run "+r.id.String(), changes.BytesValue(r.winner.hash[:]))
 		if old != r.winner && !first {
 			e.switched[r.id] = true

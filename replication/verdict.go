@@ -1,9 +1,11 @@
 package replication
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/inbox"
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
@@ -25,6 +27,7 @@ type runVerdict struct {
 
 // judge looks at every run with a winner.
 func (r *Replica) judge() verdict {
+	r.agree()
 	v := verdict{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,16 +61,36 @@ func (r *Replica) judge() verdict {
 	return v
 }
 
+// agree notes the heads that every member has, which all have said our digest: nobody goes on with a run from before them.
+func (r *Replica) agree() {
+	r.leaseMu.Lock()
+	said := maps.Clone(r.said)
+	r.leaseMu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	root := r.table.digest.Root()
+	for _, p := range r.table.peers() {
+		if s, ok := said[p]; p != r.self && (!ok || s.digest != root) {
+			return
+		}
+	}
+	for _, rt := range r.table.runs {
+		if rt.winner != nil {
+			rt.agreed = rt.winner.head
+		}
+	}
+}
+
 // takenHere is how far a run's messages can be forgotten here: whoever goes on with it does so from a state that has taken them, this peer
 // from its own or a later one. Called with mu held.
 func (r *Replica) takenHere(rt *runTable) func(record.Actor) uint64 {
-	w, warm := rt.winner.head, r.warm[rt.id]
+	w, warm, agreed := rt.winner.head, r.warm[rt.id], rt.agreed
 	return func(a record.Actor) uint64 {
-		n := w.TakenOf(a)
+		if agreed == nil || r.wanted(w) && warm == nil {
+			return 0
+		}
+		n := min(w.TakenOf(a), agreed.TakenOf(a))
 		if r.wanted(w) {
-			if warm == nil {
-				return 0
-			}
 			n = min(n, warm.TakenOf(a))
 		}
 		return n
@@ -119,7 +142,7 @@ func (r *Replica) drop(v verdict) error {
 				y.cut(x)
 			}
 		}
-		rt.fold(x)
+		rt.inbox.Forget(func(it inbox.Item[record.Actor]) bool { return x.done || it.Number <= x.taken(it.Sender) })
 	}
 	r.mu.Unlock()
 	return r.engine.Forget(r.ctx, func(k record.Key) bool { return !v.counts(k) })
@@ -135,14 +158,4 @@ func (l *lineage) cut(x *runVerdict) {
 		n++
 	}
 	l.segments = slices.Delete(l.segments, 0, n)
-}
-
-// fold takes messages from the beginning of the list that count no more.
-func (rt *runTable) fold(x *runVerdict) {
-	n := 0
-	for n < len(rt.messages) && (x.done || rt.messages[n].number <= x.taken(rt.messages[n].actor)) {
-		n++
-	}
-	rt.messages = slices.Delete(rt.messages, 0, n)
-	rt.folded += n
 }

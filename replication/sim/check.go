@@ -91,11 +91,16 @@ func (w *world) finish() {
 			return // it did not come up, which was said
 		}
 	}
-	for range 2 { // a peer that was away may bring what the consumer has not seen
+	for range 60 { // a peer that was away may bring what the consumer has not seen, or go on with a run
 		w.WaitFor(calm, w.done)
 		w.Look()
 		if !w.converge() {
 			return
+		}
+		before := w.digests()
+		w.Wait(time.Second) // longer than any lease
+		if after := w.digests(); w.done() && slices.Equal(before, after) && len(slices.Compact(after)) == 1 {
+			break
 		}
 	}
 	w.mutant.over(w)
@@ -125,6 +130,13 @@ func (w *world) done() bool {
 		}
 	}
 	return true
+}
+
+func (w *world) digests() (out []changes.Hash) {
+	for _, p := range w.peers {
+		out = append(out, p.r.Digest())
+	}
+	return out
 }
 
 // converge waits until each peer has heard the same from all others.
