@@ -149,10 +149,13 @@ func (d *demo) startRun(ctx context.Context, p *process, sandbox, name string, a
 		if run, err = p.c.Start(ctx, sandbox, api.Start{Name: name, Args: args, Once: true}); err != nil {
 			return err
 		}
-		return until(ctx, name+" has ended a turn", func() (bool, error) {
+		for { // an error means that the peer died: the run may not be there any more, and to wait for it would be in vain
 			now, err := p.c.Run(ctx, run.ID)
-			return now.Turn > 0 || err != nil, err
-		})
+			if err != nil || now.Turn > 0 {
+				return err
+			}
+			pause(ctx, askEvery)
+		}
 	})
 	if err == nil {
 		p.tell(Event{Kind: "owns", Run: name, Text: fmt.Sprintf("owns %s, run %s", name, short(run.ID))})
