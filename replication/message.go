@@ -45,7 +45,7 @@ func (r *Replica) Send(ctx context.Context, run changes.RunID, id string, body [
 	if len(id) == 0 || len(id) > MessageIDMax || len(body) > MessageBytesMax {
 		return fmt.Errorf("%w: message with an id of %d bytes (1 to %d) and %d bytes (at most %d)", ErrTurn, len(id), MessageIDMax, len(body), MessageBytesMax)
 	}
-	h, err := r.Head(run)
+	h, err := r.begun(ctx, run)
 	if err == nil && h.Done {
 		err = fmt.Errorf("%w: run %s", ErrDone, run)
 	}
@@ -67,6 +67,29 @@ func (r *Replica) Send(ctx context.Context, run changes.RunID, id string, body [
 		return []record.Record{{Key: key.String(), Value: record.Encode(m)}}
 	}
 	return r.commitExtra(ctx, x)
+}
+
+// begun is the head of a run. For one that was started here it waits for the first turn.
+func (r *Replica) begun(ctx context.Context, run changes.RunID) (Head, error) {
+	for {
+		r.mu.Lock()
+		changed, starting, broken := r.changed, r.owned[run] != nil, r.usable()
+		r.mu.Unlock()
+		h, err := r.Head(run)
+		if err == nil || !starting {
+			return h, err
+		}
+		if broken != nil {
+			return h, broken
+		}
+		select {
+		case <-changed:
+		case <-r.ctx.Done():
+			return h, ErrClosed
+		case <-ctx.Done():
+			return h, ctx.Err()
+		}
+	}
 }
 
 // Messages gives the messages to a run that are here, from a place of the list on (0: the first), with the place after them. Those that one opening of

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/memnet"
 )
@@ -84,7 +85,7 @@ func TestSendRefuses(t *testing.T) {
 	a := c.create("a")
 	p := start(t, a, 1)
 	ctx := context.Background()
-	if err := a.Send(ctx, p.run, "x", nil); !errors.Is(err, ErrUnknownRun) {
+	if err := a.Send(ctx, changes.RunID{1}, "x", nil); !errors.Is(err, ErrUnknownRun) {
 		t.Errorf("to a run that nobody knows: %v", err)
 	}
 	p.step(t)
@@ -175,5 +176,30 @@ func TestMessagesAreNumberedAsTheyAreWritten(t *testing.T) {
 	})
 	if err != nil || len(numbers) != 40 || !slices.IsSorted(numbers) {
 		t.Errorf("written in the order %v, %v", numbers, err)
+	}
+}
+
+// TestSendBeforeTheFirstTurn: a run that was started here and has ended no turn yet can be sent to; it takes as long as that turn.
+func TestSendBeforeTheFirstTurn(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	a := c.create("a")
+	p := start(t, a, 1)
+	sent := make(chan error, 1)
+	go func() { sent <- a.Send(within(t, 20*time.Second), p.run, "one", []byte("hello")) }()
+	p.step(t)
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if list, _, err := a.Messages(p.run, 0); err != nil || len(list) != 1 || list[0].ID != "one" {
+		t.Errorf("%v, %v", list, err)
+	}
+	other := start(t, a, 1)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := a.Send(ctx, other.run, "one", nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without a turn: %v", err)
+	}
+	if err := a.Send(within(t, time.Second), changes.RunID{9}, "one", nil); !errors.Is(err, ErrUnknownRun) {
+		t.Errorf("to no run: %v", err)
 	}
 }
