@@ -16,8 +16,8 @@ const forksMax = 8
 type verdict map[changes.RunID]*runVerdict
 
 type runVerdict struct {
-	epoch    uint64                    // the winner's: of lower ones no cell counts
-	chain    map[record.Lineage]bool   // epochs whose lines may count
+	epoch    uint64                    // the winner's: of lower ones no cell counts, but on the chain
+	chain    map[record.Lineage]bool   // epochs whose cells and lines may count
 	heads    map[record.Lineage]bool   // epochs below the winner's whose heads are kept
 	kept     uint64                    // first line that is kept
 	straddle map[record.Lineage]uint64 // first line of the segment that holds that one
@@ -97,8 +97,8 @@ func (r *Replica) takenHere(rt *runTable) func(record.Actor) uint64 {
 	}
 }
 
-// counts says whether a record can still mean anything: cells of an epoch below the winner's never will, lines only on the winning chain
-// from the first that is kept on, messages until they are taken. Of void heads the best are kept, as names of forks.
+// counts says whether a record can still mean anything: cells of an epoch below the winner's only on the winning chain, where a taker-over that
+// falls back begins from them, lines there too from the first that is kept on, messages until they are taken. Of void heads the best are kept, as names of forks.
 func (v verdict) counts(k record.Key) bool {
 	x := v[k.Run]
 	if x == nil {
@@ -107,7 +107,7 @@ func (v verdict) counts(k record.Key) bool {
 	low := k.Lineage.Number < x.epoch
 	switch k.Kind {
 	case record.CellRecord, record.PackRecord:
-		return !low
+		return !low || x.chain[k.Lineage]
 	case record.LinesRecord:
 		if low && !x.chain[k.Lineage] {
 			return false
@@ -138,7 +138,6 @@ func (r *Replica) drop(v verdict) error {
 			case !x.chain[l]:
 				y.cells, y.segments = map[string]changes.PathCell{}, nil
 			default:
-				y.cells = map[string]changes.PathCell{}
 				y.cut(x)
 			}
 		}
