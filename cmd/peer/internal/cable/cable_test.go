@@ -68,7 +68,6 @@ func TestBytesPass(t *testing.T) {
 			c.Write(rest[:n])
 			rest = rest[n:]
 		}
-		c.CloseWrite()
 	}()
 	go func() {
 		for range 5 {
@@ -78,9 +77,16 @@ func TestBytesPass(t *testing.T) {
 			l.Set(Condition{Delay: time.Millisecond})
 		}
 	}()
-	got, err := io.ReadAll(c)
+	got := make([]byte, len(sent))
+	_, err := io.ReadFull(c, got)
 	if err != nil || !bytes.Equal(got, sent) {
 		t.Errorf("%d of %d bytes came back, equal: %v, %v", len(got), len(sent), bytes.Equal(got, sent), err)
+	}
+	for range 500 { // counted after they were written
+		if l.Carried() == 2*int64(len(sent)) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	if l.Carried() != 2*int64(len(sent)) {
 		t.Errorf("%d bytes carried, want %d", l.Carried(), 2*len(sent))
