@@ -16,9 +16,9 @@ const forksMax = 8
 type verdict map[changes.RunID]*runVerdict
 
 type runVerdict struct {
-	epoch    uint64                    // the winner's: of lower ones no cell counts, but on the chain
-	chain    map[record.Lineage]bool   // epochs whose cells and lines may count
-	heads    map[record.Lineage]bool   // epochs below the winner's whose heads are kept
+	epoch    uint64                    // the winner's
+	chain    map[record.Lineage]bool   // epochs whose lines may count
+	heads    map[record.Lineage]bool   // epochs below the winner's whose heads are kept, and cells with them
 	kept     uint64                    // first line that is kept
 	straddle map[record.Lineage]uint64 // first line of the segment that holds that one
 	done     bool                      // nothing is received any more
@@ -97,8 +97,8 @@ func (r *Replica) takenHere(rt *runTable) func(record.Actor) uint64 {
 	}
 }
 
-// counts says whether a record can still mean anything: cells of an epoch below the winner's only on the winning chain, where a taker-over that
-// falls back begins from them, lines there too from the first that is kept on, messages until they are taken. Of void heads the best are kept, as names of forks.
+// counts says whether a record can still mean anything: cells of an epoch below the winner's while its head is kept, since a taker-over that
+// falls back begins from both, lines on the winning chain from the first that is kept on, messages until they are taken. Of void heads the best are kept, as names of forks.
 func (v verdict) counts(k record.Key) bool {
 	x := v[k.Run]
 	if x == nil {
@@ -107,7 +107,7 @@ func (v verdict) counts(k record.Key) bool {
 	low := k.Lineage.Number < x.epoch
 	switch k.Kind {
 	case record.CellRecord, record.PackRecord:
-		return !low || x.chain[k.Lineage]
+		return !low || x.heads[k.Lineage]
 	case record.LinesRecord:
 		if low && !x.chain[k.Lineage] {
 			return false
@@ -136,7 +136,7 @@ func (r *Replica) drop(v verdict) error {
 			case !x.heads[l]:
 				delete(rt.lineages, l)
 			case !x.chain[l]:
-				y.cells, y.segments = map[string]changes.PathCell{}, nil
+				y.segments = nil
 			default:
 				y.cut(x)
 			}
