@@ -176,7 +176,7 @@ func (s *Sandbox) Resume(ctx context.Context, run changes.RunID, l vm.Limits) er
 	}
 	r, _, err := s.takeOver(ctx, run, continuation{resume: true, limits: l})
 	if err == nil {
-		s.tell(Event{Kind: RunResumed, Run: run, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
+		s.tell(Event{Kind: RunResumed, Run: run, Name: r.name, Epoch: r.epoch.Number, Turn: h.Turn})
 	}
 	return err
 }
