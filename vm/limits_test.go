@@ -227,3 +227,24 @@ func main() {
 		}
 	}
 }
+
+// TestPanicsAreSafePoints: deferred calls that panic, each in the one before, come to no call of the program's own; a slice ends all the same.
+func TestPanicsAreSafePoints(t *testing.T) {
+	p := source(t, "package main\n\nfunc f() {\n\tdefer f()\n\tpanic(1)\n}\n\nfunc main() { f() }\n")
+	m, err := New(p, Config{Clock: epoch2026(), Limits: Limits{MemoryBytes: 256 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	const words = 3000
+	for range 5 {
+		before := m.Instructions()
+		stop, err := m.Run(context.Background(), words)
+		if err != nil || stop.End != EndSlice {
+			t.Fatalf("stopped with %+v, %v", stop, err)
+		}
+		if n := m.Instructions() - before; n > 2*words {
+			t.Fatalf("a slice of %d words was %d long", words, n)
+		}
+	}
+}

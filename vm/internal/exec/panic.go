@@ -42,7 +42,7 @@ func (m *Machine) deferOp(in code.Instr) error {
 	return nil
 }
 
-const frameWork = 256 // what walking over a frame counts as, in bytes
+const frameWork = 256 // what walking over a frame or a panic counts as, in bytes
 
 // deferFor puts deferred call d where it belongs: after those of all frames between the running one and its owner.
 func (m *Machine) deferFor(owner, d uint64) error {
@@ -131,10 +131,11 @@ func (m *Machine) raise(typ, data uint64, goexit bool) {
 	m.store(p+panicArg, typ)
 	m.store(p+panicArg+8, data)
 	m.store(p+pPrev, prev)
-	link := prev
-	for n := 0; link != 0 && m.load(link+pState)&pDone != 0 && n < chainMax; n++ {
+	link, n := prev, uint64(0)
+	for ; link != 0 && m.load(link+pState)&pDone != 0 && n < chainMax; n++ {
 		link = m.load(link + pPrev)
 	}
+	m.work(n * frameWork)
 	m.store(p+panicLink, link)
 	m.mem.Store8(p+panicGoexit, uint8(boolWord(goexit)))
 	m.store(p+pFP, m.s.FP)
@@ -193,11 +194,13 @@ func (m *Machine) nextDeferred(p uint64) {
 			return
 		}
 	}
-	for n, q := 0, m.load(p+pPrev); q != 0 && n < chainMax; n, q = n+1, m.load(q+pPrev) {
+	n := uint64(0)
+	for q := m.load(p + pPrev); q != 0 && n < chainMax; n, q = n+1, m.load(q+pPrev) {
 		if m.load(q+pMark) == d {
 			m.store(q+pState, m.load(q+pState)|pAborted)
 		}
 	}
+	m.work(n * frameWork)
 	m.store(m.g+gDefer, m.load(d+dLink))
 	m.store(p+pOwnerFP, m.load(d+dFP))
 	m.store(p+pOwner, m.load(d+dOwner))
@@ -205,8 +208,10 @@ func (m *Machine) nextDeferred(p uint64) {
 	m.store(p+pCallFP, m.s.FP)
 	if fn == 0 {
 		m.store(p+pCallFP, 0)
-		m.panicKnown(KnownPanicMem)
+		for !m.panicKnown(KnownPanicMem) && !m.halt { // it could not be done anew by carrying out the instruction again
+		}
 	}
+	m.callPoint() // deferred calls that panic, each in the one before, may never come to another
 }
 
 // deferredReturned is PanicNext: a deferred call that nextDeferred began has returned.

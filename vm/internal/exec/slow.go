@@ -115,20 +115,23 @@ func raiseBy(sym string, args ...uint64) error {
 }
 
 // panicKnown calls the Known guest function sym, which panics, on top of the running frame; pc stands at the instruction at fault.
-func (m *Machine) panicKnown(sym string, args ...uint64) {
+func (m *Machine) panicKnown(sym string, args ...uint64) bool {
 	fn := m.prog.Image.Known[sym]
 	if fn == 0 || fn > m.s.FuncsLess1 {
 		m.throw("machine needs " + sym + ", which the image lacks")
-		return
+		return false
 	}
-	m.s.Left-- // the instruction counts
-	m.callFrom(m.s.FP+m.frameBytes(uint64(m.s.PC)), fn, 0, args)
+	if !m.callFrom(m.s.FP+m.frameBytes(uint64(m.s.PC)), fn, 0, args) {
+		return false
+	}
+	m.s.Left-- // the instruction counts, once it is not carried out anew
+	return true
 }
 
 // callFrom begins a call of fn with args, its frame at w or in a new chunk, which returns to the word after pc.
-func (m *Machine) callFrom(w, fn, closure uint64, args []uint64) {
+func (m *Machine) callFrom(w, fn, closure uint64, args []uint64) bool {
 	ret := uint64(m.s.PC) + uint64(m.words())
-	m.callTo(w, fn, closure, ret, args)
+	return m.callTo(w, fn, closure, ret, args)
 }
 
 // callTo is callFrom with the word to return to.
