@@ -72,6 +72,7 @@ func simulateAll(t *testing.T, pool sim.Pool, cs []sim.Config, each func(i int, 
 var foundSeeds = []uint64{
 	1356853969440939420,  // epochs of one number at one turn: the winner was not acknowledged by who had acknowledged the other
 	4941715942274350086,  // the check: the consumer had not yet seen what a peer brought that was away
+	15401384905174404356, // an older head was continued with the cells of the deltas that were here, which were not all
 	15401384905174403998, // cells of the epoch that the winner continued were forgotten, and with them what it had counted
 	13217699377570075965, // a message that only turns of a lost epoch had taken was not offered to the winner
 	13217699377570075711, // the check: it compared while a run still went on

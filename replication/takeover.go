@@ -393,7 +393,8 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 }
 
 // cellsAt gives the cells of a run as its head h has them. The table holds those of the newest head of the
-// epoch; for an older one the author's deltas are read again from the store, up to the one with h.
+// epoch; for an older one the author's deltas are read again from the store, up to the one with h. All of the epoch's heads have to be
+// there, each naming the one before: where a delta was left out, because something newer stands for it, the cells are not those of h.
 func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 	id := h.Lineage()
 	want := h.Hash()
@@ -406,7 +407,7 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 	}
 	r.mu.Unlock()
 	past := newTable(r.blocks, r.m)
-	found := false
+	found, whole, last := false, true, changes.Hash{}
 	err := r.feed.Authored(id.Actor, func(d *record.Delta) bool {
 		var records []record.Record
 		for _, e := range d.Elements {
@@ -416,13 +417,20 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 		}
 		past.apply(records)
 		x := past.run(h.Run).lineage(id)
+		if x.head != nil && x.hash != last {
+			before := last
+			if last == (changes.Hash{}) && x.head.Base != nil {
+				before = x.head.Base.Head // the epoch's first
+			}
+			whole, last = whole && x.head.Prev == before, x.hash
+		}
 		found = x.head != nil && x.hash == want
 		return !found
 	})
 	if err != nil {
 		return nil, err
 	}
-	if !found {
+	if !found || !whole {
 		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, h.Run, h.Turn)
 	}
 	return past.run(h.Run).lineage(id).cells, nil
