@@ -68,7 +68,7 @@ replication/internal/metrics: +metrics
 replication/internal/feed: changes replication/internal/block replication/internal/metrics replication/internal/record replication/internal/store +dscrdt +ds +ipld +protobuf
 replication/memnet:
 replication:          changes replication/internal/block replication/internal/feed replication/internal/inbox replication/internal/lease replication/internal/metrics replication/internal/quorum replication/internal/record replication/internal/store +zstd +metrics
-replication/sim:      changes replication replication/internal/store replication/memnet +metrics +sys
+replication/sim:      changes replication replication/internal/store replication/memnet +metrics +sys +unsafe
 
 tandem:               changes net/ident net/node net/ticket replication vm +metrics
 

@@ -160,13 +160,16 @@ func complain(t *testing.T, c sim.Config, r *sim.Report) {
 	}
 }
 
-// replaysMax is how often a seed is simulated until it does what it did before. Of 24 simulations of one seed, on a machine with 30 others at work, 21 were the
-// same: the runtime draws lots in select and in the iteration of maps, which go-ds-crdt and pebble use, and its monitor is not quite still.
+// replaysMax is how often a seed is simulated until it does what it did before. Of 46 seeds simulated twice, on a machine with eight others at work for each core, 45 were the
+// same: the runtime draws lots in select and in the iteration of maps, which go-ds-crdt and pebble use.
 const replaysMax = 6
 
 // TestSimReplays simulates seeds in processes of their own until each has done the same twice: all that happens, to the byte of every message and its
 // moment.
 func TestSimReplays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short is for the race detector, with which the runtime draws lots for the order of goroutines")
+	}
 	var cs []sim.Config
 	for _, seed := range knownSeeds()[:6] {
 		cs = append(cs, sim.Config{Seed: seed, Faults: sim.All})

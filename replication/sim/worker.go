@@ -11,14 +11,13 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 )
 
-// workerVar is the environment variable that makes a process a worker; its value is the worker's number.
+// workerVar is the environment variable that makes a process a worker.
 const workerVar = "TANDEM_SIM_WORKER"
 
 // Pool simulates in processes of their own, each of which does one simulation after another on one thread, so that a seed means the same
@@ -56,9 +55,9 @@ func (p Pool) Each(ctx context.Context, n int, job func(i int) any, answer func(
 	var mu sync.Mutex
 	var first error
 	var all sync.WaitGroup
-	for number := range min(workers, n) {
+	for range min(workers, n) {
 		all.Go(func() {
-			w := &worker{pool: p, number: number}
+			w := &worker{pool: p}
 			defer w.stop()
 			for i := range next {
 				data, err := w.do(ctx, job(i))
@@ -87,7 +86,6 @@ func (p Pool) Each(ctx context.Context, n int, job func(i int) any, answer func(
 // worker is one process as its pool sees it.
 type worker struct {
 	pool   Pool
-	number int
 	cmd    *exec.Cmd // nil: not started
 	in     io.WriteCloser
 	out    *bufio.Reader
@@ -102,7 +100,7 @@ func (w *worker) start(ctx context.Context) error {
 	}
 	w.cmd = exec.CommandContext(ctx, self, w.pool.Args...)
 	// The order of goroutines must not depend on when a signal arrives.
-	w.cmd.Env = append(os.Environ(), workerVar+"="+strconv.Itoa(w.number), "GODEBUG=asyncpreemptoff=1")
+	w.cmd.Env = append(os.Environ(), workerVar+"=1", "GODEBUG=asyncpreemptoff=1")
 	w.said.Reset()
 	w.cmd.Stderr = &w.said
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
@@ -170,13 +168,9 @@ func tail(text string) string {
 // Serve is what a worker does: it reads the setup and then job after job from standard input, has each done in a bubble of virtual time, and
 // writes the answers to standard output. It returns when there are no more.
 func Serve(begin func(setup []byte) (do func(job []byte) any, err error)) error {
-	number, err := strconv.Atoi(os.Getenv(workerVar))
-	if err != nil {
-		return fmt.Errorf("sim: %s: %w", workerVar, err)
-	}
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(-1)
-	if err := still(number); err != nil {
+	if err := still(); err != nil {
 		return err
 	}
 	in, out := bufio.NewReader(os.Stdin), json.NewEncoder(os.Stdout)
