@@ -330,15 +330,19 @@ func (c *command) join() *cobra.Command {
 	var s service
 	var a allowance
 	var name, onFailure, durable string
-	var standby bool
+	var standby, stay bool
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "join TICKET [flags] [-- args...]",
 		Short: "Join a sandbox by its ticket and start a run of its program",
 		Long: `Join a sandbox by its ticket and start a run of its program with args.
 
-With --standby no run is started: this peer keeps the runs of others warm and takes one over when its owner is gone.`,
+With --standby no run is started: this peer keeps the runs of others warm and takes one over when its owner is gone. With --stay it does so beside
+its own run, and after it has ended.`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if standby && stay {
+				return errors.New("--standby starts no run and stays as it is; --stay is for a peer with a run: give one of them")
+			}
 			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash == 0 || dash < 0 && len(args) > 1 || dash > 1 {
 				return errors.New("give one ticket, and the program's arguments after --: see `peer join --help`")
 			}
@@ -349,8 +353,12 @@ With --standby no run is started: this peer keeps the runs of others warm and ta
 			if err != nil {
 				return err
 			}
-			settings.Standby = standby
-			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, api.Start{Name: name, Args: args[1:], OnFailure: onFailure, Durable: durable}, &s, wait)
+			settings.Standby = standby || stay
+			start := &api.Start{Name: name, Args: args[1:], OnFailure: onFailure, Durable: durable}
+			if standby {
+				start = nil
+			}
+			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, start, &s, wait, stay)
 		},
 	}
 	c.storeFlag(cmd)
@@ -361,14 +369,17 @@ With --standby no run is started: this peer keeps the runs of others warm and ta
 	failureFlag(cmd, &onFailure)
 	durableFlag(cmd, &durable)
 	cmd.Flags().BoolVar(&standby, "standby", false, "start no run; take over those whose owner is gone")
+	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving when the run has ended, and take over runs of others whose owner is gone")
 	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a member to answer")
 	return cmd
 }
 
-// joinShared joins the sandbox, starts a run unless this is a standby, and serves.
-func (c *command) joinShared(ctx context.Context, j api.Join, start api.Start, s *service, wait time.Duration) error {
-	if err := checkStart(start); err != nil {
-		return err
+// joinShared joins the sandbox and follows a run that it starts; nil: it starts none and serves.
+func (c *command) joinShared(ctx context.Context, j api.Join, start *api.Start, s *service, wait time.Duration, stay bool) error {
+	if start != nil {
+		if err := checkStart(*start); err != nil {
+			return err
+		}
 	}
 	id, err := ticketSandbox(j.Ticket)
 	if err != nil {
@@ -398,18 +409,18 @@ func (c *command) joinShared(ctx context.Context, j api.Join, start api.Start, s
 		return errors.Join(err, d.Close(), forget(made))
 	}
 	fmt.Fprintf(c.stderr, "peer: joined %s (%s) on the store %s\n", box.Name, box.ID[:12], c.store)
-	if j.Standby {
+	if start == nil {
 		return c.serve(ctx, d, s)
 	}
 	if start.Name == "" {
 		start.Name = box.Name
 	}
 	start.Args = append([]string{box.Name}, start.Args...)
-	run, err := cl.Start(ctx, box.ID, start)
+	run, err := cl.Start(ctx, box.ID, *start)
 	if err != nil {
 		return err
 	}
-	return c.followThen(ctx, d, cl, run, s, false)
+	return c.followThen(ctx, d, cl, run, s, stay)
 }
 
 var errNobody = errors.New("no member of the sandbox answered")
