@@ -129,6 +129,10 @@ func (b *body) ext(i code.Instr, ext uint64) (*descriptor, error) {
 		if ext == 0 || ext >= uint64(len(b.img.Funcs)) {
 			return nil, fmt.Errorf("function %d does not exist", ext)
 		}
+	case code.ExtDefer:
+		if own := uint32(ext); own == 0 || uint64(own) >= uint64(len(b.img.Funcs)) || &b.img.Funcs[own] != b.f {
+			return nil, fmt.Errorf("function %d is not the one this is in", own)
+		}
 	case code.ExtTypeOrItab:
 		if t := b.tabs[ext]; t != nil && (i.Op == code.MkIP || i.C == 1) {
 			return t, nil
@@ -213,7 +217,7 @@ func (b *body) call(pc int32, i code.Instr) error {
 			return fmt.Errorf("native %d does not exist", n)
 		}
 		need += b.sigs[n].Res + b.sigs[n].Args
-	case code.Go, code.Defer:
+	case code.Go, code.Defer, code.DeferF, code.DeferC:
 		need += int(i.C)
 	case code.CallR:
 		next := pc + 1

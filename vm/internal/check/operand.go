@@ -65,6 +65,8 @@ func wide(w widths, i code.Instr, ext uint64, t *descriptor) widths {
 		w[1], w[2] = t.slots(), t.slots()
 	case code.MkClo:
 		w[1] = count
+	case code.DeferL:
+		w[0] = code.DeferHeader + int(uint32(ext>>32))
 	case code.Append1:
 		w[2] = t.slots()
 	case code.Concat:

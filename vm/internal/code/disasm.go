@@ -133,6 +133,8 @@ func constant(op Op, w []Instr) string {
 		return " data"
 	case ExtSlot:
 		return fmt.Sprintf(" r%d", w[1].Ext())
+	case ExtDefer:
+		return fmt.Sprintf(" %d", w[1].Ext()>>32)
 	}
 	return ""
 }

@@ -46,6 +46,17 @@ const (
 	BoxedBytes = 1024
 )
 
+// The slots of a deferred call's record; the arguments follow.
+const (
+	DeferLink    = iota // next older record of the goroutine, 0 none
+	DeferFrame          // frame that owns it
+	DeferOwner          // function of that frame
+	DeferFunc           // function index, 0: nil func value
+	DeferClosure        // its closure
+	DeferArgc           // argument slots
+	DeferHeader
+)
+
 // FuncFlag marks properties of a function.
 type FuncFlag uint32
 

@@ -39,6 +39,7 @@ const (
 	ExtType                      // address of a type descriptor
 	ExtTypeOrItab                // address of a type descriptor or an itab
 	ExtFunc                      // function index
+	ExtDefer                     // index of the function this is in, and in the upper half a number of argument slots
 )
 
 // ExtMeaning says what the ext word of op holds.
@@ -52,6 +53,8 @@ func ExtMeaning(op Op) ExtKind {
 		return ExtTypeOrItab
 	case MkClo:
 		return ExtFunc
+	case DeferL:
+		return ExtDefer
 	}
 	if op > 0 && op < OpCount && Table[op].Form.Words() == 2 {
 		return ExtType

@@ -256,11 +256,13 @@ const (
 	Ret1
 	FnS
 	FnC
+	DeferL
+	RunDefers
 	FnI
 	Go
 	Defer
 	DeferF
-	RunDefers
+	DeferC
 	Panic
 	Recover
 	CallR
@@ -544,11 +546,13 @@ var Table = [OpCount]Info{
 	Ret1:        {"Ret1", FormA, "r[3] = r[A], return"},
 	FnS:         {"FnS", FormAI, "r[A:2] = (imm32, 0): reference to a function"},
 	FnC:         {"FnC", FormAB, "r[A:2] = reference to closure r[B]: (function index, closure); nil: (0, 0)"},
+	DeferL:      {"DeferL", FormAX, "push the deferred call whose record stands in slots from A, owned by this frame: reference in slots A+3 and A+4, arguments from A+6 on; the lower half of ext is the index of the function this is in, the upper half the number of argument slots"},
+	RunDefers:   {"RunDefers", FormA, "run and pop this frame's deferred calls, last first; A is a window base"},
 	FnI:         {"FnI", FormABU, "r[A:2] = reference to method C of non-empty interface r[B:2]; nil panics"},
 	Go:          {"Go", FormCallB, "start a goroutine running reference r[B:2] with the C argument slots of window A; nil panics"},
 	Defer:       {"Defer", FormCallB, "push a deferred call of reference r[B:2] with the C argument slots of window A, owned by this frame"},
 	DeferF:      {"DeferF", FormCallB, "as Defer, owned by the frame at address r[B+2] (a defer statement in the body of a range over a function belongs to the function around it)"},
-	RunDefers:   {"RunDefers", FormA, "run and pop this frame's deferred calls, last first; A is a window base"},
+	DeferC:      {"DeferC", FormCallB, "push a deferred call of function r[B] with the C slots of window A, the last r[B+1] of which are not arguments but what its closure captures; owned by the frame at address r[B+2], 0: by this one"},
 	Panic:       {"Panic", FormA, "panic with the empty interface r[A:2]"},
 	Recover:     {"Recover", FormA, "r[A:2] = recover()"},
 	CallR:       {"CallR", FormAB, "call with a window built from memory: r[B] reference function, r[B+1] closure, r[B+2] address of argument slots, r[B+3] their number, r[B+4] address for result slots, r[B+5] their number; A is a window base; must be followed by CallRFin with the same operands"},

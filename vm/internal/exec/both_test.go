@@ -2,6 +2,7 @@ package exec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -18,6 +19,8 @@ type bothRig struct {
 	m    *Machine
 	data uint64 // guest address of bothBytes of memory
 	typ  uint64 // of a type descriptor, made up
+	// callee is a function of one result and three arguments.
+	callee uint64
 }
 
 const bothBytes = 3 * 4096
@@ -33,6 +36,8 @@ func newBothRig(t *testing.T, size uint64, kind uint8, emit func(a *Assembler, t
 	emit(a, typ)
 	a.L("top")
 	a.J(code.Jmp, 0, 0, "op")
+	callee := a.Func("main.callee", 1, 3, 20)
+	a.I(code.Trap, 0, 0, 0)
 	r := newRig(t, a.finish(main), Limits{}, nil)
 	data, err := r.m.heap.AllocKind(heap.KindRaw, bothBytes, 0)
 	if err != nil {
@@ -41,13 +46,15 @@ func newBothRig(t *testing.T, size uint64, kind uint8, emit func(a *Assembler, t
 	if s := r.m.Run(1); s.Reason != Budget {
 		t.Fatalf("start: %+v", s)
 	}
-	return &bothRig{r.m, data, typ}
+	return &bothRig{r.m, data, typ, uint64(callee)}
 }
 
 // outcome is what the guest sees of a step: the frame, the data, where it stands, and the words counted.
 func (r *bothRig) outcome() (frame, data []byte, sym string, count uint64) {
 	sym, _, _ = panicked(r.m)
-	return slices.Clone(r.m.mem.Bytes(r.m.s.FP, 64*8)), slices.Clone(r.m.mem.Bytes(r.data, bothBytes)), sym, r.m.Count()
+	frame = slices.Clone(r.m.mem.Bytes(r.m.s.FP, 64*8))
+	frame = binary.LittleEndian.AppendUint64(frame, r.m.load(r.m.g+gDefer))
+	return frame, slices.Clone(r.m.mem.Bytes(r.data, bothBytes)), sym, r.m.Count()
 }
 
 // try does the step both ways from the same state.
@@ -76,8 +83,9 @@ func (r *bothRig) try(t *testing.T, name string, set func()) {
 	save()
 	m.halt = false
 	m.limit()
+	fp := m.s.FP
 	m.slow()
-	if sym, _, _ := panicked(m); sym == "" {
+	if sym, _, _ := panicked(m); sym == "" && m.s.FP == fp && !m.halt {
 		m.s.Left-- // the jump back
 	}
 	frame1, data1, sym1, count1 := r.outcome()
@@ -185,6 +193,33 @@ func TestLoopAgainstSlow(t *testing.T) {
 		}
 		r.m.mem.Close()
 	}
+	for range 3 {
+		for _, emit := range []func(*Assembler, uint64){
+			func(x *Assembler, _ uint64) { x.I(code.DeferL, a, 0, 0, uint64(rng.IntN(20))<<32|1) },
+			func(x *Assembler, _ uint64) { x.I(code.RunDefers, 40, 0, 0) },
+		} {
+			r := newBothRig(t, 8, 11, emit)
+			for range 300 {
+				r.try(t, r.m.instr().Op.String(), func() { r.fill(rng); r.fillDefers(rng) })
+			}
+			r.m.mem.Close()
+		}
+	}
+}
+
+// fillDefers gives the goroutine deferred calls, of its frame and others, or something that is none.
+func (r *bothRig) fillDefers(rng *rand.Rand) {
+	m := r.m
+	records := []uint64{0, r.data + 8*uint64(rng.IntN(100)), r.data + 1000 + 8*uint64(rng.IntN(100)), m.s.FP + 80, m.s.FP + 8*uint64(rng.IntN(60)), code.Base + m.mem.Size() - 8*uint64(rng.IntN(12)), rng.Uint64()}
+	some := func(list ...uint64) uint64 { return list[rng.IntN(len(list))] }
+	for _, d := range records[1:5] {
+		m.store(d+dLink, some(records...))
+		m.store(d+dFP, some(m.s.FP, m.s.FP, m.s.FP, m.s.FP+8, 0))
+		m.store(d+dFunc, some(r.callee, r.callee, r.callee, 0, 1<<40, rng.Uint64()))
+		m.store(d+dClosure, some(records...))
+		m.store(d+dArgc, some(3, 3, 3, 0, 2, 4, 20, 1<<63))
+	}
+	m.store(m.g+gDefer, some(append(records, records[1:5]...)...))
 }
 
 // typeExt stands for the address of the rig's type.

@@ -37,8 +37,10 @@ func (m *Machine) controlOp(in code.Instr) error {
 		m.advance(1)
 	case code.Go:
 		return m.goOp(in)
-	case code.Defer, code.DeferF:
+	case code.Defer, code.DeferF, code.DeferC:
 		return m.deferOp(in)
+	case code.DeferL:
+		m.deferLocal(in)
 	case code.RunDefers:
 		return m.runDefers(in)
 	case code.Panic:

@@ -215,7 +215,7 @@ func (m *Machine) Reload() error {
 	m.sync()
 	m.itabs.Forget()
 	m.types = [256]typeInfo{}
-	m.g = m.load(rootG)
+	m.runs(m.load(rootG))
 	m.s.PC, m.s.FP = uintptr(m.load(rootPC)), m.load(rootFP)
 	m.loadLimits()
 	m.stopAt, m.s.Left = m.load(rootCount), 0
@@ -230,6 +230,9 @@ func (m *Machine) Reload() error {
 	m.settle()
 	return nil
 }
+
+// runs makes g the running goroutine.
+func (m *Machine) runs(g uint64) { m.g, m.s.Defers = g, g+gDefer-code.Base }
 
 // mayContinue reports whether a frame at fp may go on at code word pc: an instruction begins there and the function's frame lies in
 // memory. What is in the frame does not matter: every op is safe with any content of its slots.

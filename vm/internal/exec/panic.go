@@ -12,27 +12,37 @@ import (
 // the old one would have taken, the old one is aborted, and forgotten when the new one is recovered. Goexit is a panic that cannot be recovered
 // and outlives being aborted.
 
-// deferOp pushes a deferred call, Defer for the running frame, DeferF for the frame whose address is in the third slot of the reference.
+// deferOp pushes a deferred call: Defer for the running frame, DeferF for the frame whose address is in the third slot of the reference, DeferC for that
+// too, with the closure behind the arguments in the record.
 func (m *Machine) deferOp(in code.Instr) error {
-	fn, closure, err := m.reference(in.B)
-	if err != nil {
-		return err
+	own := in.Op == code.DeferC
+	fn, closure := *m.reg(in.B), *m.regN(in.B, 1)
+	if fn > m.s.FuncsLess1 {
+		return heap.ErrFault
 	}
 	if m.heap.CollectDue() {
 		m.collect()
 	}
 	n := uint64(in.C)
-	d, err := m.heap.AllocKind(heap.KindDefer, dArgs+n*8, 0)
+	argc, bytes := n, dArgs+n*8
+	if own {
+		argc, bytes = n-min(closure, n), bytes+8
+	}
+	d, err := m.heap.AllocKind(heap.KindDefer, bytes, 0)
 	if err != nil {
 		return err
 	}
-	m.mem.Touch(d, dArgs+n*8)
+	m.mem.Touch(d, bytes)
 	p := m.at(d) // the record's words, ready to be written
-	*slot(p, dFunc/8), *slot(p, dClosure/8), *slot(p, dArgc/8) = fn, closure, n
-	if n > 0 {
-		copy(m.host8(d+dArgs, n*8), m.host8(m.argAt(in.A, fn), n*8))
+	from := m.argAt(in.A, fn)
+	copy(m.host8(d+dArgs, argc*8), m.host8(from, argc*8))
+	if own {
+		closure = d + dArgs + argc*8
+		*slot(m.at(closure), 0) = fn
+		copy(m.host8(closure+8, (n-argc)*8), m.host8(from+argc*8, (n-argc)*8))
 	}
-	if owner := *m.regN(in.B, 2); in.Op == code.DeferF && owner != m.s.FP {
+	*slot(p, dFunc/8), *slot(p, dClosure/8), *slot(p, dArgc/8) = fn, closure, argc
+	if owner := *m.regN(in.B, 2); (in.Op == code.DeferF || own && owner != 0) && owner != m.s.FP {
 		return m.deferFor(owner, d)
 	}
 	*slot(p, dLink/8), *slot(p, dFP/8) = m.load(m.g+gDefer), m.s.FP
@@ -40,6 +50,14 @@ func (m *Machine) deferOp(in code.Instr) error {
 	m.store(m.g+gDefer, d)
 	m.advance(1)
 	return nil
+}
+
+// deferLocal is DeferL: the record stands in the running frame, with its reference and arguments.
+func (m *Machine) deferLocal(in code.Instr) {
+	p, ext := m.at(m.slotAddr(in.A)), m.extAt(0)
+	*slot(p, dLink/8), *slot(p, dFP/8), *slot(p, dOwner/8), *slot(p, dArgc/8) = m.load(m.g+gDefer), m.s.FP, uint64(uint32(ext)), ext>>32
+	m.store(m.g+gDefer, m.slotAddr(in.A))
+	m.advance(2)
 }
 
 const frameWork = 256 // what walking over a frame or a panic counts as, in bytes
@@ -100,7 +118,7 @@ func (m *Machine) runDefers(in code.Instr) error {
 
 // callDeferred begins deferred call d, which has a function, its frame at w or in a new chunk. False: as for enter.
 func (m *Machine) callDeferred(d, w, ret uint64) bool {
-	fn := m.load(d + dFunc)
+	fn, n := m.load(d+dFunc), m.load(d+dArgc)
 	if fn > m.s.FuncsLess1 {
 		m.check(m.damaged("deferred call"))
 		return false
@@ -109,8 +127,10 @@ func (m *Machine) callDeferred(d, w, ret uint64) bool {
 		return false
 	}
 	e := &m.prog.Entries[fn]
-	n := min(m.load(d+dArgc), uint64(e.Args)) * 8
-	copy(m.host8(m.s.FP+uint64(header+int(e.Res))*8, n), m.host8(d+dArgs, n))
+	at := m.s.FP + uint64(header+int(e.Res))*8
+	for i := range min(n, uint64(e.Args)) {
+		*slot(m.at(at), int(i)) = m.load(d + dArgs + i*8)
+	}
 	return true
 }
 

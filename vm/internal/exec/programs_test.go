@@ -25,6 +25,15 @@ func (a *Assembler) spawn(op code.Op, fn, ref, w int, args ...int) {
 	a.I(op, w, ref, len(args))
 }
 
+// local defers fn with the record in slots from rec of the function being written.
+func (a *Assembler) local(fn, rec int, args ...int) {
+	a.II(code.FnS, rec+code.DeferFunc, int32(fn))
+	for i, s := range args {
+		a.I(code.Mov, rec+code.DeferHeader+i, s, 0)
+	}
+	a.I(code.DeferL, rec, 0, 0, uint64(len(args))<<32|uint64(a.cur))
+}
+
 // recoverer is a function that prints what it recovers (the int in the interface), or -1.
 func (a *Assembler) recoverer(name string, flags code.FuncFlag) int {
 	f := a.Func(name, 0, 0, 16)
@@ -137,6 +146,89 @@ var programs = []program{
 		a.II(code.Call, 8, int32(f))
 		a.I(code.Mov, 4, 11, 0)
 		a.print(8, 4)
+		a.I(code.Halt, 0, 0, 0)
+		return main
+	}},
+	{name: "defer in the frame, among others, panicking and not", out: "5 4 3 2 1 9 5 4 3 2 1 120 120", build: func(a *Assembler, b basics) int {
+		pr, rec := a.printer(), a.recoverer("main.rec", 0)
+		many := a.Func("main.many", 1, 15, 24) // more arguments than the loop copies
+		for i := range 14 {
+			a.I(code.Add, 4, 4, 5+i)
+		}
+		a.print(20, 4)
+		a.I(code.Ret1, 4, 0, 0)
+		f := a.Func("main.f", 0, 1, 100)
+		for i, local := range []bool{true, false, true, true, false} {
+			a.II(code.LdI, 10, int32(i+1))
+			if local {
+				a.local(pr, 12+10*i, 10)
+			} else {
+				a.spawn(code.Defer, pr, 4, 70, 10)
+			}
+		}
+		a.J(code.JF, 3, 0, "quiet")
+		a.local(rec, 62)
+		a.num(b, 8, 9)
+		a.I(code.Panic, 8, 0, 0)
+		a.L("quiet")
+		a.I(code.RunDefers, 70, 0, 0)
+		a.setRecover()
+		a.I(code.Ret, 0, 0, 0)
+		g := a.Func("main.g", 0, 1, 100)
+		for i := range 15 {
+			a.II(code.LdI, 20+i, int32(i+1))
+		}
+		a.local(many, 40, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34)
+		a.J(code.JF, 3, 0, "quiet")
+		a.num(b, 8, 9)
+		a.II(code.FnS, 10, int32(rec))
+		a.I(code.Defer, 70, 10, 0)
+		a.I(code.Panic, 8, 0, 0)
+		a.L("quiet")
+		a.I(code.RunDefers, 70, 0, 0)
+		a.setRecover()
+		a.I(code.Ret, 0, 0, 0)
+		main := a.Func("main.main", 0, 0, 24)
+		for _, c := range [][2]int{{f, 0}, {f, 1}, {g, 0}} {
+			a.II(code.LdI, 13, int32(c[1]))
+			a.II(code.Call, 10, int32(c[0]))
+		}
+		a.II(code.LdI, 13, 0)
+		a.II(code.Call, 10, int32(g))
+		a.I(code.Halt, 0, 0, 0)
+		return main
+	}},
+	{name: "defer with a closure of its own, for this frame and the caller's", out: "6 5 8 7 3", build: func(a *Assembler, b basics) int {
+		show := a.Func("main.show", 0, 2, 24) // collects garbage, then prints two captured variables and the sum of its arguments
+		a.II(code.Native, 10, a.Native("test.collect"))
+		a.I(code.Ld64, 5, 2, 8)
+		a.I(code.Ld64, 6, 2, 16)
+		a.print(10, 5)
+		a.print(10, 6)
+		a.I(code.Add, 5, 3, 4)
+		a.J(code.JF, 5, 0, "end")
+		a.print(10, 5)
+		a.L("end")
+		a.I(code.Ret, 0, 0, 0)
+		f := a.Func("main.f", 0, 1, 40) // its caller's frame
+		for i, v := range []int32{0, 0, 6, 5} {
+			a.II(code.LdI, 23+i, v)
+		}
+		a.II(code.LdI, 10, int32(show))
+		a.II(code.LdI, 11, 2)
+		a.II(code.LdI, 12, 0)
+		a.I(code.DeferC, 20, 10, 4)
+		for i, v := range []int32{1, 2, 8, 7} {
+			a.II(code.LdI, 23+i, v)
+		}
+		a.I(code.Mov, 12, 3, 0)
+		a.I(code.DeferC, 20, 10, 4)
+		a.I(code.RunDefers, 20, 0, 0)
+		a.I(code.Ret, 0, 0, 0)
+		main := a.Func("main.main", 0, 0, 40)
+		a.I(code.LeaF, 23, 0, 0)
+		a.II(code.Call, 20, int32(f))
+		a.I(code.RunDefers, 20, 0, 0)
 		a.I(code.Halt, 0, 0, 0)
 		return main
 	}},

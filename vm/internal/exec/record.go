@@ -95,15 +95,15 @@ const (
 	mainChunkBytes  = 32 << 10
 )
 
-// A deferred call (heap.KindDefer).
+// A deferred call: an object of heap.KindDefer, or slots of the frame that owns it (DeferL).
 const (
-	dLink    = 8 * iota // next older one
-	dFP                 // frame that owns it
-	dOwner              // function of that frame
-	dFunc               // function index, 0: nil func value
-	dClosure            // its closure
-	dArgc               // argument slots
-	dArgs               // the first of them
+	dLink    = 8 * code.DeferLink
+	dFP      = 8 * code.DeferFrame
+	dOwner   = 8 * code.DeferOwner
+	dFunc    = 8 * code.DeferFunc
+	dClosure = 8 * code.DeferClosure
+	dArgc    = 8 * code.DeferArgc
+	dArgs    = 8 * code.DeferHeader
 )
 
 // The machine's own part of a panic record (heap.KindPanic), after what known.go tells.

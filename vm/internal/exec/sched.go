@@ -155,7 +155,7 @@ func (m *Machine) schedule() {
 	if next == 0 {
 		m.store(rootQueueLast, 0)
 	}
-	m.g = g
+	m.runs(g)
 	m.store(g+gStatus, uint64(StatusRunning))
 	m.s.PC, m.s.FP = uintptr(m.load(g+gPC)), m.load(g+gFP)
 	if !m.mayContinue(uint64(m.s.PC), m.s.FP) {

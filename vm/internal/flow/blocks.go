@@ -105,3 +105,21 @@ func RangeState(b *ssa.BasicBlock) *ssa.UnOp {
 	from := b.Preds[0]
 	return from.Instrs[len(from.Instrs)-1].(*ssa.If).Cond.(*ssa.BinOp).X.(*ssa.UnOp)
 }
+
+// InCycle says whether b may run more than once in a call.
+func InCycle(b *ssa.BasicBlock) bool {
+	seen := make([]bool, len(b.Parent().Blocks))
+	todo := slices.Clone(b.Succs)
+	for len(todo) > 0 {
+		x := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if x == b {
+			return true
+		}
+		if !seen[x.Index] {
+			seen[x.Index] = true
+			todo = append(todo, x.Succs...)
+		}
+	}
+	return false
+}

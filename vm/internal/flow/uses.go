@@ -7,7 +7,7 @@ import (
 )
 
 // OnlyAccessed says whether address a is used for nothing but reading and writing what it points to, whole or in parts. Where a is
-// indexed or sliced, within decides whether that is no more.
+// indexed, sliced or captured by a closure, within decides whether that is no more.
 func OnlyAccessed(a ssa.Value, within func(use ssa.Instruction) bool) bool {
 	for _, r := range *a.Referrers() {
 		switch r := r.(type) {
@@ -30,6 +30,15 @@ func OnlyAccessed(a ssa.Value, within func(use ssa.Instruction) bool) bool {
 		case *ssa.Slice:
 			if !within(r) {
 				return false
+			}
+		case *ssa.MakeClosure:
+			if !within(r) {
+				return false
+			}
+			for k, b := range r.Bindings {
+				if b == a && !OnlyAccessed(r.Fn.(*ssa.Function).FreeVars[k], within) {
+					return false
+				}
 			}
 		case *ssa.DebugRef:
 		default:

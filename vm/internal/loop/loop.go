@@ -1626,6 +1626,58 @@ next:
 		pc = by(pc, 1)
 		goto next
 
+	case uint8(code.DeferL):
+		o := s.Defers
+		if turned(o, 3) >= s.size8 || s.clean(o) {
+			goto slow
+		}
+		d := unsafe.Pointer(r(regs, pc.A))
+		*m64(d, 8*code.DeferLink) = *m64(base, o)
+		*m64(d, 8*code.DeferFrame) = uint64(uintptr(regs)-uintptr(base)) + code.Base
+		*m64(d, 8*code.DeferOwner) = uint64(uint32(ext(pc)))
+		*m64(d, 8*code.DeferArgc) = ext(pc) >> 32
+		*m64(base, o) = uint64(uintptr(d)-uintptr(base)) + code.Base
+		pc = by(pc, 2)
+		goto next
+	case uint8(code.RunDefers):
+		o := s.Defers
+		if turned(o, 3) >= s.size8 || s.clean(o) {
+			goto slow
+		}
+		d := *m64(base, o)
+		if d == 0 {
+			pc = by(pc, 1)
+			goto next
+		}
+		d -= code.Base
+		if d >= s.Size-8*recordSlots {
+			goto slow
+		}
+		if *m64(base, d+8*code.DeferFrame) != uint64(uintptr(regs)-uintptr(base))+code.Base {
+			pc = by(pc, 1)
+			goto next
+		}
+		i := *m64(base, d+8*code.DeferFunc)
+		if i-1 >= s.FuncsLess1 || *m64(base, d+8*code.DeferArgc) > recordSlots-code.DeferHeader {
+			goto slow
+		}
+		f := (*Entry)(unsafe.Add(s.entries, i*uint64(unsafe.Sizeof(Entry{}))))
+		w := unsafe.Pointer(r(regs, pc.A))
+		if *m64(base, d+8*code.DeferArgc) != uint64(f.Args) || uintptr(w)+uintptr(f.FrameBytes) > s.Hi {
+			goto slow
+		}
+		older := *m64(base, d+8*code.DeferLink)
+		i = uint64(uintptr(unsafe.Pointer(pc))-uintptr(s.Code)) >> 3
+		if older-code.Base >= s.end16 || *m64(base, older-code.Base+8*code.DeferFrame) != uint64(uintptr(regs)-uintptr(base))+code.Base {
+			i++ // this is the last one
+		}
+		*m64(base, o) = older
+		*m64(w, 0), *m64(w, 8), *m64(w, 16) = uint64(uintptr(regs)-uintptr(base))+code.Base, i, *m64(base, d+8*code.DeferClosure)
+		for i = 0; i < uint64(f.Args); i++ {
+			*m64(w, (code.FrameHeader+uint64(f.Res)+i)*8) = *m64(base, d+(code.DeferHeader+i)*8)
+		}
+		to, regs = unsafe.Add(s.Code, uintptr(f.Start)*8), w
+		goto call
 	case uint8(code.Call):
 		f := (*Entry)(unsafe.Add(s.entries, imm(pc)*int64(unsafe.Sizeof(Entry{}))))
 		w := unsafe.Pointer(r(regs, pc.A))

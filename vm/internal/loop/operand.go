@@ -62,3 +62,6 @@ var lowBytes = [8]uint64{0, 1<<8 - 1, 1<<16 - 1, 1<<24 - 1, 1<<32 - 1, 1<<40 - 1
 // wordsMax is the length, in words, of the longest copy or clearing that is done here: long ones are quicker elsewhere and count as one word
 // all the same.
 const wordsMax = 16
+
+// recordSlots is the length of the longest record of a deferred call that is read here.
+const recordSlots = code.DeferHeader + 8

@@ -52,6 +52,7 @@ type State struct {
 	CodeLen    uint64         // code words
 	starts     unsafe.Pointer // whether an instruction begins at each of them
 	Epoch      uint32         // memory's, at the last Sync
+	Defers     uint64         // offset of the address of the running goroutine's newest deferred call
 
 	// Frames may be entered and returned to without further ado from Lo (an offset) over Span bytes; Hi is the end as a host address.
 	Lo, Span uint64

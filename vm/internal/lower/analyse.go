@@ -19,7 +19,7 @@ func (s *sel) analyse() {
 				if s.skip[i] || s.oneElement(i) {
 					continue
 				}
-				if t := layout.Pointee(i.Type()); layout.Size(t) <= framed && flow.OnlyAccessed(i, stays) {
+				if t := layout.Pointee(i.Type()); layout.Size(t) <= framed && flow.OnlyAccessed(i, s.stays) {
 					s.makeLocal(i, t)
 				}
 			case *ssa.BinOp:
@@ -41,17 +41,11 @@ func (s *sel) analyse() {
 	}
 }
 
-// stays says whether use, an element or slice of a variable, leaves the variable in the frame.
-func stays(use ssa.Instruction) bool {
-	sl, ok := use.(*ssa.Slice)
-	return !ok || flow.AppendedOnly(sl)
-}
-
 // makeLocal places the variable of a in the frame.
 func (s *sel) makeLocal(a *ssa.Alloc, t types.Type) {
 	slots := max((layout.Size(t)+7)/8, 1)
 	r := s.f.NewReg(slots)
-	s.locals[a] = &local{reg: r, size: layout.Size(t), typ: t}
+	s.locals[a] = &local{reg: r, size: layout.Size(t), typ: t, captured: captured(a)}
 	if s.needsMemory(a, t, 0, t) {
 		s.f.Pinned[r] = true
 	}
@@ -106,7 +100,7 @@ func (s *sel) needsMemory(v ssa.Value, t types.Type, off int64, whole types.Type
 			if i, ok := s.u.ConstWord(c); !ok || int64(i) < 0 || int64(i) >= layout.ArrayOf(t).Len() || s.needsMemory(r, e, off+int64(i)*layout.Size(e), whole) {
 				return true
 			}
-		case *ssa.Slice:
+		case *ssa.Slice, *ssa.MakeClosure:
 			return true
 		case *ssa.Store, *ssa.UnOp:
 			size := layout.Size(t)

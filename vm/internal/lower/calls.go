@@ -235,46 +235,53 @@ func (s *sel) spawn(op code.Op, c *ssa.CallCommon, owner ir.Loc) {
 		op, slots = code.DeferF, 3
 	}
 	ref := s.f.NewLoc(slots)
-	var shape link.Shape
-	var args []arg
-	switch v := c.Value.(type) {
-	case *ssa.Builtin:
-		args = s.args(c.Args)
-		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.builtinFunc(v.Name(), c))).Wide(2)
-	case *ssa.Function:
-		args = s.args(c.Args)
-		shape = s.u.ShapeOf(c.Signature())
-		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.FuncIndex(v))).Wide(2)
-	default:
-		shape = s.u.ShapeOf(c.Signature())
-		if !c.IsInvoke() {
-			args = s.args(c.Args)
-			s.opI(code.FnC, ref, s.val(c.Value), 0).Wide(2)
-			break
-		}
-		t := c.Value.Type()
-		s.u.Reach.Calls(c.Method)
-		x := s.val(c.Value)
-		s.opI(code.FnI, ref, x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))).Wide(2)
-		args = append([]arg{{l: x.Plus(1), n: 1}}, s.args(c.Args)...)
-	}
+	shape, args := s.reference(ref, c)
 	if slots == 3 {
 		s.last().Fresh = true
 		s.copy(ref.Plus(2), owner, 1)
 	}
-	n := int64(0)
+	win, _, as := s.window(shape.Res, args)
+	in := blank(op)
+	in.B, in.Imm, in.Win, in.Reads = ref, slotsOf(args), win, as
+	s.put(in)
+}
+
+func slotsOf(args []arg) (n int64) {
 	for _, a := range args {
 		n += a.n
 	}
-	win, _, as := s.window(shape.Res, args)
-	in := blank(op)
-	in.B, in.Imm, in.Win, in.Reads = ref, n, win, as
-	s.put(in)
+	return n
+}
+
+// reference writes the reference to what c calls to ref, and is what that takes.
+func (s *sel) reference(ref ir.Loc, c *ssa.CallCommon) (shape link.Shape, args []arg) {
+	args = s.args(c.Args)
+	if v, ok := c.Value.(*ssa.Builtin); ok {
+		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.builtinFunc(v.Name(), c))).Wide(2)
+		return shape, args
+	}
+	shape = s.u.ShapeOf(c.Signature())
+	if v, ok := c.Value.(*ssa.Function); ok {
+		s.opI(code.FnS, ref, ir.NoLoc, int64(s.u.FuncIndex(v))).Wide(2)
+		return shape, args
+	}
+	if !c.IsInvoke() {
+		s.opI(code.FnC, ref, s.val(c.Value), 0).Wide(2)
+		return shape, args
+	}
+	t := c.Value.Type()
+	s.u.Reach.Calls(c.Method)
+	x := s.val(c.Value)
+	s.opI(code.FnI, ref, x, int64(layout.MethodIndex(t.Underlying().(*types.Interface), c.Method))).Wide(2)
+	return shape, append([]arg{{l: x.Plus(1), n: 1}}, args...)
 }
 
 func (s *sel) makeClosure(i *ssa.MakeClosure) {
 	fn := i.Fn.(*ssa.Function)
 	idx := s.u.FuncIndex(fn)
+	if d := deferredOnly(i); d != nil && !s.once(d) {
+		return // made by the defer statement
+	}
 	var sizes []int64
 	for _, b := range i.Bindings {
 		sizes = append(sizes, s.u.Slots(b.Type()))
@@ -283,6 +290,10 @@ func (s *sel) makeClosure(i *ssa.MakeClosure) {
 	d := s.define(i)
 	if sum(sizes) == 0 {
 		s.makeConst(d, constKey{kind: 'r', val: s.u.Closure(idx)})
+		return
+	}
+	if s.framedClosure(i) {
+		s.frameClosure(d, idx, i.Bindings)
 		return
 	}
 	pack := s.f.NewPack(sizes...)

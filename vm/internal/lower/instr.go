@@ -92,11 +92,7 @@ func (s *sel) instr(i ssa.Instruction) {
 	case *ssa.Go:
 		s.spawn(code.Go, &i.Call, ir.NoLoc)
 	case *ssa.Defer:
-		owner := ir.NoLoc
-		if i.DeferStack != nil {
-			owner = s.val(i.DeferStack)
-		}
-		s.spawn(code.Defer, &i.Call, owner)
+		s.deferCall(i)
 	case *ssa.RunDefers:
 		s.runDefers()
 	case *ssa.Panic:
@@ -193,7 +189,7 @@ func (s *sel) loadInstr(i *ssa.UnOp) {
 	}
 	a := s.addrOf(i.X)
 	x := s.u.Trait(i.Type())
-	if a.kind == addrLocal && a.wholeSlots(x.Size) && !x.Boxed && !(x.Size < 8 && signed(i.Type()) && aggregate(a.loc.typ)) && s.settled(i) {
+	if a.kind == addrLocal && a.wholeSlots(x.Size) && !x.Boxed && !(x.Size < 8 && signed(i.Type()) && a.loc.asMemory()) && s.settled(i) {
 		s.vals[i] = ir.At(a.loc.reg, int32(a.off/8))
 		s.aliased[i] = true
 		return
@@ -240,6 +236,12 @@ func (s *sel) enter(b *ssa.BasicBlock) {
 			}
 		case *ssa.Alloc:
 			s.writes[i] = k + 1
+		case *ssa.RunDefers:
+			for a, l := range s.locals {
+				if l.captured {
+					s.writes[a] = k + 1
+				}
+			}
 		}
 	}
 }

@@ -35,7 +35,12 @@ type local struct {
 	reg  ir.Reg
 	size int64
 	typ  types.Type
+	// captured: a closure reads and writes it as memory
+	captured bool
 }
+
+// asMemory says whether numbers stand in the local's slots as in memory, rather than sign-extended.
+func (l *local) asMemory() bool { return l.captured || aggregate(l.typ) }
 
 // wholeSlots says whether size bytes at a, in a local, can be read and written as slots.
 func (a addr) wholeSlots(size int64) bool {
@@ -149,7 +154,7 @@ func (s *sel) load(dst ir.Loc, a addr, t types.Type) {
 	case addrLocal:
 		if a.wholeSlots(x.Size) {
 			src := ir.At(a.loc.reg, int32(a.off/8))
-			if x.Size < 8 && signed(t) && aggregate(a.loc.typ) {
+			if x.Size < 8 && signed(t) && a.loc.asMemory() {
 				s.extend(dst, src, t)
 				return
 			}
@@ -249,7 +254,7 @@ func (s *sel) store(a addr, v ssa.Value) {
 	}
 	if a.kind == addrLocal && !x.Boxed && a.wholeSlots(x.Size) {
 		dst := ir.At(a.loc.reg, int32(a.off/8))
-		if x.Size < 8 && signed(t) && aggregate(a.loc.typ) {
+		if x.Size < 8 && signed(t) && a.loc.asMemory() {
 			s.opI(zeroExtend(x.Size), dst, s.val(v), 0)
 			return
 		}

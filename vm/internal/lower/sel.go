@@ -22,11 +22,13 @@ type sel struct {
 	cur *ir.Block
 	pos int32
 
-	consts  map[constKey]madeConst // in cur
-	res     []ir.Reg               // result slots
-	params  []ir.Reg
-	lineAt  map[ir.LinePos]int32
-	closure ir.Reg
+	consts   map[constKey]madeConst // in cur
+	res      []ir.Reg               // result slots
+	params   []ir.Reg
+	lineAt   map[ir.LinePos]int32
+	closure  ir.Reg
+	number   int32                    // of the function
+	repeated map[*ssa.BasicBlock]bool // whether a block with a defer statement is in a cycle
 
 	vars    map[int]variable   // of the source, by number in names
 	visible int32              // ir.Inst.Scope of what is selected next
@@ -97,7 +99,7 @@ func (u *unit) newScope(fn *ssa.Function) *scope {
 func (u *unit) lower(n int32) made {
 	x := u.Funcs[n]
 	f := ir.New(x.Name)
-	s := &sel{u: u, f: f, lineAt: map[ir.LinePos]int32{}, closure: ir.NoReg, scope: u.newScope(x.SSA), vars: map[int]variable{}, aliased: map[ssa.Value]bool{}}
+	s := &sel{u: u, f: f, lineAt: map[ir.LinePos]int32{}, closure: ir.NoReg, scope: u.newScope(x.SSA), number: n, repeated: map[*ssa.BasicBlock]bool{}, vars: map[int]variable{}, aliased: map[ssa.Value]bool{}}
 	f.ResSlots, f.ArgSlots = int32(sum(x.Shape.Res)), int32(sum(x.Shape.Args))
 	f.Groups[ir.GroupFrame].Size = code.FrameHeader + f.ResSlots + f.ArgSlots
 	at := int64(code.FrameHeader)
@@ -233,7 +235,7 @@ func (s *sel) atLine(l ir.LinePos) {
 func (s *sel) put(i ir.Inst) *ir.Inst {
 	i.Pos, i.Scope = s.pos, s.visible
 	switch i.Op {
-	case code.Defer, code.DeferF, code.RunDefers:
+	case code.Defer, code.DeferF, code.DeferC, code.DeferL, code.RunDefers:
 		s.f.Defers = true
 	}
 	s.cur.Insts = append(s.cur.Insts, i)
