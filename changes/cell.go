@@ -1,6 +1,7 @@
 package changes
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,25 +14,38 @@ var ErrCell = errors.New("changes: cell does not suit its place")
 
 // Cell is what one run has contributed to one leaf path so far. It has one writer, the owner of the
 // run, and each turn's cell replaces the last: nothing is lost when intermediate ones are skipped, and
-// nothing counts twice when a turn is executed again from an earlier cell. It says nothing of its owner
-// or epoch, so that whoever takes the run over issues it again as it is.
+// nothing counts twice when a turn is executed again from an earlier cell. It does not say who owns the run or in which epoch it
+// is, so that whoever takes the run over issues it again as it is.
 //
 // The run's contribution lives while no cell of any run, its own included, has a Seen entry for the
-// run with at least this Dot.
+// run with at least this Dot; of a counter, with the epoch and at least this Dot, or with an epoch that goes on from there.
 type Cell struct {
 	Kind  Kind   // of the leaf
 	Stamp Stamp  // of the last turn folded in; Stamp.Run is the contributing run
 	Dot   uint64 // turn of the run's last contribution; 0: it only ever removed those of others
 	Value Value  // Counter: running sum; LWW: the value; Max, Min: the bound; Set: the element; Key: true; absent once removed by the run itself (not Counter). Log, List, Text: a segment, encoded, as bytes
 	Lost  uint64 // LWW: concurrent values that lost and that the run's writes have overwritten since
-	Seen  []Seen // sorted by run, each run once
+	Seen  []Seen // sorted by run, then dot, then epoch. Each run once; of a counter once for each epoch that was seen and that later ones do not go on from
+	Epoch uint64 // Counter: names the epoch of Dot; 0 otherwise
+	Past  []Mark // Counter: the epochs before that one in which the run contributed, oldest first
 }
 
 // Seen says that the contribution a run had made by its turn Dot is superseded.
 type Seen struct {
-	Run RunID
-	Dot uint64
-	Sum Value // Counter: the run's running sum at Dot; absent otherwise
+	Run   RunID
+	Dot   uint64
+	Sum   Value  // Counter: the run's running sum at Dot; absent otherwise
+	Epoch uint64 // as in the cell that was seen
+	Past  []Mark
+}
+
+// compare is the order in which cells list what they saw.
+func (s Seen) compare(t Seen) int {
+	return cmp.Or(s.Run.Compare(t.Run), cmp.Compare(s.Dot, t.Dot), cmp.Compare(s.Epoch, t.Epoch))
+}
+
+func (s Seen) equal(t Seen) bool {
+	return s.compare(t) == 0 && s.Sum.Equal(t.Sum) && slices.EqualFunc(s.Past, t.Past, Mark.equal)
 }
 
 // PathCell is a cell at its path.
@@ -45,17 +59,24 @@ func (c Cell) IsZero() bool { return c.Kind == 0 }
 
 // Equal reports equal encodings.
 func (c Cell) Equal(d Cell) bool {
-	return c.Kind == d.Kind && c.Stamp == d.Stamp && c.Dot == d.Dot && c.Lost == d.Lost && c.Value.Equal(d.Value) &&
-		slices.EqualFunc(c.Seen, d.Seen, func(a, b Seen) bool { return a.Run == b.Run && a.Dot == b.Dot && a.Sum.Equal(b.Sum) })
+	return c.Kind == d.Kind && c.Stamp == d.Stamp && c.Dot == d.Dot && c.Lost == d.Lost && c.Value.Equal(d.Value) && c.Epoch == d.Epoch &&
+		slices.EqualFunc(c.Past, d.Past, Mark.equal) && slices.EqualFunc(c.Seen, d.Seen, Seen.equal)
 }
 
-// seen is the Seen entry for a run; zero when there is none.
-func (c Cell) seen(run RunID) Seen {
-	i := sort.Search(len(c.Seen), func(i int) bool { return c.Seen[i].Run.Compare(run) >= 0 })
-	if i < len(c.Seen) && c.Seen[i].Run == run {
-		return c.Seen[i]
+// of is where the entries for a run stand in c.Seen: from first up to end.
+func (c Cell) of(run RunID) (first, end int) {
+	first = sort.Search(len(c.Seen), func(i int) bool { return c.Seen[i].Run.Compare(run) >= 0 })
+	for end = first; end < len(c.Seen) && c.Seen[end].Run == run; end++ {
 	}
-	return Seen{}
+	return first, end
+}
+
+// seen is the greatest dot that is listed for a run; 0 when there is none.
+func (c Cell) seen(run RunID) uint64 {
+	if first, end := c.of(run); first < end {
+		return c.Seen[end-1].Dot
+	}
+	return 0
 }
 
 // observe returns the Seen entries of c joined with what the cell d had contributed.
@@ -63,28 +84,31 @@ func (c Cell) observe(d Cell) []Seen {
 	if d.Dot == 0 {
 		return c.Seen
 	}
-	s := Seen{Run: d.Stamp.Run, Dot: d.Dot}
+	s := Seen{Run: d.Stamp.Run, Dot: d.Dot, Epoch: d.Epoch, Past: d.Past}
 	if d.Kind == Counter {
 		s.Sum = d.Value
 	}
-	i := sort.Search(len(c.Seen), func(i int) bool { return c.Seen[i].Run.Compare(s.Run) >= 0 })
-	if i == len(c.Seen) || c.Seen[i].Run != s.Run {
-		return slices.Insert(slices.Clone(c.Seen), i, s)
+	first, end := c.of(s.Run)
+	joined := slices.Clone(c.Seen[:first])
+	for _, e := range c.Seen[first:end] {
+		if e.history().covers(s.history()) {
+			return c.Seen
+		}
+		if !s.history().covers(e.history()) {
+			joined = append(joined, e)
+		}
 	}
-	if s.Dot <= c.Seen[i].Dot {
-		return c.Seen
-	}
-	seen := slices.Clone(c.Seen)
-	seen[i] = s
-	return seen
+	joined = append(append(joined, s), c.Seen[end:]...)
+	slices.SortFunc(joined, Seen.compare)
+	return joined
 }
 
 // Fold returns the run's cell after one more turn, whose net change at this path is ch. The receiver
 // is the run's cell after its earlier turns, Cell{} before the first. view holds the cells of all runs
 // at this path as the program saw them when the turn began; the run's own may be among them and is
-// ignored. One turn has one change a path: a turn at or below c.Stamp.Turn is already inside and
+// ignored. epoch names the one that the turn is in. One turn has one change a path: a turn at or below c.Stamp.Turn is already inside and
 // changes nothing. A change without effect (a max lowered, the removal of nothing) returns c itself.
-func (c Cell) Fold(ch Change, at Stamp, view []Cell) (Cell, error) {
+func (c Cell) Fold(ch Change, at Stamp, epoch uint64, view []Cell) (Cell, error) {
 	switch {
 	case at.Turn == 0:
 		return c, ErrTurn
@@ -94,7 +118,7 @@ func (c Cell) Fold(ch Change, at Stamp, view []Cell) (Cell, error) {
 		return c, fmt.Errorf("%w: counter change %v on a running sum of %v", ErrCell, ch, c.Value)
 	case c.IsZero():
 		c.Kind = ch.Kind
-		next := c.folded(ch, at, view)
+		next := c.folded(ch, at, epoch, view)
 		if next.Stamp.Turn == 0 {
 			return Cell{}, nil
 		}
@@ -106,7 +130,7 @@ func (c Cell) Fold(ch Change, at Stamp, view []Cell) (Cell, error) {
 	case c.Stamp.Turn >= at.Turn:
 		return c, nil
 	}
-	return c.folded(ch, at, view), nil
+	return c.folded(ch, at, epoch, view), nil
 }
 
 // countable says whether the values present are numbers of one form.
@@ -123,7 +147,7 @@ func countable(values ...Value) bool {
 	return true
 }
 
-func (c Cell) folded(ch Change, at Stamp, view []Cell) Cell {
+func (c Cell) folded(ch Change, at Stamp, epoch uint64, view []Cell) Cell {
 	next := c
 	next.Stamp = at
 	if ch.New.form == Absent {
@@ -133,6 +157,12 @@ func (c Cell) folded(ch Change, at Stamp, view []Cell) Cell {
 	switch c.Kind {
 	case Counter:
 		next.Value = plus(c.Value, minus(ch.New, ch.Old))
+		if !ch.Path.keyed() {
+			break // nothing removes it
+		}
+		if next.Epoch = epoch; c.Dot > 0 && c.Epoch != epoch {
+			next.Past = c.left(view)
+		}
 	case Max, Min:
 		next.Value = ch.New
 		if c.lives(view) {
@@ -167,7 +197,7 @@ func (c Cell) removed(next Cell, view []Cell) Cell {
 	if c.Kind != Counter {
 		next.Value = Value{}
 	}
-	if slices.EqualFunc(c.Seen, next.Seen, func(a, b Seen) bool { return a.Run == b.Run && a.Dot == b.Dot }) {
+	if slices.EqualFunc(c.Seen, next.Seen, func(a, b Seen) bool { return a.compare(b) == 0 }) {
 		return c
 	}
 	return next
@@ -175,11 +205,11 @@ func (c Cell) removed(next Cell, view []Cell) Cell {
 
 // lives says whether the run's contribution is superseded by no cell of view and not by itself.
 func (c Cell) lives(view []Cell) bool {
-	if c.Dot == 0 || c.seen(c.Stamp.Run).Dot >= c.Dot {
+	if c.Dot == 0 || c.seen(c.Stamp.Run) >= c.Dot {
 		return false
 	}
 	for _, d := range view {
-		if d.Stamp.Run != c.Stamp.Run && d.seen(c.Stamp.Run).Dot >= c.Dot {
+		if d.Stamp.Run != c.Stamp.Run && d.seen(c.Stamp.Run) >= c.Dot {
 			return false
 		}
 	}
@@ -200,7 +230,7 @@ func (c Cell) Check(s *Spec, p Path) error {
 }
 
 func (c Cell) suits(leaf *Spec) error {
-	own := c.seen(c.Stamp.Run).Dot
+	own := c.seen(c.Stamp.Run)
 	switch {
 	case c.Kind != leaf.Kind:
 		return fmt.Errorf("%w: cell of kind %v where %v belongs", ErrCell, c.Kind, leaf.Kind)
@@ -212,7 +242,16 @@ func (c Cell) suits(leaf *Spec) error {
 	if c.Lost > 0 && c.Kind != LWW {
 		return fmt.Errorf("%w: overwritten values in a cell of kind %v", ErrCell, c.Kind)
 	}
-	for _, s := range c.Seen {
+	if err := c.history().check(leaf); err != nil {
+		return err
+	}
+	for i, s := range c.Seen {
+		if i > 0 && c.Seen[i-1].Run == s.Run && c.Kind != Counter {
+			return fmt.Errorf("%w: run %v superseded twice in a cell of kind %v", ErrCell, s.Run, c.Kind)
+		}
+		if err := s.history().check(leaf); err != nil {
+			return err
+		}
 		if s.Sum.Present() != (c.Kind == Counter) {
 			return fmt.Errorf("%w: superseded sum %v in a cell of kind %v", ErrCell, s.Sum, c.Kind)
 		}
@@ -227,26 +266,44 @@ func (c Cell) suits(leaf *Spec) error {
 	return leaf.checkLeaf(c.Value)
 }
 
-// CellVersion is the first byte of an encoded cell.
-const CellVersion = 1
+// Versions of an encoded cell, its first byte. The second, which names epochs, is written where there are any to name.
+const (
+	CellVersion       = 1
+	CellEpochsVersion = 2
+)
+
+// named says whether the cell or what it saw names an epoch.
+func (c Cell) named() bool {
+	return c.Epoch != 0 || len(c.Past) > 0 || slices.ContainsFunc(c.Seen, func(s Seen) bool { return s.Epoch != 0 || len(s.Past) > 0 })
+}
 
 // Encode is the canonical encoding: never empty, the stamp at a fixed place right after the version.
 func (c Cell) Encode() []byte {
 	if c.IsZero() {
 		panic("BUG: changes: a zero cell is not published")
 	}
-	b := c.Stamp.Append([]byte{CellVersion})
+	named, version := c.named(), byte(CellVersion)
+	if named {
+		version = CellEpochsVersion
+	}
+	b := c.Stamp.Append([]byte{version})
 	b = append(b, byte(c.Kind))
 	b = binary.BigEndian.AppendUint64(b, c.Dot)
 	if c.Kind == LWW {
 		b = binary.BigEndian.AppendUint64(b, c.Lost)
 	}
 	b = appendOptional(b, c.Value)
+	if named {
+		b = appendMarks(binary.BigEndian.AppendUint64(b, c.Epoch), c.Past)
+	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Seen)))
 	for _, s := range c.Seen {
 		b = append(b, s.Run[:]...)
 		b = binary.BigEndian.AppendUint64(b, s.Dot)
 		b = appendOptional(b, s.Sum)
+		if named {
+			b = appendMarks(binary.BigEndian.AppendUint64(b, s.Epoch), s.Past)
+		}
 	}
 	return b
 }
@@ -270,26 +327,46 @@ func (s *scan) optional() Value {
 // its path is for Check.
 func DecodeCell(b []byte) (Cell, error) {
 	s := scan{b: b}
-	s.version(CellVersion, "cell")
+	named := len(b) > 0 && b[0] == CellEpochsVersion
+	if !named {
+		s.version(CellVersion, "cell")
+	} else {
+		s.u8()
+	}
 	c := Cell{Stamp: s.stamp(), Kind: s.kind(), Dot: s.u64()}
 	if c.Kind == LWW {
 		c.Lost = s.u64()
 	}
 	c.Value = s.optional()
+	if named {
+		c.Epoch, c.Past = s.u64(), s.marks()
+	}
 	n := s.count(25)
 	for i := 0; i < n && s.err == nil; i++ {
-		c.Seen = append(c.Seen, Seen{s.run(), s.u64(), s.optional()})
-		if i > 0 && c.Seen[i-1].Run.Compare(c.Seen[i].Run) >= 0 {
+		c.Seen = append(c.Seen, s.seen(named))
+		if i > 0 && (c.Seen[i-1].compare(c.Seen[i]) >= 0 || !named && c.Seen[i-1].Run == c.Seen[i].Run) {
 			s.fail("superseded runs out of order")
 		}
-		if c.Seen[i].Dot == 0 {
-			s.fail("superseded turn 0")
-		}
+	}
+	if named && !c.named() {
+		s.fail("a cell of version %d without epochs", CellEpochsVersion)
 	}
 	if s.end(); s.err != nil {
 		return Cell{}, s.err
 	}
 	return c, nil
+}
+
+// seen reads an entry of what a cell saw, with epochs or without.
+func (s *scan) seen(named bool) Seen {
+	x := Seen{Run: s.run(), Dot: s.u64(), Sum: s.optional()}
+	if named {
+		x.Epoch, x.Past = s.u64(), s.marks()
+	}
+	if x.Dot == 0 {
+		s.fail("superseded turn 0")
+	}
+	return x
 }
 
 // kind is the kind of a leaf.

@@ -228,8 +228,12 @@ func sampleSnapshot() *Delta {
 
 func TestGoldenFiles(t *testing.T) {
 	v, _ := config()
-	cell, err := Cell{}.Fold(Change{VarPath("main.Hits"), LWW, Value{}, v}, Stamp{77 << counterBits, RunID{5}, 9}, []Cell{
+	cell, err := Cell{}.Fold(Change{VarPath("main.Hits"), LWW, Value{}, v}, Stamp{77 << counterBits, RunID{5}, 9}, 0, []Cell{
 		{Kind: LWW, Stamp: Stamp{1, RunID{4}, 2}, Dot: 2, Value: v}, {Kind: LWW, Stamp: Stamp{1, RunID{6}, 3}, Dot: 3, Value: v}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted, err := sampleCounter()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +261,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	key := CellKey(VarPath("main.Counts").Key(StringValue("word")).Field("Port"), RunID{5}, Epoch{3, "owner"})
 	digest := Digest(map[string]Value{"main.A": v, "main.B": IntValue(Int, 1)})
-	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "segment.v1": sampleSegment(t), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v2": delta, "snapshot.v2": snapshot, "indexed.v2": indexed, "packed.v2": packed, "next.v2": next} {
+	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "cell.v2": counted.Encode(), "segment.v1": sampleSegment(t), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v2": delta, "snapshot.v2": snapshot, "indexed.v2": indexed, "packed.v2": packed, "next.v2": next} {
 		file := filepath.Join("testdata", name)
 		if *update {
 			if err := os.MkdirAll("testdata", 0o755); err != nil {
@@ -289,6 +293,20 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
+// sampleCounter is the counter of a run that was taken over, and then removed what it and another run had counted.
+func sampleCounter() (c Cell, err error) {
+	p := VarPath("main.Counts").Key(StringValue("word"))
+	n := func(i int64) Value { return IntValue(Int, i) }
+	other := Cell{Kind: Counter, Stamp: Stamp{1, RunID{6}, 3}, Dot: 3, Value: n(2), Epoch: Epoch{1, "other"}.Name()}
+	for i, ch := range []Change{{p, Counter, Value{}, n(3)}, {p, Counter, n(3), n(4)}, {p, Counter, n(6), Value{}}} {
+		e := Epoch{uint64(i + 1), "owner"}
+		if c, err = c.Fold(ch, Stamp{77 << counterBits, RunID{5}, e.Number<<40 | 9}, e.Name(), []Cell{other}); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
 // sampleSegment is the cell of a run that wrote into a text beside another run, and removed what both had written.
 func sampleSegment(t *testing.T) []byte {
 	w := NewView()
@@ -301,7 +319,7 @@ func sampleSegment(t *testing.T) []byte {
 		if i == 1 {
 			run = RunID{6}
 		}
-		if _, err := w.Fold([]Change{{p, Text, StringValue(old), StringValue(new)}}, Stamp{77 << counterBits, run, uint64(i + 1)}); err != nil {
+		if _, err := w.Fold([]Change{{p, Text, StringValue(old), StringValue(new)}}, Stamp{77 << counterBits, run, uint64(i + 1)}, Epoch{}); err != nil {
 			t.Fatal(err)
 		}
 		old = new

@@ -57,13 +57,15 @@ func newer(c, d Cell) bool {
 	return bytes.Compare(c.Encode(), d.Encode()) > 0
 }
 
-// superseded is the greatest Seen entry any cell has for a run.
-func superseded(cells []Cell, run RunID) Seen {
-	var top Seen
-	for _, c := range cells {
-		s := c.seen(run)
-		if s.Dot > top.Dot || s.Dot == top.Dot && s.Dot > 0 && s.Sum.Compare(top.Sum) > 0 {
-			top = s
+// superseded is how far the contributions of c were seen by any cell that supersedes them.
+func superseded(cells []Cell, c Cell) (top Mark) {
+	own := c.history()
+	for _, d := range cells {
+		first, end := d.of(c.Stamp.Run)
+		for _, s := range d.Seen[first:end] {
+			if m, _ := own.meet(s.history()); m.Dot > top.Dot || m.Dot == top.Dot && m.Dot > 0 && m.Sum.Compare(top.Sum) > 0 {
+				top = m
+			}
 		}
 	}
 	return top
@@ -74,7 +76,7 @@ func mergeLeaf(leaf *Spec, cells []Cell) (v Value, conflicts int) {
 	var winner Stamp
 	var lost []Value
 	for _, c := range cells {
-		gone := superseded(cells, c.Stamp.Run)
+		gone := superseded(cells, c)
 		if c.Dot <= gone.Dot {
 			continue
 		}
@@ -116,7 +118,7 @@ func Genesis(s *Spec, varName string, initial Value) []PathCell {
 			cells = append(cells, segmentCells(ch.Path, leaf, written, nil, Stamp{Turn: 1})...)
 			continue
 		}
-		c, err := Cell{}.Fold(ch, Stamp{Turn: 1}, nil)
+		c, err := Cell{}.Fold(ch, Stamp{Turn: 1}, 0, nil)
 		if err != nil {
 			panic("BUG: changes: initial value of " + varName + ": " + err.Error())
 		}

@@ -90,7 +90,7 @@ func TestTurnsExecutedAgainChangeNothing(t *testing.T) {
 			written := mutated(c.r, c.spec.Type, old)
 			rep.turn++
 			tn := turn{Diff(c.spec, VarPath("v"), old, written), Stamp{rep.clock.Next(rep.wall), rep.run, rep.turn}}
-			if _, err := rep.view.Fold(tn.cs, tn.at); err != nil {
+			if _, err := rep.view.Fold(tn.cs, tn.at, Epoch{}); err != nil {
 				t.Fatal(err)
 			}
 			turns = append(turns, tn)
@@ -108,7 +108,7 @@ func TestTurnsExecutedAgainChangeNothing(t *testing.T) {
 			t.Fatalf("back at the saved turn the view holds %v, want %v", v, memory)
 		}
 		for _, tn := range turns {
-			if _, err := rep.view.Fold(tn.cs, tn.at); err != nil {
+			if _, err := rep.view.Fold(tn.cs, tn.at, Epoch{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -132,7 +132,7 @@ func TestRemovalCancelsWhatItSaw(t *testing.T) {
 	n := func(i int64) Value { return IntValue(Int, i) }
 	fold := func(c Cell, old, new Value, run RunID, turn uint64, view ...Cell) Cell {
 		t.Helper()
-		c, err := c.Fold(Change{p, Counter, old, new}, Stamp{turn, run, turn}, view)
+		c, err := c.Fold(Change{p, Counter, old, new}, Stamp{turn, run, turn}, 0, view)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestLWWCountsWhatItLoses(t *testing.T) {
 	p := VarPath("v")
 	put := func(text string, run byte, time uint64, view ...Cell) Cell {
 		t.Helper()
-		c, err := Cell{}.Fold(Change{p, LWW, StringValue(""), StringValue(text)}, Stamp{time, RunID{run}, 1}, view)
+		c, err := Cell{}.Fold(Change{p, LWW, StringValue(""), StringValue(text)}, Stamp{time, RunID{run}, 1}, 0, view)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestFloatCountersAddInOneOrder(t *testing.T) {
 	p := VarPath("v")
 	var cells []Cell
 	for i := range 8 {
-		c, err := Cell{}.Fold(Change{p, Counter, FloatValue(Float64, 0), FloatValue(Float64, r.NormFloat64()*1e10)}, Stamp{1, RunID{byte(i)}, 1}, nil)
+		c, err := Cell{}.Fold(Change{p, Counter, FloatValue(Float64, 0), FloatValue(Float64, r.NormFloat64()*1e10)}, Stamp{1, RunID{byte(i)}, 1}, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestFloatCountersAddInOneOrder(t *testing.T) {
 func TestFoldRefuses(t *testing.T) {
 	p := VarPath("v")
 	one, two := IntValue(Int, 1), IntValue(Int, 2)
-	c, err := Cell{}.Fold(Change{p, Counter, one, two}, Stamp{1, RunID{1}, 1}, nil)
+	c, err := Cell{}.Fold(Change{p, Counter, one, two}, Stamp{1, RunID{1}, 1}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestFoldRefuses(t *testing.T) {
 		{Change{p, Counter, one, StringValue("")}, Stamp{2, RunID{1}, 2}, ErrCell},
 		{Change{p, Counter, IntValue(Int8, 1), IntValue(Int8, 2)}, Stamp{2, RunID{1}, 2}, ErrCell},
 	} {
-		if got, err := c.Fold(f.ch, f.at, nil); !errors.Is(err, f.want) || !got.Equal(c) {
+		if got, err := c.Fold(f.ch, f.at, 0, nil); !errors.Is(err, f.want) || !got.Equal(c) {
 			t.Errorf("%v at %v: %v, %v", f.ch, f.at, got, err)
 		}
 	}
@@ -300,9 +300,22 @@ func someCell(r *rand.Rand) Cell {
 		if r.IntN(2) == 0 {
 			s.Sum = pick(r, IntValue(Int, int64(small())), UintValue(Uint8, small()))
 		}
+		if c.Kind == Counter {
+			s.Epoch, s.Past = small(), someMarks(r)
+		}
 		c.Seen = append(c.Seen, s)
 	}
+	if c.Kind == Counter {
+		c.Epoch, c.Past = small(), someMarks(r)
+	}
 	return c
+}
+
+func someMarks(r *rand.Rand) (marks []Mark) {
+	for range r.IntN(3) {
+		marks = append(marks, Mark{r.Uint64N(4), r.Uint64N(4), pick(r, Value{}, IntValue(Int, r.Int64N(4)), UintValue(Uint8, r.Uint64N(4)))})
+	}
+	return marks
 }
 
 func FuzzCell(f *testing.F) {

@@ -167,11 +167,11 @@ func (c *cluster) turnOf(rep *replica) {
 		c.model.add(op{ch, at, seen})
 		rep.learn(ch.Path, rep.run, at.Turn)
 	}
-	cells, err := rep.view.Fold(cs, at)
+	cells, err := rep.view.Fold(cs, at, Epoch{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	again, err := rep.view.Fold(cs, at)
+	again, err := rep.view.Fold(cs, at, Epoch{})
 	if err != nil || len(again) > 0 {
 		c.t.Fatalf("the same turn folded twice gives %v, %v", again, err)
 	}

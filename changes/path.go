@@ -3,6 +3,7 @@ package changes
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strconv"
 )
 
@@ -44,6 +45,11 @@ func (p Path) Index(i uint64) Path { return p.with(Step{Kind: IndexStep, Index: 
 func (p Path) with(s Step) Path {
 	n := len(p.Steps)
 	return Path{p.Var, append(p.Steps[:n:n], s)}
+}
+
+// keyed says whether a key of a map is on the way to p, whose removal would remove what is there.
+func (p Path) keyed() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Kind == KeyStep })
 }
 
 // Equal reports the same variable and steps.

@@ -247,11 +247,11 @@ func (c *seqCluster) write(r *seqReplica, units []int) {
 	cs := Diff(c.spec, VarPath("v"), old, new)
 	at := Stamp{r.turn, r.run, r.turn}
 	before := r.view.RunCells(r.run)
-	cells, err := r.view.Fold(cs, at)
+	cells, err := r.view.Fold(cs, at, Epoch{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if again, err := r.view.Fold(cs, at); err != nil || len(again) > 0 {
+	if again, err := r.view.Fold(cs, at, Epoch{}); err != nil || len(again) > 0 {
 		c.t.Fatalf("the same turn folded twice gives %v, %v", again, err)
 	}
 	for _, pc := range cells {
@@ -267,7 +267,7 @@ func (c *seqCluster) write(r *seqReplica, units []int) {
 		for _, pc := range before {
 			r.view.Put(pc.Path, pc.Cell)
 		}
-		if _, err := r.view.Fold(cs, at); err != nil {
+		if _, err := r.view.Fold(cs, at, Epoch{}); err != nil {
 			c.t.Fatal(err)
 		}
 		for i, pc := range r.view.RunCells(r.run) {
@@ -554,7 +554,7 @@ func TestNestedSequencesConverge(t *testing.T) {
 					}
 					old, new := rep.memory, mutated(r, s.Type, rep.memory)
 					rep.turn++
-					if _, err := rep.view.Fold(Diff(s, VarPath("v"), old, new), Stamp{rep.turn, rep.run, rep.turn}); err != nil {
+					if _, err := rep.view.Fold(Diff(s, VarPath("v"), old, new), Stamp{rep.turn, rep.run, rep.turn}, Epoch{}); err != nil {
 						t.Fatal(err)
 					}
 					rep.memory = new
@@ -598,7 +598,7 @@ func TestRemovedKeyOfLists(t *testing.T) {
 		}
 	}
 	fold := func(i int, turn uint64, old, new Value) []PathCell {
-		cells, err := views[i].Fold(Diff(s, VarPath("v"), old, new), Stamp{turn, RunID{byte(i + 1)}, turn})
+		cells, err := views[i].Fold(Diff(s, VarPath("v"), old, new), Stamp{turn, RunID{byte(i + 1)}, turn}, Epoch{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -632,7 +632,7 @@ func TestSequencesStaySmall(t *testing.T) {
 	turn := uint64(0)
 	write := func(old, new string) (bytes int) {
 		turn++
-		cells, err := w.Fold(Diff(s, VarPath("v"), StringValue(old), StringValue(new)), Stamp{turn, RunID{1}, turn})
+		cells, err := w.Fold(Diff(s, VarPath("v"), StringValue(old), StringValue(new)), Stamp{turn, RunID{1}, turn}, Epoch{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -684,7 +684,7 @@ func BenchmarkSequence(b *testing.B) {
 			text, turn := "", uint64(0)
 			write := func(new string, run byte) {
 				turn++
-				if _, err := w.Fold(Diff(s, VarPath("v"), StringValue(text), StringValue(new)), Stamp{turn, RunID{run}, turn}); err != nil {
+				if _, err := w.Fold(Diff(s, VarPath("v"), StringValue(text), StringValue(new)), Stamp{turn, RunID{run}, turn}, Epoch{}); err != nil {
 					b.Fatal(err)
 				}
 				text = new

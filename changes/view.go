@@ -320,13 +320,15 @@ func (w *View) RunCells(run RunID) []PathCell {
 // Fold folds the net changes of one turn of a run into its cells as they are in the view, which is what
 // the program saw, and puts them back. It returns the cells that changed: what the run publishes for
 // this turn. All cells stay as they were if one change is refused. Beyond folding each change, it says
-// again that a key is there when the turn emptied a key that only its parts kept alive.
-func (w *View) Fold(changes []Change, at Stamp) ([]PathCell, error) {
+// again that a key is there when the turn emptied a key that only its parts kept alive. epoch is the one of the run that the turn is in; the zero Epoch where
+// there are none.
+func (w *View) Fold(changes []Change, at Stamp, epoch Epoch) ([]PathCell, error) {
 	var out []PathCell
 	for _, v := range w.vars {
 		v.settle()
 	}
 	changes = w.withPresence(changes)
+	name := epoch.Name()
 	for _, ch := range changes {
 		v, err := w.variable(ch.Path.Var)
 		if err != nil {
@@ -348,7 +350,7 @@ func (w *View) Fold(changes []Change, at Stamp) ([]PathCell, error) {
 			continue
 		}
 		own, _ := w.Cell(ch.Path, at.Run)
-		next, err := own.Fold(ch, at, w.Cells(ch.Path))
+		next, err := own.Fold(ch, at, name, w.Cells(ch.Path))
 		if err != nil {
 			return nil, err
 		}

@@ -239,7 +239,7 @@ func (r *Replica) fold(o *ownedRun, t *Turn) ([]changes.PathCell, error) {
 		return nil, nil
 	}
 	at := changes.Stamp{Time: r.hlc.Next(uint64(r.clock.Now().UnixMilli())), Run: t.Run, Turn: stampTurn(o.lineage.Number, t.Number)}
-	cells, err := o.seen.Fold(t.Changes, at)
+	cells, err := o.seen.Fold(t.Changes, at, t.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("%w: turn %d of run %s: %w", ErrTurn, t.Number, t.Run, err)
 	}

@@ -113,11 +113,11 @@ func (c *check) write(r *run) *Violation {
 	r.wall += c.r.Uint64N(3)
 	cs := changes.Diff(c.spec, changes.VarPath(variable), old, new)
 	at := changes.Stamp{Time: r.hlc.Next(r.wall), Run: r.id, Turn: r.turn}
-	if _, err := r.view.Fold(cs, at); err != nil {
+	if _, err := r.view.Fold(cs, at, changes.Epoch{}); err != nil {
 		return c.bad(Intent, "the change of %v to %v is refused: %v", old, new, err)
 	}
 	first := r.view.RunCells(r.id)
-	if again, err := r.view.Fold(cs, at); err != nil || len(again) > 0 || len(r.view.RunCells(r.id)) != len(first) {
+	if again, err := r.view.Fold(cs, at, changes.Epoch{}); err != nil || len(again) > 0 || len(r.view.RunCells(r.id)) != len(first) {
 		return c.bad(Again, "%v to %v folded again makes other cells", old, new)
 	}
 	r.now = new
