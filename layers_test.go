@@ -24,7 +24,8 @@ const module = "github.com/tandemvm/tandem"
 const policy = `
 changes/sequence:
 changes/patch:
-changes:              changes/patch changes/sequence
+changes/merkle:
+changes:              changes/merkle changes/patch changes/sequence
 changes/laws:         changes
 
 vm/internal/code:

@@ -3,6 +3,8 @@ package changes
 import (
 	"fmt"
 	"slices"
+
+	"github.com/tandemvm/tandem/changes/merkle"
 )
 
 // Header is the front of a delta or snapshot file.
@@ -261,7 +263,7 @@ func (d *Delta) stretches() []stretch {
 // stretchesUnder are those of a that b, which follows, leaves in memory; and what a cut off and b
 // grows again is zero.
 func (a *Delta) stretchesUnder(b *Delta) []stretch {
-	end := pageCount(b.MemoryBytes)
+	end := merkle.PageCount(b.MemoryBytes)
 	var kept []stretch
 	for _, s := range a.stretches() {
 		if s.first < end {
@@ -269,7 +271,7 @@ func (a *Delta) stretchesUnder(b *Delta) []stretch {
 			kept = append(kept, s)
 		}
 	}
-	cut, regrown := pageCount(a.MemoryBytes), min(end, pageCount(a.BaseMemoryBytes))
+	cut, regrown := merkle.PageCount(a.MemoryBytes), min(end, merkle.PageCount(a.BaseMemoryBytes))
 	if cut < regrown {
 		kept = append(kept, stretch{cut, regrown - cut, nil})
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tandemvm/tandem/changes/merkle"
 )
 
 // memory is the plainest PageWriter.
@@ -19,7 +21,7 @@ type memory struct {
 func (m *memory) Resize(n uint64) error {
 	m.size = n
 	for i := range m.pages {
-		if i >= pageCount(n) {
+		if i >= merkle.PageCount(n) {
 			delete(m.pages, i)
 		}
 	}
@@ -27,7 +29,7 @@ func (m *memory) Resize(n uint64) error {
 }
 
 func (m *memory) SetPage(i uint64, p *[PageBytes]byte) error {
-	if i >= pageCount(m.size) {
+	if i >= merkle.PageCount(m.size) {
 		return errors.New("page beyond memory")
 	}
 	m.pages[i] = *p
@@ -74,9 +76,9 @@ func deltaOf(a, b *memory, turn uint64) *Delta {
 	if a != nil {
 		d.Base, d.BaseMemoryBytes = a.tree().Root(), a.size
 	}
-	for i := range pageCount(b.size) {
+	for i := range merkle.PageCount(b.size) {
 		p, old := b.pages[i], [PageBytes]byte{}
-		if a != nil && i < pageCount(a.size) {
+		if a != nil && i < merkle.PageCount(a.size) {
 			old = a.pages[i]
 		}
 		if p != old {
@@ -94,7 +96,7 @@ func (m *memory) scribble(r *rand.Rand) {
 		m.ZeroPages(r.Uint64N(12), 12)
 	}
 	for range r.IntN(6) {
-		i := r.Uint64N(pageCount(m.size))
+		i := r.Uint64N(merkle.PageCount(m.size))
 		var p [PageBytes]byte
 		p[r.IntN(PageBytes)] = byte(r.IntN(3))
 		m.pages[i] = p

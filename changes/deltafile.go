@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/tandemvm/tandem/changes/merkle"
 	"github.com/tandemvm/tandem/changes/patch"
 )
 
@@ -202,7 +203,7 @@ func (e *encoder) body() (b []byte, whole []Page) {
 }
 
 func (e *encoder) old(page uint64) *[PageBytes]byte {
-	if e.base != nil && page < pageCount(e.d.BaseMemoryBytes) {
+	if e.base != nil && page < merkle.PageCount(e.d.BaseMemoryBytes) {
 		if p := e.base.Page(page); p != nil {
 			return p
 		}

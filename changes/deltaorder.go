@@ -1,6 +1,10 @@
 package changes
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tandemvm/tandem/changes/merkle"
+)
 
 // Kinds of records, in their order; pages and zeros share one section.
 const (
@@ -35,7 +39,7 @@ func (o *recordOrder) enter(tag int) error {
 }
 
 func (o *recordOrder) stretch(tag int, s stretch) error {
-	end := pageCount(o.header.MemoryBytes)
+	end := merkle.PageCount(o.header.MemoryBytes)
 	switch {
 	case s.count == 0 || s.first >= end || s.count > end-s.first:
 		return malformed("%d pages from %d on in a memory of %d bytes", s.count, s.first, o.header.MemoryBytes)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"github.com/tandemvm/tandem/changes/merkle"
 	"github.com/tandemvm/tandem/changes/patch"
 )
 
@@ -214,7 +215,7 @@ func (d *decoder) patches(pages []int) {
 	for i, at := range pages {
 		p := &d.d.Pages[at]
 		p.Data = new([PageBytes]byte)
-		if d.base != nil && p.Index < pageCount(d.d.BaseMemoryBytes) {
+		if d.base != nil && p.Index < merkle.PageCount(d.d.BaseMemoryBytes) {
 			if old := d.base.Page(p.Index); old != nil {
 				*p.Data = *old
 			}

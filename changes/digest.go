@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"sort"
+
+	"github.com/tandemvm/tandem/changes/merkle"
 )
 
 // DigestTree is a Merkle tree over named decoded values, usually the shared variables of a sandbox:
@@ -67,7 +69,7 @@ func (t *DigestTree) Names() []string {
 	return t.names
 }
 
-// Root is the digest: leaves by name, TreeFanout to a branch, branches likewise up to one hash that is
+// Root is the digest: leaves by name, merkle.Fanout to a branch, branches likewise up to one hash that is
 // mixed with the number of leaves (FORMAT.md).
 func (t *DigestTree) Root() Hash {
 	if t.fresh {
@@ -91,7 +93,7 @@ func (t *DigestTree) Root() Hash {
 func branches(level []Hash) []Hash {
 	var up []Hash
 	for len(level) > 0 {
-		n := min(len(level), TreeFanout)
+		n := min(len(level), merkle.Fanout)
 		b := []byte{hashBranch}
 		for _, h := range level[:n] {
 			b = append(b, h[:]...)

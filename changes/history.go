@@ -24,7 +24,7 @@ func (e Epoch) Name() uint64 {
 	if e == (Epoch{}) {
 		return 0
 	}
-	h := sha256.Sum256(append(binary.BigEndian.AppendUint64([]byte{6}, e.Number), e.Owner...))
+	h := sha256.Sum256(append(binary.BigEndian.AppendUint64([]byte{hashEpoch}, e.Number), e.Owner...))
 	return binary.BigEndian.Uint64(h[:])
 }
 

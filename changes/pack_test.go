@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/tandemvm/tandem/changes/merkle"
 )
 
 func sameDelta(a, b *Delta) bool {
@@ -25,7 +27,7 @@ func TestPackedDeltasLeadToTheSame(t *testing.T) {
 			after.scribble(r)
 		default:
 			for range r.IntN(40) {
-				i := r.Uint64N(pageCount(after.size))
+				i := r.Uint64N(merkle.PageCount(after.size))
 				p := after.pages[i]
 				at := r.IntN(PageBytes - 40)
 				for k := range 1 + r.IntN(40) {

@@ -1,11 +1,25 @@
-package changes
+package merkle
 
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"flag"
 	"math/rand/v2"
 	"testing"
 )
+
+var seed = flag.Uint64("seed", 0, "seed of random tests; 0: another one each time")
+
+func source(t *testing.T) *rand.Rand {
+	n := *seed
+	if n == 0 {
+		n = rand.Uint64()
+	}
+	t.Logf("again with: go test -run '^%s$' -seed %d", t.Name(), n)
+	return rand.New(rand.NewPCG(n, 0))
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // plainRoot is FORMAT.md's definition, level by level over all pages.
 func plainRoot(memoryBytes uint64, pages map[uint64]Hash) Hash {

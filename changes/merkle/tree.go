@@ -1,4 +1,6 @@
-package changes
+// Package merkle is the state hash of a memory: a tree of SHA-256 sums over its pages, of which only what lies above changed pages is hashed again. It
+// knows nothing of what the pages mean, and keeps none. Cost: 512 bytes to hash a level and changed page; memory by pages that are not all zero.
+package merkle
 
 import (
 	"crypto/sha256"
@@ -9,8 +11,8 @@ import (
 // PageBytes is the size of a memory page.
 const PageBytes = 4096
 
-// TreeFanout is how many children a node of the state hash has.
-const TreeFanout = 16
+// Fanout is how many children a node of the state hash has.
+const Fanout = 16
 
 // Hash is a SHA-256 sum. The zero Hash stands for pages that are all zero and for no state at all.
 type Hash [32]byte
@@ -21,14 +23,11 @@ func (h Hash) IsZero() bool { return h == Hash{} }
 // String is 64 hex digits.
 func (h Hash) String() string { return fmt.Sprintf("%x", h[:]) }
 
-// What is hashed begins with a byte that says what it is, so that no leaf can pass for a node.
+// What is hashed begins with a byte that says what it is, so that no leaf can pass for a node. Package changes has the next ones.
 const (
-	hashPage   = 0x00
-	hashNode   = 0x01
-	hashState  = 0x02
-	hashValue  = 0x03
-	hashBranch = 0x04
-	hashDigest = 0x05
+	hashPage  = 0x00
+	hashNode  = 0x01
+	hashState = 0x02
 )
 
 // PageHash is the leaf hash of one page; the zero Hash when it is all zero.
@@ -51,12 +50,12 @@ func Root(memoryBytes uint64, pages []Hash) Hash {
 	return t.Root()
 }
 
-// pageCount is how many pages hold so many bytes.
-func pageCount(memoryBytes uint64) uint64 {
+// PageCount is how many pages hold so many bytes.
+func PageCount(memoryBytes uint64) uint64 {
 	return memoryBytes/PageBytes + min(memoryBytes%PageBytes, 1)
 }
 
-// Tree is the Merkle tree over the pages of one memory: a node of level 1 covers TreeFanout pages, one
+// Tree is the Merkle tree over the pages of one memory: a node of level 1 covers Fanout pages, one
 // of level n that many nodes of level n-1, and the root covers all and mixes in the size (FORMAT.md). Parts
 // that are all zero take no room, so a tree costs memory by its non-zero pages, whatever the size says.
 // Nodes are shared between clones until written, and shared ones are never dirty, so that trees that
@@ -73,16 +72,16 @@ type treeOwner struct{ _ byte }
 
 type treeNode struct {
 	owner *treeOwner
-	hash  [TreeFanout]Hash
-	kids  *[TreeFanout]*treeNode // nil at level 1
-	dirty uint16                 // kids whose hash here is out of date
+	hash  [Fanout]Hash
+	kids  *[Fanout]*treeNode // nil at level 1
+	dirty uint16             // kids whose hash here is out of date
 }
 
 // levelsFor is how many levels of nodes cover so many pages.
 func levelsFor(pages uint64) int {
 	levels := 1
-	for pages > TreeFanout {
-		pages = (pages-1)/TreeFanout + 1
+	for pages > Fanout {
+		pages = (pages-1)/Fanout + 1
 		levels++
 	}
 	return levels
@@ -90,7 +89,7 @@ func levelsFor(pages uint64) int {
 
 // NewTree is the tree of a memory that is all zero.
 func NewTree(memoryBytes uint64) *Tree {
-	return &Tree{memoryBytes: memoryBytes, levels: levelsFor(pageCount(memoryBytes)), owner: new(treeOwner)}
+	return &Tree{memoryBytes: memoryBytes, levels: levelsFor(PageCount(memoryBytes)), owner: new(treeOwner)}
 }
 
 // SizeBytes is the size of the memory.
@@ -106,7 +105,7 @@ func (t *Tree) Clone() *Tree {
 
 // Get is the hash of a page; zero beyond the end.
 func (t *Tree) Get(page uint64) Hash {
-	if page >= pageCount(t.memoryBytes) {
+	if page >= PageCount(t.memoryBytes) {
 		return Hash{}
 	}
 	n := t.top
@@ -120,7 +119,7 @@ func (t *Tree) Get(page uint64) Hash {
 }
 
 // slot is the child of a node of the level that covers the page.
-func slot(page uint64, level int) int { return int(page >> (4 * (level - 1)) & (TreeFanout - 1)) }
+func slot(page uint64, level int) int { return int(page >> (4 * (level - 1)) & (Fanout - 1)) }
 
 func (n *treeNode) kid(i int) *treeNode {
 	if n.kids == nil {
@@ -131,8 +130,8 @@ func (n *treeNode) kid(i int) *treeNode {
 
 // Set replaces the hash of a page, which must be within the memory.
 func (t *Tree) Set(page uint64, h Hash) {
-	if page >= pageCount(t.memoryBytes) {
-		panic(fmt.Sprintf("BUG: changes: page %d set in a memory of %d bytes", page, t.memoryBytes))
+	if page >= PageCount(t.memoryBytes) {
+		panic(fmt.Sprintf("BUG: merkle: page %d set in a memory of %d bytes", page, t.memoryBytes))
 	}
 	if h.IsZero() && t.Get(page).IsZero() {
 		return
@@ -159,7 +158,7 @@ func (t *Tree) writable(n *treeNode, level int) *treeNode {
 	}
 	c.owner = t.owner
 	if level > 1 {
-		kids := new([TreeFanout]*treeNode)
+		kids := new([Fanout]*treeNode)
 		if n != nil {
 			*kids = *n.kids
 		}
@@ -170,7 +169,7 @@ func (t *Tree) writable(n *treeNode, level int) *treeNode {
 
 // Clear makes count pages from first on zero; the cost follows the non-zero pages among them.
 func (t *Tree) Clear(first, count uint64) {
-	end := pageCount(t.memoryBytes)
+	end := PageCount(t.memoryBytes)
 	if first >= end || count == 0 {
 		return
 	}
@@ -187,8 +186,8 @@ func (t *Tree) cleared(n *treeNode, level int, start, first, end uint64) *treeNo
 		return nil
 	}
 	n = t.writable(n, level)
-	for i := range TreeFanout {
-		at := start + uint64(i)*(span/TreeFanout)
+	for i := range Fanout {
+		at := start + uint64(i)*(span/Fanout)
 		if level > 1 {
 			if kid := t.cleared(n.kids[i], level-1, at, first, end); kid != n.kids[i] {
 				n.kids[i] = kid
@@ -206,11 +205,11 @@ func (t *Tree) cleared(n *treeNode, level int, start, first, end uint64) *treeNo
 // Resize changes the size of the memory. Pages beyond a smaller size are forgotten: after growing
 // again they are zero.
 func (t *Tree) Resize(memoryBytes uint64) {
-	if pages := pageCount(memoryBytes); memoryBytes < t.memoryBytes {
-		t.Clear(pages, pageCount(t.memoryBytes)-pages)
+	if pages := PageCount(memoryBytes); memoryBytes < t.memoryBytes {
+		t.Clear(pages, PageCount(t.memoryBytes)-pages)
 	}
 	t.memoryBytes = memoryBytes
-	levels := levelsFor(pageCount(memoryBytes))
+	levels := levelsFor(PageCount(memoryBytes))
 	for ; t.levels < levels; t.levels++ {
 		if t.top != nil {
 			up := t.writable(nil, t.levels+1)
@@ -247,7 +246,7 @@ func (t *Tree) rehash(n *treeNode, level int) Hash {
 			n.dirty &^= 1 << i
 		}
 	}
-	if n.hash == ([TreeFanout]Hash{}) {
+	if n.hash == ([Fanout]Hash{}) {
 		return Hash{}
 	}
 	b := make([]byte, 2, 2+len(n.hash)*len(Hash{}))
