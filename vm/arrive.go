@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tandemvm/tandem/vm/internal/exec"
+	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
 // A run may begin before the pages of its memory are read (OpenSnapshot): those it meets are read then, the others bit by bit between stretches of
@@ -19,8 +20,11 @@ const (
 var ErrDamaged = errors.New("vm: snapshot file is damaged: fetch it again")
 
 func damaged(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, mem.ErrStray):
+		return fmt.Errorf("vm: %w", err)
 	}
 	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
@@ -33,7 +37,7 @@ func (m *Machine) whole(fn func()) error {
 }
 
 // execute is the core's Run.
-func (m *Machine) execute(words uint64) (exec.Stop, error) {
+func (m *Machine) execute(words uint64) (stop exec.Stop, err error) {
 	if m.cfg.Observer != nil {
 		m.mem.BringAll() // it is told of no instruction twice
 	}
@@ -52,7 +56,8 @@ func (m *Machine) execute(words uint64) (exec.Stop, error) {
 	if err := damaged(m.mem.Err()); err != nil {
 		return exec.Stop{}, err
 	}
-	return m.core.Run(words), nil
+	m.mem.Try(func() { stop = m.core.Run(words) })
+	return stop, damaged(m.mem.Err())
 }
 
 // stretch executes a few words while pages are away.

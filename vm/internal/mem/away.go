@@ -76,8 +76,11 @@ func (p *Pages) Err() error {
 // Away reports whether pages are not in memory yet.
 func (m *Memory) Away() bool { return m.away != 0 }
 
-// Err says that a page could not be read: what ran on it is void.
+// Err says that a page could not be read, or that an access went astray: what ran on it is void.
 func (m *Memory) Err() error {
+	if m.stray != nil {
+		return m.stray
+	}
 	if m.taken == nil {
 		return nil
 	}
@@ -165,16 +168,13 @@ func (m *Memory) fetch(group uint64) {
 }
 
 // Try calls fn. False: fn met a page that was away, and was left there; the page is in memory now. What fn did is to be taken back, and fn to be called again.
+// An access of fn to what guards the memory is left there too, for good: Err says so.
 func (m *Memory) Try(fn func()) (whole bool) {
-	if m.away == 0 {
-		fn()
-		return true
-	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
 			fault, ok := r.(interface{ Addr() uintptr })
-			if !ok || !m.brought(fault.Addr()) {
+			if !ok || !m.met(fault.Addr(), &whole) {
 				panic(r)
 			}
 		}
@@ -183,12 +183,19 @@ func (m *Memory) Try(fn func()) (whole bool) {
 	return true
 }
 
-// brought brings the page at a host address; false: it is none that was away.
-func (m *Memory) brought(host uintptr) bool {
-	group := uint64(host-uintptr(unsafe.Pointer(&m.region[0]))) / groupBytes
-	if host < uintptr(unsafe.Pointer(&m.region[0])) || !m.isAway(group) {
+// met acts on a fault at a host address. False: it is none of the memory's.
+func (m *Memory) met(host uintptr, whole *bool) bool {
+	off := uint64(host - uintptr(m.base)) // before base it is huge
+	switch start := uint64(host - uintptr(unsafe.Pointer(unsafe.SliceData(m.whole)))); {
+	case start >= uint64(len(m.whole)):
 		return false
+	case off < uint64(len(m.region)):
+		if !m.isAway(off / groupBytes) {
+			return false
+		}
+		m.bring(off / groupBytes)
+	default:
+		m.stray, *whole = fmt.Errorf("%w (offset %#x of %#x)", ErrStray, off, m.size), true
 	}
-	m.bring(group)
 	return true
 }

@@ -18,6 +18,11 @@ const (
 	slackBytes = 1 << 20
 )
 
+// GuardBytes of address space, whole pages, before and after a memory and its page table are closed to all access, so that a stray access is a fault (ErrStray) and
+// not a write to somebody else's memory. It is more than slot numbers reach, which are the only operands that are added to an address unchecked: two of 16 bits, of
+// words, where a window is entered. It costs one mapping of the host a memory. Tests that look for stray accesses make it larger.
+var GuardBytes uint64 = 2 << 20
+
 var (
 	// ErrLimit is wrapped by every error about exceeding the memory limit.
 	ErrLimit = errors.New("mem: memory limit exceeded")
@@ -25,6 +30,8 @@ var (
 	ErrRoot = errors.New("mem: no save is open")
 	// ErrUntracked is returned by operations that need tracking when the program was built without (Tracked), and after Close.
 	ErrUntracked = errors.New("mem: memory is not tracked")
+	// ErrStray says that whoever ran on a memory left it (GuardBytes): what it holds is void.
+	ErrStray = errors.New("mem: BUG: an access beside the run's memory was stopped: this run cannot go on, report it with its snapshot")
 )
 
 // LimitError says that memory may not grow to a size.
@@ -55,7 +62,8 @@ type Memory struct {
 	dirty    pageSet // pages that may differ from taken
 	spare    []*image
 	region   []byte
-	array    []byte // the region of marks
+	whole    []byte // what is reserved: marks and region, and what guards them
+	stray    error
 	loan     *loan
 	away     int                 // groups of pages that are not in memory yet
 	awayBits []uint64            // which
@@ -80,15 +88,13 @@ func New(limitBytes uint64) (*Memory, error) {
 		return nil, fmt.Errorf("mem: memory limit must be %d to %d bytes", PageBytes, uint64(LimitMax))
 	}
 	m := &Memory{limit: limitBytes, pages: (limitBytes + slackBytes) >> PageShift, levels: []level{{}}, last: 1, epoch: 1}
-	var err error
-	if m.region, err = reserve(limitBytes + slackBytes); err != nil {
+	marksBytes := (m.pages*4 + PageBytes - 1) &^ (PageBytes - 1)
+	whole, area, err := reserve(marksBytes+limitBytes+slackBytes, GuardBytes)
+	if err != nil {
 		return nil, fmt.Errorf("mem: cannot reserve %d bytes of address space: lower the memory limit: %w", limitBytes, err)
 	}
-	if m.array, err = reserve(m.pages * 4); err != nil {
-		release(m.region)
-		return nil, fmt.Errorf("mem: cannot reserve the page table of %d bytes of memory: lower the memory limit: %w", limitBytes, err)
-	}
-	m.base, m.marks = unsafe.Pointer(&m.region[0]), unsafe.Pointer(&m.array[0])
+	m.whole, m.region = whole, area[marksBytes:]
+	m.base, m.marks = unsafe.Pointer(&m.region[0]), unsafe.Pointer(&area[0])
 	m.loan = &loan{base: m.base}
 	return m, nil
 }
@@ -99,7 +105,7 @@ func (m *Memory) Close() error {
 		return nil
 	}
 	m.keepAll()
-	err := errors.Join(release(m.region), release(m.array))
+	err := release(m.whole)
 	*m = Memory{}
 	return err
 }

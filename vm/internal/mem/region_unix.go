@@ -4,9 +4,18 @@ package mem
 
 import "golang.org/x/sys/unix"
 
-// reserve is n zero bytes of address space; the host gives memory to them as they are written.
-func reserve(n uint64) ([]byte, error) {
-	return unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|mapNoReserve)
+// reserve is n zero bytes of address space; the host gives memory to them as they are written. Before and after them are so many bytes, whole pages, that nobody has access to.
+func reserve(n, guard uint64) (whole, area []byte, err error) {
+	whole, err = unix.Mmap(-1, 0, int(guard+n+guard), unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE|mapNoReserve)
+	if err != nil {
+		return nil, nil, err
+	}
+	area = whole[guard:][:n]
+	if err := protect(area, false); err != nil {
+		release(whole)
+		return nil, nil, err
+	}
+	return whole, area, nil
 }
 
 // canProtect says that access to pages can be taken away for a while.
@@ -20,4 +29,4 @@ func protect(b []byte, away bool) error {
 	return unix.Mprotect(b, unix.PROT_READ|unix.PROT_WRITE)
 }
 
-func release(b []byte) error { return unix.Munmap(b) }
+func release(whole []byte) error { return unix.Munmap(whole) }
