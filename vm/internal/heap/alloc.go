@@ -160,6 +160,9 @@ func (h *Heap) allocLarge(header, size uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if !h.m.InRange(pageAddr(uint64(s.start)), uint64(s.pages)*mem.PageBytes) {
+		return 0, errCorrupt
+	}
 	s.use, s.header, s.size = useLarge, header, (size+7)&^7
 	h.setTable(at, s)
 	addr := pageAddr(uint64(s.start))

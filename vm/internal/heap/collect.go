@@ -40,19 +40,45 @@ type marks struct {
 	page  []uint32                 // by page: index in bits of its span's words, 0 none yet
 	bits  [][spanElems / 64]uint64 // by span seen; [0] is nobody's
 	stack []uint64                 // objects marked and not yet scanned
+	left  int64                    // bytes that may still be looked at
+}
+
+// collectLooks is how often a collection may look at each byte of memory. Where objects do not overlap, few times are enough; damaged metadata may say that
+// they do.
+const collectLooks = 16
+
+// look counts bytes looked at; false: memory is damaged, and the collection frees nothing.
+func (k *marks) look(bytes uint64) bool {
+	k.left -= int64(min(bytes, 1<<40)) + 16
+	return k.left >= 0
 }
 
 // Marker is given to Collect's callback to name the roots.
 type Marker struct{ h *Heap }
 
 // Pointer marks the object that holds p, if there is one.
-func (k *Marker) Pointer(p uint64) { k.h.mark(p) }
+func (k *Marker) Pointer(p uint64) {
+	if k.h.marks.look(0) {
+		k.h.mark(p)
+	}
+}
+
+// Spent reports whether so many roots were named that memory must be damaged: naming more changes nothing.
+func (k *Marker) Spent() bool { return k.h.marks.left < 0 }
 
 // Value marks what the value of type typ at addr refers to.
-func (k *Marker) Value(addr, typ uint64) { k.h.scanValues(addr, typ, 1) }
+func (k *Marker) Value(addr, typ uint64) {
+	if k.h.marks.look(min(k.h.TypeSize(typ), k.h.m.Size())) {
+		k.h.scanValues(addr, typ, 1)
+	}
+}
 
 // Words marks what the aligned words in [lo, hi) may refer to.
-func (k *Marker) Words(lo, hi uint64) { k.h.scanWords(lo, hi) }
+func (k *Marker) Words(lo, hi uint64) {
+	if hi > lo && k.h.marks.look(min(hi-lo, k.h.m.Size())) {
+		k.h.scanWords(lo, hi)
+	}
+}
 
 // Collect frees every object not reachable from the roots, which the callback names. Exec's own records are roots only if named.
 // Cost: the pages of live objects that hold pointers are read, and of metadata those are written where an object was freed.
@@ -67,18 +93,22 @@ func (h *Heap) Collect(roots func(k *Marker)) {
 	}
 	k.page = append(k.page[:0], make([]uint32, n)...)
 	k.bits = append(k.bits[:0], [spanElems / 64]uint64{})
-	k.stack = k.stack[:0]
+	k.stack, k.left = k.stack[:0], int64(collectLooks*(h.m.Size()+1<<20))
 	roots(&Marker{h})
 	h.specialRoots()
 	h.drain()
-	h.settleSpecials()
-	h.sweep()
+	if k.left >= 0 {
+		h.settleSpecials()
+	}
+	if k.left >= 0 {
+		h.sweep()
+	}
 }
 
 // drain scans what was marked and not yet scanned.
 func (h *Heap) drain() {
 	k := &h.marks
-	for len(k.stack) > 0 {
+	for len(k.stack) > 0 && k.left >= 0 {
 		addr := k.stack[len(k.stack)-1]
 		k.stack = k.stack[:len(k.stack)-1]
 		h.scan(addr)
@@ -124,7 +154,7 @@ func (h *Heap) scan(addr uint64) {
 	if typ >= h.root().first {
 		h.mark(typ)
 	}
-	if w&headerNoScan != 0 {
+	if w&headerNoScan != 0 || !h.marks.look(p.size) {
 		return
 	}
 	switch headerKind(w) {

@@ -33,6 +33,7 @@ func (w *walk) equal(typ, a, b uint64) (bool, error) {
 	case kindComplex128:
 		return equalFloat64(m.Load64(a), m.Load64(b)) && equalFloat64(m.Load64(a+8), m.Load64(b+8)), nil
 	case kindString:
+		w.work += int(min(m.Load64(a+8), m.Size()) / valueBytes)
 		return w.h.EqualString(String{m.Load64(a), m.Load64(a + 8)}, String{m.Load64(b), m.Load64(b + 8)})
 	case kindInterface:
 		return w.equalInterface(typ, a, b)
@@ -74,7 +75,7 @@ func (w *walk) equalDynamic(t, a, b uint64) (bool, error) {
 	if !w.h.m.InRange(t, typeBytes) {
 		return false, ErrBadType
 	}
-	if !w.h.comparable(t, 0) {
+	if !w.h.comparable(t) {
 		return false, &TypeError{t, false}
 	}
 	w.depth++
@@ -82,21 +83,41 @@ func (w *walk) equalDynamic(t, a, b uint64) (bool, error) {
 	return w.equal(t, a, b)
 }
 
-const nestMax = 1000 // of types in types
+// nest bounds a walk over types in types, of which descriptors may be damaged.
+type nest struct{ depth, types int }
+
+const (
+	nestMax  = 1000
+	typesMax = 1 << 20
+)
+
+func (n *nest) in() bool {
+	n.depth++
+	n.types++
+	return n.depth <= nestMax && n.types <= typesMax
+}
 
 // comparable reports whether values of type t have ==; what interfaces in them hold is not asked.
-func (h *Heap) comparable(t uint64, depth int) bool {
-	if depth > nestMax {
+func (h *Heap) comparable(t uint64) bool {
+	var n nest
+	ok := h.comparableIn(t, &n)
+	h.walked(uint64(n.types))
+	return ok
+}
+
+func (h *Heap) comparableIn(t uint64, n *nest) bool {
+	defer func() { n.depth-- }()
+	if !n.in() {
 		return false
 	}
 	switch h.TypeKind(t) {
 	case kindFunc, kindMap, kindSlice:
 		return false
 	case kindArray:
-		return h.comparable(h.m.Load64(t+typeElem), depth+1)
+		return h.comparableIn(h.m.Load64(t+typeElem), n)
 	case kindStruct:
 		for i := range h.TypeFields(t) {
-			if f, _, _ := h.TypeField(t, i); !h.comparable(f, depth+1) {
+			if f, _, _ := h.TypeField(t, i); !h.comparableIn(f, n) {
 				return false
 			}
 		}
@@ -147,7 +168,7 @@ func (h *Heap) EqualEface(t1, d1, t2, d2 uint64) (bool, error) {
 		return true, nil
 	}
 	if h.TypeDirect(t1) {
-		if !h.comparable(t1, 0) {
+		if !h.comparable(t1) {
 			return false, &TypeError{t1, false}
 		}
 		return d1 == d2, nil

@@ -56,6 +56,15 @@ type walk struct {
 	work  int
 }
 
+// walked notes a walk over descriptors or a list in memory that took n steps, if it is so long that only few programs make it.
+func (h *Heap) walked(n uint64) {
+	if n >= walkedMin {
+		h.Handle(8 * n)
+	}
+}
+
+const walkedMin = 1024
+
 // valueBytes is what visiting a value counts as.
 const valueBytes = 64
 
@@ -112,6 +121,7 @@ func (w *walk) hash(typ, addr, seed uint64) (uint64, error) {
 		if b == nil && n != 0 {
 			return 0, ErrFault
 		}
+		w.work += int(n / valueBytes)
 		if n >= handledMin {
 			w.h.Handle(n)
 		}
@@ -175,7 +185,7 @@ func (w *walk) hashInterface(typ, addr, seed uint64) (uint64, error) {
 	if !w.h.m.InRange(t, typeBytes) {
 		return 0, ErrBadType
 	}
-	if !w.h.comparable(t, 0) { // told by the whole dynamic type, as gc does
+	if !w.h.comparable(t) { // told by the whole dynamic type, as gc does
 		return 0, &TypeError{t, true}
 	}
 	w.depth++

@@ -27,7 +27,8 @@ func (x *Itabs) Find(inter, typ uint64) (uint64, error) {
 	m := x.h.m
 	if x.made == nil {
 		x.made = map[[2]uint64]uint64{}
-		for i := range min(m.Load64(x.at+8), m.Load64(x.at+16)) {
+		n := min(m.Load64(x.at+8), m.Load64(x.at+16), m.Size()/8) // damaged memory may say anything
+		for i := range n {
 			t := m.Load64(m.Load64(x.at) + i*8)
 			x.made[[2]uint64{m.Load64(t + itabInter), m.Load64(t + itabType)}] = t
 		}

@@ -135,21 +135,25 @@ func (h *Heap) keyMode(key uint64) (mapMode, bool) {
 	case kindString:
 		return modeString, true
 	}
-	return modeAny, h.rekey(key, 0)
+	var n nest
+	rekey := h.rekey(key, &n)
+	h.walked(uint64(n.types))
+	return modeAny, rekey
 }
 
-func (h *Heap) rekey(key uint64, depth int) bool {
-	if depth > nestMax {
+func (h *Heap) rekey(key uint64, n *nest) bool {
+	defer func() { n.depth-- }()
+	if !n.in() {
 		return true
 	}
 	switch h.TypeKind(key) {
 	case kindFloat32, kindFloat64, kindComplex64, kindComplex128, kindInterface, kindString:
 		return true
 	case kindArray:
-		return h.rekey(h.m.Load64(key+typeElem), depth+1)
+		return h.rekey(h.m.Load64(key+typeElem), n)
 	case kindStruct:
 		for i := range h.TypeFields(key) {
-			if t, _, _ := h.TypeField(key, i); h.rekey(t, depth+1) {
+			if t, _, _ := h.TypeField(key, i); h.rekey(t, n) {
 				return true
 			}
 		}

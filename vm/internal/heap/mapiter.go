@@ -57,6 +57,9 @@ func (h *Heap) passed(n uint64) {
 	}
 }
 
+// mapNextMax is the bytes that one MapNext may handle.
+const mapNextMax = 1 << 33
+
 // MapNext is the next entry's key and value addresses, 0 and 0 at the end. They are valid until the next operation on the heap.
 func (h *Heap) MapNext(iter uint64) (key, value uint64, err error) {
 	it := h.iterAt(iter)
@@ -73,7 +76,10 @@ func (h *Heap) MapNext(iter uint64) (key, value uint64, err error) {
 	h.m.Touch(iter, mapIterBytes)
 	t := h.table(it.entries, uint64(x.stride))
 	passed := uint64(0) // dead entries
-	for {
+	for begun := h.handled; ; {
+		if h.handled-begun > mapNextMax { // damaged: each entry is looked for in all of a table
+			return 0, 0, ErrFault
+		}
 		end := t.used
 		if it.wrapped {
 			end = min(end, uint64(it.start))

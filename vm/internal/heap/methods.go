@@ -28,6 +28,7 @@ func (h *Heap) Implement(inter, typ uint64) []uint64 {
 	if n == 0 || n > methodsMax || !h.m.InRange(list, n*8) {
 		return nil
 	}
+	h.walked(n + count)
 	ipkg := h.nameText(h.m.Load64(inter + interfacePkg))
 	funcs := make([]uint64, 0, n)
 	j := uint64(0)
@@ -104,7 +105,11 @@ func (h *Heap) nameText(at uint64) string {
 	if at == 0 {
 		return ""
 	}
-	return string(h.name(at))
+	text := h.name(at)
+	if len(text) >= handledMin {
+		h.Handle(uint64(len(text)))
+	}
+	return string(text)
 }
 
 // pkgOf is the package path that the name at an address carries after its text and tag, otherwise the one given.

@@ -18,6 +18,9 @@ func (h *Heap) Raise(limitBytes uint64) error {
 	r := h.root()
 	pages := pageOf(code.Base + pageUp(limitBytes/mem.PageBytes*4))
 	end := r.end + (1+pages)*mem.PageBytes
+	if r.end%mem.PageBytes != 0 || r.end < code.Base+mem.PageBytes {
+		return errCorrupt
+	}
 	if limitBytes <= h.limit || limitBytes > h.m.Limit() || end < r.end || end-code.Base > limitBytes {
 		return fmt.Errorf("%w: %w", ErrNoSpace, &mem.LimitError{WantBytes: max(end-code.Base, limitBytes), LimitBytes: min(h.m.Limit(), limitBytes)})
 	}

@@ -169,6 +169,7 @@ func (h *Heap) roomForSpecial() error {
 func (h *Heap) unlinkSpecial(p uint64) {
 	link := h.specialBucket(h.m.Load64(p + specialAt))
 	for n := h.m.Size() / specialBytes; n > 0 && link != 0; n-- {
+		h.marks.look(0)
 		q := h.m.Load64(link)
 		if q == p {
 			h.m.Store64(link, h.m.Load64(p+specialChain))
@@ -238,7 +239,7 @@ func (h *Heap) settleSpecials() {
 		return func(fn func(p uint64)) {
 			h.eachSpecial(h.root().specialFirst, func(p uint64) {
 				for _, k := range kinds {
-					if SpecialKind(h.m.Load64(p+specialKind)) == k && !h.marked(h.m.Load64(p+specialAt)) {
+					if h.marks.left >= 0 && SpecialKind(h.m.Load64(p+specialKind)) == k && !h.marked(h.m.Load64(p+specialAt)) {
 						fn(p)
 					}
 				}

@@ -188,8 +188,9 @@ func (h *Heap) RunesToString(r Slice) (String, error) {
 	if err != nil {
 		return String{}, err
 	}
-	for i := range r.Len {
-		b = b[utf8.EncodeRune(b, rune(h.m.Load32(r.Ptr+i*4))):]
+	var text [utf8.UTFMax]byte
+	for i := range r.Len { // in damaged memory the new bytes may be the runes
+		b = b[copy(b, text[:utf8.EncodeRune(text[:], rune(h.m.Load32(r.Ptr+i*4)))]):]
 	}
 	return String{at, n}, nil
 }

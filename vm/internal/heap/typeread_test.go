@@ -95,8 +95,8 @@ func TestTypeRead(t *testing.T) {
 		if w.TypeSize(at) != uint64(x.Size()) || w.TypeKind(at) != uint8(x.Kind()) || w.TypeAlign(at) != uint64(x.Align()) || w.TypeString(at) != x.String() {
 			t.Errorf("%v reads as %s", x, w.TypeString(at))
 		}
-		if w.comparable(at, 0) != x.Comparable() {
-			t.Errorf("%v: comparable %v", x, w.comparable(at, 0))
+		if w.comparable(at) != x.Comparable() {
+			t.Errorf("%v: comparable %v", x, w.comparable(at))
 		}
 		if x.Kind() == reflect.Struct {
 			if w.TypeFields(at) != x.NumField() {
