@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
 // source compiles one file of source text.
@@ -543,6 +544,8 @@ func spin() { for i := 0; i < 50; i++ { _ = i } }
 // state, never a panic of the host, in bounded time and memory.
 func FuzzLoad(f *testing.F) {
 	ctx := context.Background()
+	defer func(bytes uint64) { mem.GuardBytes = bytes }(mem.GuardBytes)
+	mem.GuardBytes = 64 << 30 // a stray access is seen wherever it goes
 	p := source(f, stepping)
 	m, _ := machine(f, p, nil)
 	var good *Snapshot
@@ -571,8 +574,11 @@ func FuzzLoad(f *testing.F) {
 		}
 		if s, err := OpenSnapshot(p, bytes.NewReader(raw), int64(len(raw))); err == nil {
 			if n, err := Resume(ctx, p, Config{Clock: epoch2026(), Limits: Limits{MemoryBytes: 64 << 20}}, s); err == nil {
-				n.Run(ctx, 20000)
+				_, err := n.Run(ctx, 20000)
+				inside(t, err)
 				n.Close()
+			} else {
+				inside(t, err)
 			}
 		}
 		// Damage below the hashes: what a malicious member could sign.
@@ -598,15 +604,25 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		n, err := Resume(ctx, p, Config{Clock: epoch2026(), Limits: Limits{MemoryBytes: 64 << 20}}, s)
+		inside(t, err)
 		if err != nil {
 			return
 		}
 		defer n.Close()
 		for range 5 {
 			stop, err := n.Run(ctx, 20000)
+			inside(t, err)
 			if err != nil || stop.End == EndExit || stop.End == EndIdle {
 				return
 			}
 		}
 	})
+}
+
+// inside fails t when err says that a run left its memory.
+func inside(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, mem.ErrStray) {
+		t.Fatal(err)
+	}
 }

@@ -42,7 +42,9 @@ func (m *Machine) within(why Status) Status {
 	if !ok {
 		return why
 	}
-	for s, n := m.load(m.g+gSudog), 0; s != 0 && n < chainMax; s, n = m.load(s+sMore), n+1 {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for s := m.load(m.g + gSudog); s != 0 && n < m.chain(); s, n = m.load(s+sMore), n+1 {
 		if m.load(m.load(s+sChan)+cBubble) == 0 {
 			return why
 		}
@@ -102,7 +104,9 @@ func (m *Machine) nanotime(bubble uint64) int64 {
 // wakeBubbles goes on with each bubble all of whose goroutines are durably blocked: with timers that are due, else with the
 // goroutine in Wait, else by putting the time forward to the next timer, else with the root.
 func (m *Machine) wakeBubbles() {
-	for b, n := m.load(rootBubbles), 0; b != 0 && n < chainMax && !m.halt; b, n = m.load(b+bNext), n+1 {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for b := m.load(rootBubbles); b != 0 && n < m.chain() && !m.halt; b, n = m.load(b+bNext), n+1 {
 		if m.load(b+bRunning) != 0 {
 			continue
 		}
@@ -145,7 +149,9 @@ func (m *Machine) enterBubble() error {
 func (m *Machine) leaveBubble() {
 	b := m.load(m.g + gBubble)
 	m.part(m.g)
-	for at, n := uint64(rootBubbles), 0; at != 0 && n < chainMax; at, n = m.load(at)+bNext, n+1 {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for at := uint64(rootBubbles); at != 0 && n < m.chain(); at, n = m.load(at)+bNext, n+1 {
 		if m.load(at) == b {
 			m.store(at, m.load(b+bNext))
 			return

@@ -285,7 +285,9 @@ func (m *Machine) closeChan(c uint64) error {
 		return raiseBy(KnownPanicCloseClosed)
 	}
 	t := m.info(m.load(c + cElem))
-	for n := 0; n < chainMax; n++ {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for ; n < m.chain(); n++ {
 		s := m.load(c + cRecvQ)
 		if s == 0 {
 			break
@@ -295,7 +297,7 @@ func (m *Machine) closeChan(c uint64) error {
 		}
 	}
 	m.store(c+cClosed, 1)
-	for n := 0; n < chainMax; n++ {
+	for ; n < 2*m.chain(); n++ {
 		s := m.load(c + cSendQ)
 		if s == 0 {
 			break
@@ -356,7 +358,9 @@ func (m *Machine) unlink(q, s uint64) {
 func (m *Machine) dropSudogs(g uint64) {
 	s := m.load(g + gSudog)
 	m.store(g+gSudog, 0)
-	for n := 0; s != 0 && n < chainMax; n++ {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for ; s != 0 && n < m.chain(); n++ {
 		more := m.load(s + sMore)
 		q := m.load(s+sChan) + cRecvQ
 		if m.load(s+sFlags)&sudogSend != 0 {

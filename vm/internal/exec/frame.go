@@ -13,13 +13,28 @@ import (
 
 const pageMask = 4095
 
-// setChunk makes chunk the one the running frame is in.
-func (m *Machine) setChunk(chunk uint64) {
-	m.chunk = chunk
-	m.chunkEnd = chunk + m.load(chunk+chunkBytes)
-	if !m.mem.InRange(chunk, m.chunkEnd-chunk) {
-		m.chunkEnd = chunk // damaged: the next call takes a new chunk
+// room is the size of the stack chunk at an address, 0 when memory holds none there.
+func (m *Machine) room(chunk uint64) uint64 {
+	bytes := m.load(chunk + chunkBytes)
+	if chunk&7 != 0 || chunk < m.prog.DataEnd || !m.mem.InRange(chunk, bytes) {
+		return 0
 	}
+	return bytes
+}
+
+// goOn makes the frame at fp in a stack chunk, size bytes long, the running one, which goes on at code word pc. Memory may hold anything: false, and nothing
+// is changed, when no instruction begins there or the frame is not within the chunk, and that within memory. What is in the frame does not matter: every op is
+// safe with any content of its slots.
+func (m *Machine) goOn(pc, fp, chunk, size uint64) bool {
+	size = max(size, header*8)
+	room, off := m.room(chunk), fp-chunk
+	if pc >= m.s.CodeLen || !m.prog.Starts[pc] || fp&7 != 0 || off < chunkHead || off > room || size > room-off {
+		return false
+	}
+	m.s.PC, m.s.FP = uintptr(pc), fp
+	m.chunk, m.chunkEnd = chunk, chunk+room
+	m.land(size)
+	return true
 }
 
 // frameBytes is the size of a frame that stands at code word pc.
@@ -60,7 +75,7 @@ func (m *Machine) settledEnd() uint64 { return code.Base + m.s.Lo + m.s.Span }
 func (m *Machine) enter(fn, closure, w, ret uint64, copyArgs bool) bool {
 	e := &m.prog.Entries[fn]
 	fp := w
-	if w+uint64(e.FrameBytes) > m.chunkEnd {
+	if w < m.chunk || w >= m.chunkEnd || w+uint64(e.FrameBytes) > m.chunkEnd {
 		if fp = m.pushChunk(e, w); fp == 0 {
 			return false
 		}
@@ -95,12 +110,12 @@ func (m *Machine) pushChunk(e *loop.Entry, w uint64) uint64 {
 	old := m.chunk
 	need := chunkHead + uint64(e.FrameBytes)
 	chunk := m.load(old + chunkSpare)
-	if chunk == 0 || m.load(chunk+chunkBytes) < need {
+	if m.room(chunk) < need {
 		if chunk != 0 {
 			m.dropSpare(old)
 		}
 		var err error
-		if chunk, err = m.newChunk(max(2*m.load(old+chunkBytes), 2*need)); err != nil {
+		if chunk, err = m.newChunk(max(2*m.room(old), 2*need), need); err != nil {
 			m.stackError(err)
 			return 0
 		}
@@ -114,7 +129,7 @@ func (m *Machine) pushChunk(e *loop.Entry, w uint64) uint64 {
 	}
 	m.store(chunk+chunkRes, res)
 	m.store(old+chunkTop, min(max(w, m.s.FP+m.frameBytes(uint64(m.s.PC))), m.chunkEnd))
-	m.setChunk(chunk)
+	m.chunk, m.chunkEnd = chunk, chunk+m.room(chunk)
 	fp := chunk + chunkHead
 	m.s.Lo = fp - code.Base
 	m.mem.Touch(fp, uint64(e.FrameBytes))
@@ -122,11 +137,11 @@ func (m *Machine) pushChunk(e *loop.Entry, w uint64) uint64 {
 	return fp
 }
 
-// newChunk is a stack chunk of at least the size given for the running goroutine.
-func (m *Machine) newChunk(bytes uint64) (uint64, error) {
+// newChunk is a stack chunk for the running goroutine, of the size given or, if the limit allows no more, of at least need bytes.
+func (m *Machine) newChunk(bytes, need uint64) (uint64, error) {
 	total := m.load(m.g + gStack)
 	if limit := m.limits.StackBytes; total+bytes > limit {
-		if bytes = limit - min(limit, total); bytes < firstChunkBytes {
+		if bytes = limit - min(limit, total); bytes < max(need, firstChunkBytes) {
 			return 0, errStack
 		}
 	}
@@ -138,6 +153,9 @@ func (m *Machine) newChunk(bytes uint64) (uint64, error) {
 	m.work(bytes)
 	m.store(chunk+chunkBytes, bytes)
 	m.store(m.g+gStack, total+bytes)
+	if m.room(chunk) != bytes {
+		return 0, m.damaged("heap")
+	}
 	return chunk, nil
 }
 
@@ -162,15 +180,13 @@ func (m *Machine) stackError(err error) {
 	m.check(err)
 }
 
-// unwindTo makes the chunk that holds frame fp the running one, giving up those above it.
-func (m *Machine) unwindTo(fp uint64) {
-	for n := 0; (fp < m.chunk || fp >= m.chunkEnd) && n < 64; n++ {
-		prev := m.load(m.chunk + chunkPrev)
-		if prev == 0 {
-			break
-		}
-		m.setChunk(prev)
+// chunkOf is the chunk that holds frame fp of the running goroutine, in damaged memory any.
+func (m *Machine) chunkOf(fp uint64) uint64 {
+	chunk := m.chunk
+	for n := 0; fp-chunk >= m.room(chunk) && n < 64; n++ {
+		chunk = m.load(chunk + chunkPrev)
 	}
+	return chunk
 }
 
 // callOp is Call, CallC and CallI in the cases the loop leaves to it.
@@ -234,33 +250,23 @@ func (m *Machine) ret() error {
 		return nil
 	}
 	if fp < m.chunk || fp >= m.chunkEnd {
-		prev := m.load(m.chunk + chunkPrev)
-		if prev == 0 {
+		chunk, from := m.chunk, m.s.FP
+		if !m.goOn(pc, fp, m.load(chunk+chunkPrev), m.callerBytes(pc)) {
 			return m.damaged("caller's frame")
 		}
-		defer m.callPoint() // damaged chunks may lead back to this one
-		win, n := m.load(m.chunk+chunkWin), m.load(m.chunk+chunkRes)
-		if n > 0 && m.s.FP == m.chunk+chunkHead {
-			from := m.s.FP
-			m.setChunk(prev)
-			if to := win + header*8; to < m.chunkEnd {
+		if n := m.load(chunk + chunkRes); n > 0 && from == chunk+chunkHead {
+			if to := m.load(chunk+chunkWin) + header*8; to < m.chunkEnd {
 				m.mem.Copy(to, from+header*8, min(n*8, m.chunkEnd-to))
 			}
-		} else {
-			m.setChunk(prev)
 		}
-		m.s.PC, m.s.FP = uintptr(pc), fp
-		if !m.mem.InRange(fp, max(m.callerBytes(pc), header*8)) {
-			return m.damaged("caller's frame")
-		}
-		m.land(m.callerBytes(pc))
+		m.callPoint() // damaged chunks may lead back to this one
 		return nil
 	}
-	if fp >= m.s.FP { // a return is no safe point, so frames must not lead in a circle
+	size := m.callerBytes(pc)
+	if fp >= m.s.FP || size > m.chunkEnd-fp { // a return is no safe point, so frames must not lead in a circle
 		return m.damaged("caller's frame")
 	}
 	m.s.PC = uintptr(pc)
-	size := m.callerBytes(pc)
 	if fp < code.Base+m.s.Lo {
 		end := max(m.settledEnd(), fp+size)
 		m.s.FP = fp

@@ -199,12 +199,16 @@ func (m *Machine) storeLimits() {
 
 // loadLimits reads what storeLimits wrote. Memory that came from elsewhere cannot put off for long that goroutines take turns, which is when a Pause is seen.
 func (m *Machine) loadLimits() {
-	m.limits = Limits{m.load(rootGas), m.load(rootGoroutineMax), m.load(rootStackMax), min(m.load(rootSliceWords), sliceWordsMax)}
+	m.limits = Limits{m.load(rootGas), m.load(rootGoroutineMax), m.load(rootStackMax), max(min(m.load(rootSliceWords), sliceWordsMax), 1)}
 	m.live = m.load(rootLive)
-	m.sliceEnd = min(m.load(rootSliceEnd), m.load(rootCount)+sliceWordsMax)
+	m.stopAt, m.s.Left = min(m.load(rootCount), countMax), 0
+	m.sliceEnd = min(m.load(rootSliceEnd), m.stopAt+sliceWordsMax)
 }
 
-const sliceWordsMax = 1 << 24
+const (
+	sliceWordsMax = 1 << 24
+	countMax      = 1 << 62 // more than any run counts to, and a budget more is a number still
+)
 
 // sync refreshes the host-side copies of what the memory says of itself.
 func (m *Machine) sync() { m.s.Sync(m.mem) }
@@ -216,29 +220,20 @@ func (m *Machine) Reload() error {
 	m.itabs.Forget()
 	m.types = [256]typeInfo{}
 	m.runs(m.load(rootG))
-	m.s.PC, m.s.FP = uintptr(m.load(rootPC)), m.load(rootFP)
 	m.loadLimits()
-	m.stopAt, m.s.Left = m.load(rootCount), 0
 	m.chunk, m.chunkEnd = 0, 0
+	m.s.PC, m.s.FP = 0, 0
 	if m.g == 0 {
 		return nil
 	}
-	if !m.mayContinue(uint64(m.s.PC), m.s.FP) {
-		return fmt.Errorf("exec: memory holds no valid position (code word %d, frame %#x): it is damaged or of another program", m.s.PC, m.s.FP)
+	if pc, fp := m.load(rootPC), m.load(rootFP); !m.goOn(pc, fp, m.load(m.g+gChunk), m.frameBytes(pc)) {
+		return fmt.Errorf("exec: memory holds no valid position (code word %d, frame %#x): it is damaged or of another program", pc, fp)
 	}
-	m.setChunk(m.load(m.g + gChunk))
-	m.settle()
 	return nil
 }
 
 // runs makes g the running goroutine.
 func (m *Machine) runs(g uint64) { m.g, m.s.Defers = g, g+gDefer-code.Base }
-
-// mayContinue reports whether a frame at fp may go on at code word pc: an instruction begins there and the function's frame lies in
-// memory. What is in the frame does not matter: every op is safe with any content of its slots.
-func (m *Machine) mayContinue(pc, fp uint64) bool {
-	return pc < m.s.CodeLen && m.prog.Starts[pc] && fp&7 == 0 && fp >= m.prog.DataEnd && m.mem.InRange(fp, max(m.frameBytes(pc), header*8))
-}
 
 // load and store are a word of a record; they are total.
 func (m *Machine) load(addr uint64) uint64       { return m.mem.Load64(addr) }
@@ -303,11 +298,13 @@ func (m *Machine) Run(budget uint64) Stop {
 	m.heap.Handled() // between runs, by others
 	m.budgetEnd = m.Count() + min(budget, 1<<62)
 	m.wakeHostWaiters()
-	if m.g != 0 {
-		m.settle()
-		m.limit()
-	} else {
+	switch pc := uint64(m.s.PC); {
+	case m.g == 0:
 		m.schedule()
+	case m.goOn(pc, m.s.FP, m.chunk, m.frameBytes(pc)):
+		m.limit()
+	default: // memory was damaged and Reload refused it
+		m.fail(m.damaged("goroutine"))
 	}
 	if gas := m.limits.Gas; gas != 0 && m.Count() >= gas {
 		m.fail(&LimitError{"gas", gas})
@@ -375,9 +372,7 @@ func (m *Machine) limit() {
 
 func (m *Machine) setStop(at uint64) {
 	c := m.Count()
-	if int64(at-c) > 1<<40 {
-		at = c + 1<<40
-	}
+	at = max(min(at, c+1<<40), c)
 	m.stopAt, m.s.Left = at, int64(at-c)
 }
 

@@ -32,7 +32,9 @@ func (m *Machine) deferOp(in code.Instr) error {
 	if err != nil {
 		return err
 	}
-	m.mem.Touch(d, bytes)
+	if !m.mem.Touch(d, bytes) {
+		return m.damaged("heap")
+	}
 	p := m.at(d) // the record's words, ready to be written
 	from := m.argAt(in.A, fn)
 	copy(m.host8(d+dArgs, argc*8), m.host8(from, argc*8))
@@ -80,7 +82,7 @@ func (m *Machine) deferFor(owner, d uint64) error {
 		return nil
 	}
 	at := m.g + gDefer
-	for n := 0; younger[m.load(m.load(at)+dFP)] && n < chainMax; n++ {
+	for n := m.chain(); younger[m.load(m.load(at)+dFP)] && n > 0; n-- {
 		at = m.load(at) + dLink
 	}
 	m.store(d+dLink, m.load(at))
@@ -152,7 +154,7 @@ func (m *Machine) raise(typ, data uint64, goexit bool) {
 	m.store(p+panicArg+8, data)
 	m.store(p+pPrev, prev)
 	link, n := prev, uint64(0)
-	for ; link != 0 && m.load(link+pState)&pDone != 0 && n < chainMax; n++ {
+	for ; link != 0 && m.load(link+pState)&pDone != 0 && n < m.chain(); n++ {
 		link = m.load(link + pPrev)
 	}
 	m.work(n * frameWork)
@@ -164,22 +166,16 @@ func (m *Machine) raise(typ, data uint64, goexit bool) {
 	m.nextDeferred(p)
 }
 
-// chainMax bounds walks along lists in memory, which may be damaged.
-const chainMax = 1 << 24
-
-// top is the address after the frame that panicked, where deferred calls' frames go.
-func (m *Machine) top(p uint64) uint64 { return m.load(p+pFP) + m.frameBytes(m.load(p+pPC)) }
+// top is the address after the running frame: that which panicked, where deferred calls' frames go.
+func (m *Machine) top() uint64 { return m.s.FP + m.frameBytes(uint64(m.s.PC)) }
 
 // stand puts the goroutine back to the frame that panicked; false: there is none, and the run ended.
 func (m *Machine) stand(p uint64) bool {
 	fp, pc := m.load(p+pFP), m.load(p+pPC)
-	if !m.mayContinue(pc, fp) {
+	if !m.goOn(pc, fp, m.chunkOf(fp), m.frameBytes(pc)) {
 		m.check(m.damaged("panic"))
 		return false
 	}
-	m.unwindTo(fp)
-	m.s.FP, m.s.PC = fp, uintptr(pc)
-	m.land(m.frameBytes(pc))
 	return true
 }
 
@@ -203,19 +199,19 @@ func (m *Machine) nextDeferred(p uint64) {
 			m.throw("panic, and the image lacks " + KnownFatalPanic)
 			return
 		}
-		for !m.callTo(m.top(p), fn, 0, m.prog.Tramp(text.TrampTrap), []uint64{p}) && !m.halt {
+		for !m.callTo(m.top(), fn, 0, m.prog.Tramp(text.TrampTrap), []uint64{p}) && !m.halt {
 		}
 		return
 	}
 	// Lack of room makes callTo collect, which needs d to be in the list still, and fail once: then it is done again.
 	fn := m.load(d + dFunc)
-	for fn != 0 && !m.callDeferred(d, m.top(p), m.prog.Tramp(text.TrampPanicNext)) {
+	for fn != 0 && !m.callDeferred(d, m.top(), m.prog.Tramp(text.TrampPanicNext)) {
 		if m.halt {
 			return
 		}
 	}
 	n := uint64(0)
-	for q := m.load(p + pPrev); q != 0 && n < chainMax; n, q = n+1, m.load(q+pPrev) {
+	for q := m.load(p + pPrev); q != 0 && n < m.chain(); n, q = n+1, m.load(q+pPrev) {
 		if m.load(q+pMark) == d {
 			m.store(q+pState, m.load(q+pState)|pAborted)
 		}
@@ -251,7 +247,7 @@ func (m *Machine) deferredReturned() {
 // recovered ends panic p: the goroutine goes on in the frame that owned the deferred call that recovered, unless a Goexit was under way.
 func (m *Machine) recovered(p uint64) {
 	q := m.load(p + pPrev)
-	for n := 0; q != 0 && m.load(q+pState)&pAborted != 0 && n < chainMax; n++ {
+	for n := m.chain(); q != 0 && m.load(q+pState)&pAborted != 0 && n > 0; n-- {
 		if m.mem.Load8(q+panicGoexit) != 0 {
 			m.store(q+pState, m.load(q+pState)&^pAborted)
 			m.store(m.g+gPanic, q)
@@ -266,22 +262,19 @@ func (m *Machine) recovered(p uint64) {
 		m.check(m.damaged("deferred call"))
 		return
 	}
-	e, fp := &m.prog.Entries[owner], m.load(p+pOwnerFP)
-	if fp&7 != 0 || !m.mem.InRange(fp, uint64(e.FrameBytes)) {
+	e, fp, pc := &m.prog.Entries[owner], m.load(p+pOwnerFP), m.prog.Image.Funcs[owner].Recover
+	if !m.goOn(uint64(or(uint64(pc), uint64(e.Start))), fp, m.chunkOf(fp), uint64(e.FrameBytes)) {
 		m.check(m.damaged("deferred call"))
 		return
 	}
-	m.s.FP = fp
-	m.unwindTo(fp)
-	m.land(uint64(e.FrameBytes))
-	if pc := m.prog.Image.Funcs[owner].Recover; pc != 0 {
-		m.s.PC = uintptr(pc)
-		return
+	if pc == 0 {
+		clear(m.host8(m.slotAddr(header), uint64(e.Res)*8))
+		if err := m.ret(); err != nil {
+			m.check(err)
+			return
+		}
 	}
-	clear(m.host8(m.slotAddr(header), uint64(e.Res)*8))
-	if err := m.ret(); err != nil {
-		m.check(err)
-	}
+	m.callPoint() // damaged panics may lead back to this one
 }
 
 // recover is the builtin, called in the running frame: the panic's value if this frame is the deferred call that the newest panic
@@ -290,9 +283,11 @@ func (m *Machine) recovered(p uint64) {
 // is a function made by reflect.
 func (m *Machine) recover() (typ, data uint64) {
 	p := m.load(m.g + gPanic)
-	for n := 0; p != 0 && m.load(p+pState)&pDone != 0 && n < chainMax; n++ {
+	n := uint64(0)
+	for ; p != 0 && m.load(p+pState)&pDone != 0 && n < m.chain(); n++ {
 		p = m.load(p + pPrev)
 	}
+	m.walked(n)
 	if p == 0 || m.mem.Load8(p+panicGoexit) != 0 || m.mem.Load8(p+panicRecovered) != 0 {
 		return 0, 0
 	}
@@ -325,7 +320,9 @@ func (m *Machine) caller(fp uint64) (uint64, code.FuncFlag) {
 	if ret != m.prog.Tramp(text.TrampPanicNext) {
 		return m.load(fp), m.prog.Entries[m.prog.FuncAt(ret)].Flags
 	}
-	for p, n := m.load(m.g+gPanic), 0; p != 0 && n < chainMax; p, n = m.load(p+pPrev), n+1 {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for p := m.load(m.g + gPanic); p != 0 && n < m.chain(); p, n = m.load(p+pPrev), n+1 {
 		if m.load(p+pCallFP) == fp && m.load(p+pState)&pDone != 0 {
 			return m.load(p + pOwnerFP), m.prog.Entries[min(m.load(p+pOwner), m.s.FuncsLess1)].Flags
 		}

@@ -150,6 +150,12 @@ func (m *Machine) schedule() {
 		m.idle()
 		return
 	}
+	m.sync()
+	pc := m.load(g + gPC)
+	if !m.goOn(pc, m.load(g+gFP), m.load(g+gChunk), m.frameBytes(pc)) {
+		m.check(m.damaged("goroutine"))
+		return
+	}
 	next := m.load(g + gLink)
 	m.store(rootQueue, next)
 	if next == 0 {
@@ -157,13 +163,6 @@ func (m *Machine) schedule() {
 	}
 	m.runs(g)
 	m.store(g+gStatus, uint64(StatusRunning))
-	m.s.PC, m.s.FP = uintptr(m.load(g+gPC)), m.load(g+gFP)
-	if !m.mayContinue(uint64(m.s.PC), m.s.FP) {
-		m.check(m.damaged("goroutine"))
-		return
-	}
-	m.setChunk(m.load(g + gChunk))
-	m.settle()
 	m.sliceEnd = m.Count() + m.limits.SliceWords
 	m.limit()
 }
@@ -189,7 +188,7 @@ func (m *Machine) wakeHostWaiters() {
 		return
 	}
 	m.store(rootHostWait, 0)
-	for g, n := m.load(rootAll), 0; g != 0 && n < chainMax; g, n = m.load(g+gNext), n+1 {
+	for g, n := m.load(rootAll), m.chain(); g != 0 && n > 0; g, n = m.load(g+gNext), n-1 {
 		if Status(m.load(g+gStatus)) == StatusHost {
 			m.enqueue(g)
 		}
@@ -198,7 +197,7 @@ func (m *Machine) wakeHostWaiters() {
 
 // Goroutines calls fn for each goroutine in order of creation, until it returns false.
 func (m *Machine) Goroutines(fn func(g GoroutineInfo) bool) {
-	for g, n := m.load(rootAll), 0; g != 0 && n < chainMax; g, n = m.load(g+gNext), n+1 {
+	for g, n := m.load(rootAll), m.mem.Size()/gBytes; g != 0 && n > 0; g, n = m.load(g+gNext), n-1 {
 		i := GoroutineInfo{Record: g, ID: m.load(g + gID), Status: Status(m.load(g + gStatus)), PC: m.load(g + gPC), Frame: m.load(g + gFP),
 			System: m.load(g+gFlags)&gSystem != 0}
 		if g == m.g {
@@ -254,7 +253,7 @@ func (m *Machine) Roots(k *heap.Marker) {
 	for _, at := range []uint64{rootTimers, rootSema, rootItabs, rootBubbles} {
 		k.Pointer(m.load(at))
 	}
-	for g, n := m.load(rootAll), 0; g != 0 && n < chainMax; g, n = m.load(g+gNext), n+1 {
+	for g := m.load(rootAll); g != 0 && !k.Spent(); g = m.load(g + gNext) {
 		k.Pointer(g)
 		m.stackRoots(k, g)
 	}

@@ -96,7 +96,7 @@ func (m *Machine) waitOnAll(cases []selectCase, indexAt, okAt uint64) error {
 		m.store(s+sCase, uint64(i))
 		first = s
 	}
-	for s := first; s != 0; s = m.load(s + sMore) {
+	for s, n := first, len(cases); s != 0 && n > 0; s, n = m.load(s+sMore), n-1 {
 		q := m.load(s+sChan) + cRecvQ
 		if m.load(s+sFlags)&sudogSend != 0 {
 			q = m.load(s+sChan) + cSendQ

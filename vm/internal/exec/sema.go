@@ -42,7 +42,9 @@ func (t *Thread) Release(addr uint64) Action {
 		return t.Panic(KnownPanicMem)
 	}
 	q := m.semaQueue(addr)
-	for s, n := m.load(q), 0; s != 0 && n < chainMax; s, n = m.load(s+sNext), n+1 {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for s := m.load(q); s != 0 && n < m.chain(); s, n = m.load(s+sNext), n+1 {
 		if m.load(s+sChan) != addr {
 			continue
 		}
@@ -89,7 +91,9 @@ func (t *Thread) NotifyWait(l uint64, ticket uint32) Action {
 // NotifyAll readies all that wait on the list.
 func (t *Thread) NotifyAll(l uint64) Action {
 	m := t.m
-	for n := 0; n < chainMax; n++ {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for ; n < m.chain(); n++ {
 		s := m.load(l + notifyHead)
 		if s == 0 {
 			break
@@ -110,7 +114,9 @@ func (t *Thread) NotifyOne(l uint64) Action {
 		return Next
 	}
 	m.mem.Store32(l+notifyDone, ticket+1)
-	for s, n := m.load(l+notifyHead), 0; s != 0 && n < chainMax; s, n = m.load(s+sNext), n+1 {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for s := m.load(l + notifyHead); s != 0 && n < m.chain(); s, n = m.load(s+sNext), n+1 {
 		if uint32(m.load(s+sCase)) == ticket {
 			return m.notify(l, s)
 		}

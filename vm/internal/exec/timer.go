@@ -92,17 +92,17 @@ func (m *Machine) fireTimers() {
 
 // fire does what timers ask that are due now.
 func (m *Machine) fire(q timers.Queue, now int64) {
-	for q.Len() > 0 {
+	for n := m.chain(); q.Len() > 0; n-- {
 		r, when := q.First(), q.Next()
 		if when > now {
 			return
 		}
-		if !q.Sound() {
+		if !q.Sound() || n == 0 {
 			m.fail(errTimers)
 			return
 		}
 		if g := m.load(r + tG); g != 0 {
-			m.stopTimer(r)
+			q.Remove(r)
 			m.store(r+tG, 0)
 			m.ready(g)
 			continue
@@ -120,6 +120,6 @@ func (m *Machine) fire(q timers.Queue, now int64) {
 				return
 			}
 		}
-		m.stopTimer(r)
+		q.Remove(r)
 	}
 }

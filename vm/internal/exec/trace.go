@@ -28,7 +28,9 @@ func (m *Machine) Callers(g uint64, fn func(f CallerFrame) bool) {
 	p := m.load(g + gPanic)
 	// A goroutine that waits stands after its operation, so all but the running one's innermost are return addresses.
 	call := g != m.g
-	for n := 0; fp != 0 && n < chainMax; n++ {
+	n := uint64(0)
+	defer func() { m.walked(n) }()
+	for ; fp != 0 && n < m.chain(); n++ {
 		switch pc {
 		case m.prog.Tramp(text.TrampGoExit), m.prog.Tramp(text.TrampTrap):
 			if pc == m.prog.Tramp(text.TrampGoExit) {
@@ -37,7 +39,7 @@ func (m *Machine) Callers(g uint64, fn func(f CallerFrame) bool) {
 			pc = m.load(p + pPC) // fatalpanic's caller is the frame that panicked
 			call = false
 		case m.prog.Tramp(text.TrampPanicNext):
-			for k := 0; p != 0 && m.load(p+pFP) != fp && k < chainMax; k++ {
+			for ; p != 0 && m.load(p+pFP) != fp && n < m.chain(); n++ {
 				p = m.load(p + pPrev)
 			}
 			if p == 0 || !fn(CallerFrame{Frame: fp}) {
@@ -65,28 +67,35 @@ func lineWord(pc uint64, call bool) uint64 {
 
 // Traceback is the text Go prints for goroutine record g: its header line and frames.
 func (m *Machine) Traceback(g uint64) string {
+	left := m.chain()
+	return m.traceback(g, &left)
+}
+
+// traceback looks at left frames at most: stacks lie beside one another, unless memory is damaged.
+func (m *Machine) traceback(g uint64, left *uint64) string {
 	var b strings.Builder
 	status := Status(m.load(g + gStatus))
 	if g == m.g {
 		status = StatusRunning
 	}
 	fmt.Fprintf(&b, "goroutine %d [%s%s]:\n", m.load(g+gID), status, m.bubbleText(g, status))
-	var lines []string
+	var shown []CallerFrame
 	first, wrapped := true, false
 	m.Callers(g, func(f CallerFrame) bool {
-		if l := m.frameText(f, first, wrapped); l != "" {
-			lines = append(lines, l)
+		if !m.hidden(f, first, wrapped) {
+			shown = append(shown, f)
 		}
 		first = first && f.Func != 0 && strings.HasPrefix(m.prog.Image.Funcs[f.Func].Name, "runtime.")
 		wrapped = f.Func == 0
-		return len(lines) < chainMax/16
+		*left -= min(*left, 1)
+		return *left > 0
 	})
-	if n := len(lines); n > framesMax {
-		gap := fmt.Sprintf("...%d frames elided...\n", n-framesMax)
-		lines = append(append(lines[:framesMax/2:framesMax/2], gap), lines[n-framesMax/2:]...)
-	}
-	for _, l := range lines {
-		b.WriteString(l)
+	for i, n := 0, len(shown); i < n; i++ {
+		if i == framesMax/2 && n > framesMax {
+			fmt.Fprintf(&b, "...%d frames elided...\n", n-framesMax)
+			i = n - framesMax/2
+		}
+		b.WriteString(m.frameText(shown[i]))
 	}
 	if pc := m.load(g + gParentPC); pc != 0 {
 		file, line := m.prog.LineAt(pc)
@@ -96,19 +105,21 @@ func (m *Machine) Traceback(g uint64) string {
 	return b.String()
 }
 
-// frameText is the two lines of a frame, empty for one that Go leaves out: the runtime's own functions unless exported, wrappers, and the
-// panic that began everything.
-func (m *Machine) frameText(f CallerFrame, first, afterPanic bool) string {
+// hidden reports whether Go leaves a frame out: the runtime's own functions unless exported, wrappers, and the panic that began everything.
+func (m *Machine) hidden(f CallerFrame, first, afterPanic bool) bool {
 	if f.Func == 0 {
-		if first {
-			return ""
-		}
+		return first
+	}
+	fn := &m.prog.Image.Funcs[f.Func]
+	return fn.Flags&code.FuncWrapper != 0 && !afterPanic || hiddenRuntime(fn.Name)
+}
+
+// frameText is the two lines of a frame.
+func (m *Machine) frameText(f CallerFrame) string {
+	if f.Func == 0 {
 		return "panic({...})\n\truntime/panic.go:0\n"
 	}
 	fn := &m.prog.Image.Funcs[f.Func]
-	if fn.Flags&code.FuncWrapper != 0 && !afterPanic || hiddenRuntime(fn.Name) {
-		return ""
-	}
 	args := ""
 	if fn.ArgSlots > 0 {
 		args = "..."
@@ -134,15 +145,16 @@ func hiddenRuntime(name string) bool {
 // TracebackAll is the running goroutine's traceback, then all others', as Go prints them after a fatal error.
 func (m *Machine) TracebackAll() string {
 	var b strings.Builder
+	left := m.chain()
 	if m.g != 0 {
-		b.WriteString(m.Traceback(m.g))
+		b.WriteString(m.traceback(m.g, &left))
 	}
 	m.Goroutines(func(g GoroutineInfo) bool {
 		if g.Record != m.g && !g.System {
 			if b.Len() > 0 {
 				b.WriteString("\n")
 			}
-			b.WriteString(m.Traceback(g.Record))
+			b.WriteString(m.traceback(g.Record, &left))
 		}
 		return true
 	})
