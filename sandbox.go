@@ -105,6 +105,9 @@ func Join(ctx context.Context, cfg Config, ticketText string) (*Sandbox, error) 
 	if s, err = s.enter(l, t); err != nil {
 		return nil, err
 	}
+	if s.cfg.Opened != nil {
+		s.cfg.Opened(s)
+	}
 	return s.fetch(ctx)
 }
 

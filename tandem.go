@@ -57,6 +57,9 @@ type Config struct {
 	// Notify is called for what happens to runs and peers, on one goroutine; it must return soon. nil: nothing is told.
 	Notify func(Event)
 
+	// Opened is called as soon as Sandbox.Status can be asked how far joining is: before Join or Open return, which wait for the program. nil: not.
+	Opened func(*Sandbox)
+
 	Logger  *slog.Logger          // default: discard
 	Metrics prometheus.Registerer // default: none
 }

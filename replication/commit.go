@@ -18,7 +18,6 @@ const (
 	deltaValuesMax = 192 << 10 // bytes of records in one delta
 	cellKeysMax    = 96        // more cells of one run in a flush go into a pack
 	cellBytesMax   = 48 << 10
-	packCells      = 256 // capacity of the first pack slot; each next one holds twice as many
 )
 
 // committer is the only goroutine that writes deltas. Turns that arrive while one flush is on, or within
@@ -54,7 +53,7 @@ type entry struct {
 	head    *Head
 	records []record.Record
 	blocks  []block.Block
-	slots   []map[string]bool
+	slots   record.Slots
 	err     error
 }
 
@@ -327,34 +326,17 @@ func (e *entry) addCells() {
 	e.addPack()
 }
 
-// addPack files the changed cells in the slots of the epoch's packs, which fill like the digits of a
-// counter: a slot that is taken is merged into the next, twice as large. So a cell is rewritten a
-// logarithmic number of times, and the number of pack records stays below twenty.
+// addPack files the changed cells in the slots of the epoch's packs.
 func (e *entry) addPack() {
-	o := e.o
 	set := map[string]bool{}
 	for code := range e.p.cells {
 		set[code] = true
 	}
-	e.slots = slices.Clone(o.slots)
-	i := 0
-	for ; ; i++ {
-		if i == len(e.slots) {
-			e.slots = append(e.slots, nil)
-		}
-		if len(e.slots[i]) == 0 && len(set) <= packCells<<i {
-			break
-		}
-		if len(e.slots[i]) > 0 {
-			for code := range e.slots[i] {
-				set[code] = true
-			}
-			e.slots[i] = nil
-			e.packRecord(i, nil)
-		}
+	slots, changed := e.o.slots.Add(set)
+	e.slots = slots
+	for _, i := range changed {
+		e.packRecord(i, slots[i])
 	}
-	e.slots[i] = set
-	e.packRecord(i, set)
 }
 
 func (e *entry) packRecord(slot int, set map[string]bool) {

@@ -1,9 +1,10 @@
 package replication
 
 import (
-	"sync"
+	"maps"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/mailbox"
 )
 
 // EventKind says what happened.
@@ -39,6 +40,8 @@ type Event struct {
 	Paths []changes.Path // TouchedPaths: leaf paths, each once
 	Head  Head           // HeadAdvanced, OwnerGone, Superseded: the winner
 	Err   error          // Failed
+
+	touched map[string]changes.Path // Paths until it is delivered, by encoding
 }
 
 type eventKey struct {
@@ -46,75 +49,26 @@ type eventKey struct {
 	run  changes.RunID
 }
 
-// mailbox coalesces events so that a slow reader costs no memory beyond one event a kind and run.
-type mailbox struct {
-	mu    sync.Mutex
-	order []eventKey
-	held  map[eventKey]*Event
-	paths map[string]changes.Path // of the held TouchedPaths event
-	wake  chan struct{}
-	out   chan Event
-}
-
-func newMailbox() *mailbox {
-	return &mailbox{held: map[eventKey]*Event{}, paths: map[string]changes.Path{}, wake: make(chan struct{}, 1), out: make(chan Event)}
-}
-
-func (m *mailbox) put(e Event, paths map[string]changes.Path) {
-	m.mu.Lock()
-	k := eventKey{e.Kind, e.Run}
-	if m.held[k] == nil {
-		m.order = append(m.order, k)
-	}
-	m.held[k] = &e
-	for code, p := range paths {
-		m.paths[code] = p
-	}
-	m.mu.Unlock()
-	wake(m.wake)
-}
-
-func (m *mailbox) take() (e Event, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.order) == 0 {
-		return e, false
-	}
-	k := m.order[0]
-	m.order = m.order[1:]
-	e = *m.held[k]
-	delete(m.held, k)
-	if k.kind == TouchedPaths {
-		for _, p := range m.paths {
-			e.Paths = append(e.Paths, p)
+func newMailbox() *mailbox.Box[eventKey, Event] {
+	return mailbox.New[eventKey](func(held, late Event) Event {
+		if held.touched != nil {
+			maps.Copy(held.touched, late.touched)
+			late.touched = held.touched
 		}
-		clear(m.paths)
-	}
-	return e, true
+		return late
+	})
 }
 
-// run delivers until stop is closed, then closes the channel.
-func (m *mailbox) run(stop <-chan struct{}) {
-	defer close(m.out)
-	for {
-		e, ok := m.take()
-		if !ok {
-			select {
-			case <-m.wake:
-			case <-stop:
-				return
-			}
-			continue
-		}
-		select {
-		case m.out <- e:
-		case <-stop:
-			return
-		}
+// listed is e as it is delivered.
+func (e Event) listed() Event {
+	for _, p := range e.touched {
+		e.Paths = append(e.Paths, p)
 	}
+	e.touched = nil
+	return e
 }
 
 // Events delivers what happens; it is closed by Close.
-func (r *Replica) Events() <-chan Event { return r.mail.out }
+func (r *Replica) Events() <-chan Event { return r.mail.Out() }
 
-func (r *Replica) emit(e Event) { r.mail.put(e, nil) }
+func (r *Replica) emit(e Event) { r.mail.Put(eventKey{e.Kind, e.Run}, e) }

@@ -6,7 +6,11 @@ import (
 	"flag"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/memnet"
 )
 
 var joinTurns = flag.Int("join.turns", 5_000, "turns before the later join of TestJoinFollowsWhatIsLive; the long run is 1000000")
@@ -112,4 +116,52 @@ func TestJoinFollowsWhatIsLive(t *testing.T) {
 	if cuts < 12 || float64(cutBytes) > 1.1*float64(lateBytes) {
 		t.Errorf("a join that is cut %d times takes %d bytes, without cuts %d", cuts, cutBytes, lateBytes)
 	}
+}
+
+// TestJoinTellsHowFarItIs joins over a network on which each frame takes a second of virtual time, and looks all the time.
+func TestJoinTellsHowFarItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pages = 1000
+		c := newCluster(t, 1)
+		c.config = func(cfg *Config) { cfg.BeatInterval, cfg.Lease = 100*time.Millisecond, 10*time.Second }
+		a := c.create("a")
+		g := newGrower(t, a, pages)
+		g.grow(t, 300, 1)
+		g.settle(t)
+		time.Sleep(time.Second)
+		if s := a.Status().Join; s != (Join{Done: true}) {
+			t.Errorf("who made the sandbox and is alone has to fetch %+v", s)
+		}
+		c.net.SetFaults(memnet.Faults{DelayMin: time.Second, DelayMax: time.Second + time.Millisecond})
+		b := c.join("b")
+		var last Join
+		seen := map[string]bool{}
+		for begin := time.Now(); !last.Done; time.Sleep(50 * time.Millisecond) {
+			if time.Since(begin) > 10*time.Minute {
+				t.Fatalf("not done: %+v", last)
+			}
+			s := b.Status().Join
+			if s.Deltas < last.Deltas || s.Blocks < last.Blocks || s.Bytes < last.Bytes || s.Deltas > s.DeltasWanted || s.Blocks > s.BlocksWanted {
+				t.Fatalf("%+v after %+v", s, last)
+			}
+			seen["nothing heard"] = seen["nothing heard"] || s == Join{}
+			seen["deltas on their way"] = seen["deltas on their way"] || s.Behind > 0 && s.DeltasWanted > 0
+			seen["all pages known, some here"] = seen["all pages known, some here"] || s.BlocksWanted > pages/2 && 0 < s.Blocks && s.Blocks < s.BlocksWanted
+			if warm := len(b.Runs()) > 0 && b.Runs()[0].Warm; s.Done && !warm {
+				t.Fatalf("done, and the state is not here: %+v", s)
+			}
+			last = s
+		}
+		if len(seen) != 3 || !seen["nothing heard"] || !seen["deltas on their way"] || !seen["all pages known, some here"] {
+			t.Errorf("of the stages %v were seen", seen)
+		}
+		if last.Behind != 0 || last.Deltas != last.DeltasWanted || last.Blocks != last.BlocksWanted || last.Blocks < pages/2 || last.Bytes < pages/2*changes.PageBytes {
+			t.Errorf("at the end %+v", last)
+		}
+		if n := valueOf(t, b.m.DeltasBehind) + valueOf(t, b.m.BlocksMissing); n != 0 {
+			t.Errorf("the metrics say that %v are missing", n)
+		}
+		c.stop("b")
+		c.stop("a")
+	})
 }

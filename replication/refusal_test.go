@@ -15,13 +15,13 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
-func valueOf(t *testing.T, c prometheus.Counter) float64 {
+func valueOf(t *testing.T, c prometheus.Metric) float64 {
 	t.Helper()
 	var m dto.Metric
 	if err := c.Write(&m); err != nil {
 		t.Fatal(err)
 	}
-	return m.GetCounter().GetValue()
+	return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 }
 
 func TestStoreRefusals(t *testing.T) {

@@ -20,7 +20,9 @@ import (
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/feed"
+	"github.com/tandemvm/tandem/replication/internal/joining"
 	"github.com/tandemvm/tandem/replication/internal/lease"
+	"github.com/tandemvm/tandem/replication/internal/mailbox"
 	"github.com/tandemvm/tandem/replication/internal/metrics"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
@@ -114,7 +116,8 @@ type Replica struct {
 	blocks *block.Store
 	feed   *feed.Feed
 	engine *feed.Engine
-	mail   *mailbox
+	joined joining.Core // guarded by mu
+	mail   *mailbox.Box[eventKey, Event]
 	packer packer
 
 	mu       sync.Mutex
@@ -238,7 +241,7 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.blocks = block.New(s, r.t, r.m.BlocksFetched, r.m.Malformed)
+	r.blocks = block.New(s, r.t, r.m.BlocksFetched, r.m.BlocksMissing, r.m.Malformed)
 	r.table = newTable(r.blocks, r.m)
 	r.lease = newLease(r)
 	return r
@@ -325,7 +328,7 @@ func (r *Replica) start() {
 	go r.sweeper()
 	go r.keepLeases()
 	go r.enter()
-	go r.mail.run(r.ctx.Done())
+	go r.mail.Run(r.ctx.Done(), Event.listed)
 	go r.warmer()
 	wake(r.warmWake)
 	r.peersChanged(r.t.Peers())
@@ -477,7 +480,7 @@ func (r *Replica) apply(records []record.Record, heads []record.BlockHash) {
 		r.emit(Event{Kind: Messaged, Run: id})
 	}
 	if len(e.paths) > 0 {
-		r.mail.put(Event{Kind: TouchedPaths}, e.paths)
+		r.emit(Event{Kind: TouchedPaths, touched: e.paths})
 	}
 	if len(e.advanced) > 0 {
 		wake(r.warmWake)
@@ -546,6 +549,7 @@ func (r *Replica) keepLeases() {
 		}
 		r.decide()
 		r.expire()
+		r.look()
 		wake(r.warmWake)
 		wake(r.sweepWake)
 	}

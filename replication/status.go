@@ -11,6 +11,7 @@ import (
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/feed"
+	"github.com/tandemvm/tandem/replication/internal/joining"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
@@ -162,8 +163,34 @@ type Status struct {
 	Bytes   uint64 // of deltas applied here since it was opened
 	Heads   int    // heads of the DAG
 	Pending int    // deltas waiting for ancestors or blobs, or to be applied
+	Join    Join
 	Peers   []PeerStatus
 	Failed  error
+}
+
+// Join is how far a peer is since it was opened: what it has fetched of what it knows to be missing.
+type Join = joining.Progress
+
+// look notes when all that members had is here, and the states to be held.
+func (r *Replica) look() {
+	p := r.feed.Pulled()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	others := slices.ContainsFunc(r.table.peers(), func(peer string) bool { return peer != r.self })
+	var states []joining.State
+	for id, rt := range r.table.runs {
+		if rt.winner != nil && r.owned[id] == nil && r.wanted(rt.winner.head) {
+			s := joining.State{Run: id, Rank: rankOf(rt.winner.head)}
+			if h := r.warm[id]; h != nil {
+				here := rankOf(h)
+				s.Here = &here
+			}
+			states = append(states, s)
+		}
+	}
+	if r.joined.Look(r.table.genesis != nil && (p.Asked || !others) && p.Behind == 0, states) {
+		r.log.Info("everything that members had is here", "deltas", p.Deltas, "bytes", p.Bytes)
+	}
 }
 
 // Status reports on this replica and every peer heard of.
@@ -172,8 +199,11 @@ func (r *Replica) Status() Status {
 	r.mu.Lock()
 	heads := r.tips
 	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.digest.Root(), Heads: len(heads), Failed: r.failure}
+	done := r.joined.Done()
 	r.mu.Unlock()
 	s.Deltas, s.Bytes, s.Pending = r.feed.Stats()
+	p, f := r.feed.Pulled(), r.blocks.Fetched()
+	s.Join = Join{Done: done, Deltas: p.Deltas, DeltasWanted: p.Wanted, Behind: p.Behind, Blocks: f.Blocks, BlocksWanted: f.Wanted, Bytes: p.Bytes + f.Bytes}
 	r.leaseMu.Lock()
 	defer r.leaseMu.Unlock()
 	s.Members = r.lease.Members()

@@ -237,6 +237,7 @@ func (r *Replica) warmer() {
 			cancel()
 			if err == nil {
 				r.setWarm(h)
+				r.look()
 			} else if r.ctx.Err() == nil {
 				r.log.Debug("standby is behind", "run", h.Run.String(), "turn", h.Turn, "err", err)
 			}

@@ -46,7 +46,7 @@ type ownedRun struct {
 	seen    *changes.View // the cells as the program saw them
 	dirty   map[string]changes.Path
 	renewed map[changes.RunID]bool // other runs that count from another epoch since the last Pull
-	slots   []map[string]bool      // paths in each pack slot
+	slots   record.Slots
 	pending *pending
 	ended   error // why no turn is accepted any more
 

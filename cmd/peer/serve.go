@@ -401,11 +401,14 @@ func (c *command) joinShared(ctx context.Context, j api.Join, start *api.Start, 
 	}
 	patience, cancel := context.WithTimeoutCause(ctx, wait, errNobody)
 	defer cancel()
+	enough := c.showJoin(ctx, id, cl.Sandboxes)
+	defer enough()
 	box, err := cl.Join(patience, j)
 	if err != nil {
 		if ctx.Err() == nil && patience.Err() != nil {
 			err = fmt.Errorf("%w within %v: check that a member runs and can be reached from here, or wait longer with --wait", errNobody, wait)
 		}
+		enough()
 		return errors.Join(err, d.Close(), forget(made))
 	}
 	fmt.Fprintf(c.stderr, "peer: joined %s (%s) on the store %s\n", box.Name, box.ID[:12], c.store)

@@ -49,8 +49,11 @@ type Net interface {
 	Request(ctx context.Context, peer, name string, req []byte, recv func(frame []byte) error) error
 }
 
-// Counter is a metric.
-type Counter interface{ Inc() }
+// Counter is a metric, Gauge one that goes down too.
+type (
+	Counter interface{ Inc() }
+	Gauge   interface{ Add(float64) }
+)
 
 const (
 	PageKind  Kind = 'p' // a page of memory, named by changes.PageHash
@@ -99,15 +102,17 @@ type Store struct {
 	t Net
 
 	fetched, malformed Counter
+	open               Gauge
 
 	written atomic.Int64 // bytes of blocks since the last sweep
-	mu      sync.Mutex   // held while blocks are written or removed
+	fetches struct{ blocks, wanted, bytes atomic.Int64 }
+	mu      sync.Mutex // held while blocks are written or removed
 	young   map[ID]bool
 }
 
-// New makes a Store over s that fetches over t and counts blocks fetched and messages that do not decode.
-func New(s *store.Store, t Net, fetched, malformed Counter) *Store {
-	return &Store{s: s, t: t, fetched: fetched, malformed: malformed, young: map[ID]bool{}}
+// New makes a Store over s that fetches over t and counts blocks fetched, those asked for that have not come yet, and messages that do not decode.
+func New(s *store.Store, t Net, fetched Counter, open Gauge, malformed Counter) *Store {
+	return &Store{s: s, t: t, fetched: fetched, open: open, malformed: malformed, young: map[ID]bool{}}
 }
 
 // Written is the number of bytes of blocks written since the last Restart of the count.
@@ -263,6 +268,30 @@ func ParseIDs(b []byte) ([]ID, error) {
 	return ids, nil
 }
 
+// Fetched is what was asked of peers since the store was opened.
+type Fetched struct {
+	Blocks, Wanted uint64 // came, of those that were asked for
+	Bytes          uint64
+}
+
+// Fetched says how far fetching is. What no peer had is not wanted any more, until it is asked for again.
+func (b *Store) Fetched() Fetched {
+	return Fetched{uint64(b.fetches.blocks.Load()), uint64(b.fetches.wanted.Load()), uint64(b.fetches.bytes.Load())}
+}
+
+// want counts blocks that are asked for, or, when negative, that could not be had.
+func (b *Store) want(n int) {
+	b.fetches.wanted.Add(int64(n))
+	b.open.Add(float64(n))
+}
+
+func (b *Store) came(x Block) {
+	b.fetches.blocks.Add(1)
+	b.fetches.bytes.Add(int64(len(x.Data)))
+	b.fetched.Inc()
+	b.open.Add(-1)
+}
+
 // Fetch gets the missing ones of ids from the connected peers, the preferred one first, and stores
 // them. Large lists are spread over all peers. It returns how many could not be had.
 func (b *Store) Fetch(ctx context.Context, ids []ID, prefer string) (missing int, err error) {
@@ -272,6 +301,8 @@ func (b *Store) Fetch(ctx context.Context, ids []ID, prefer string) (missing int
 			want[id] = true
 		}
 	}
+	b.want(len(want))
+	defer func() { b.want(-missing) }()
 	peers := b.t.Peers()
 	if i := slices.Index(peers, prefer); i > 0 {
 		peers[0], peers[i] = peers[i], peers[0]
@@ -314,7 +345,7 @@ func (b *Store) fetchRound(ctx context.Context, want map[ID]bool, peers []string
 					if want[x.ID] {
 						good = append(good, x)
 						delete(want, x.ID)
-						b.fetched.Inc()
+						b.came(x)
 					}
 				}
 				if err := b.Put(good); err != nil {

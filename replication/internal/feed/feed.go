@@ -54,6 +54,7 @@ type Feed struct {
 	deltas  uint64
 	bytes   uint64
 	written int64 // bytes since the last compaction
+	pulled  Pulled
 
 	turn   chan struct{} // holds one while a catch-up asks
 	frames atomic.Int64  // that came in by catch-ups
@@ -414,6 +415,23 @@ func (f *Feed) applied(d *record.Delta) {
 	f.m.DeltasLocal.Inc()
 	f.vector[d.Actor] = max(f.vector[d.Actor], d.Seq)
 	f.members[d.Actor] = true
+}
+
+// Pulled is what catch-ups brought since the opening.
+type Pulled struct {
+	Deltas, Wanted uint64 // came, of those that answers announced
+	Bytes          uint64
+	Behind         int  // announced, or here, and not applied yet
+	Asked          bool // an answer of a member that was asked for everything is here
+}
+
+// Pulled says how far catch-ups are.
+func (f *Feed) Pulled() Pulled {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.pulled
+	p.Behind, p.Asked = int(p.Wanted-p.Deltas)+len(f.queued)+len(f.waiting), len(f.checked) > 0
+	return p
 }
 
 // Total is the number of deltas applied.

@@ -17,7 +17,7 @@ import (
 )
 
 // Protocol is the name under which Serve answers.
-const Protocol = "tandem/deltas/3"
+const Protocol = "tandem/deltas/4"
 
 // PullRequest says what the asker has; the answer is what it lacks, parents first.
 type PullRequest struct {
@@ -34,6 +34,7 @@ type pullHeader struct {
 	Heads  [][]byte      `cbor:"3,keyasint"`
 	Vector []VectorEntry `cbor:"4,keyasint"`
 	Busy   bool          `cbor:"5,keyasint,omitempty"` // more is on its way to the one who answers
+	Deltas uint64        `cbor:"6,keyasint,omitempty"` // that follow
 }
 
 // headerMark stands where the length of the first delta would.
@@ -70,7 +71,7 @@ func (f *Feed) Serve(ctx context.Context, from string, req []byte, send func([]b
 			list = append(list, placedDelta{hash: record.BlockHash(w[:32])})
 		}
 	}
-	frame := f.header(has, &q)
+	frame := f.header(has, &q, len(list))
 	for _, p := range list {
 		b, err := f.s.Get(p.hash.StoreKey())
 		if errors.Is(err, store.ErrAbsent) {
@@ -93,10 +94,10 @@ func (f *Feed) Serve(ctx context.Context, from string, req []byte, send func([]b
 	return ctx.Err()
 }
 
-// header says what an answer leaves out: nil when it is everything that the asker lacks.
-func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest) []byte {
+// header says what an answer of so many deltas leaves out: nil when it is everything that the asker lacks.
+func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest, deltas int) []byte {
 	now := f.standing()
-	var h pullHeader
+	h := pullHeader{Deltas: uint64(deltas)}
 	f.mu.Lock()
 	for a, floor := range f.floor {
 		if has[a] < floor || q.Check { // an answer that was cut may have left out what comes under what it brought
@@ -300,6 +301,7 @@ type answer struct {
 	f      *Feed
 	peer   string
 	header *pullHeader
+	left   uint64 // of the deltas that were announced
 }
 
 // begin takes the header of an answer that leaves deltas out.
@@ -308,6 +310,9 @@ func (a *answer) begin(h *pullHeader) {
 	a.header = h
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	a.left = min(h.Deltas, announcedMax)
+	f.pulled.Wanted += a.left
+	f.m.DeltasBehind.Add(float64(a.left))
 	for _, v := range h.Floors {
 		if len(v.Actor) == 16 {
 			f.jump[record.Actor(v.Actor)] = max(f.jump[record.Actor(v.Actor)], v.Seq)
@@ -339,13 +344,33 @@ func (a *answer) complete() {
 	}
 }
 
+// announcedMax bounds what an answer is believed to hold.
+const announcedMax = 1 << 32
+
+// came counts a delta of the answer.
+func (a *answer) came(bytes int) {
+	a.f.mu.Lock()
+	defer a.f.mu.Unlock()
+	p := &a.f.pulled
+	p.Deltas++
+	p.Bytes += uint64(bytes)
+	if a.left > 0 {
+		a.left--
+		a.f.m.DeltasBehind.Dec()
+	} else {
+		p.Wanted++ // nobody announced it
+	}
+}
+
 // end forgets the floors of the answer, whole or cut.
 func (a *answer) end() {
+	a.f.mu.Lock()
+	defer a.f.mu.Unlock()
+	a.f.pulled.Wanted -= a.left
+	a.f.m.DeltasBehind.Sub(float64(a.left))
 	if a.header == nil || len(a.header.Floors) == 0 {
 		return
 	}
-	a.f.mu.Lock()
-	defer a.f.mu.Unlock()
 	if a.f.importing--; a.f.importing == 0 {
 		clear(a.f.jump)
 	}
@@ -403,6 +428,7 @@ func (a *answer) frame(ctx context.Context, frame []byte) error {
 			return err // a peer only has what it accepted: this one is broken or hostile
 		}
 		f.m.PulledDeltas.Inc()
+		a.came(len(b))
 		for _, r := range d.Blobs {
 			if f.b.HasBlob(r) {
 				continue

@@ -10,6 +10,7 @@ type Set struct {
 	BlocksFetched, Takeovers, Acks, PrunedDeltas, Duplicates, Deferred, SweptBlocks prometheus.Counter
 	Malformed, Rejected, Forged, Equivocations, Overflowed, Diverged                prometheus.Counter
 	WriteFailures, PublishFailures, Skewed, RootMismatches                          prometheus.Counter
+	DeltasBehind, BlocksMissing                                                     prometheus.Gauge
 }
 
 // New makes the counters and registers them; nil: they only count.
@@ -52,5 +53,15 @@ func New(r prometheus.Registerer) *Set {
 	add(&m.PublishFailures, "zero_publish_failures_total", "Messages the transport refused.")
 	add(&m.Skewed, "zero_skewed_total", "Stamps too far ahead of this clock.")
 	add(&m.RootMismatches, "zero_root_mismatches_total", "State hashes that differ from the pages.")
+	gauge := func(to *prometheus.Gauge, name, help string) {
+		*to = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tandem", Subsystem: "replication", Name: name, Help: help})
+		if r != nil {
+			if are, ok := r.Register(*to).(prometheus.AlreadyRegisteredError); ok {
+				*to = are.ExistingCollector.(prometheus.Gauge)
+			}
+		}
+	}
+	gauge(&m.DeltasBehind, "deltas_behind", "Deltas that answers of catch-ups announced and that have not come yet.")
+	gauge(&m.BlocksMissing, "blocks_missing", "Blocks asked of peers that have not come yet.")
 	return m
 }

@@ -74,7 +74,20 @@ type Sandbox struct {
 	Bytes   uint64   `json:"bytes"`   // of deltas applied since it was opened
 	Heads   int      `json:"heads"`   // of the DAG
 	Pending int      `json:"pending"` // deltas waiting
+	Joining Joining  `json:"joining"`
 	Error   string   `json:"error,omitempty"`
+}
+
+// Joining is how far this peer is since it opened the sandbox. What is wanted is what is known to be, so it grows while it comes.
+type Joining struct {
+	Done         bool   `json:"done"`   // what members had when they were asked is here
+	Peers        int    `json:"peers"`  // members in reach now
+	Deltas       uint64 `json:"deltas"` // fetched
+	DeltasWanted uint64 `json:"deltas_wanted"`
+	Behind       int    `json:"behind"` // deltas not applied yet
+	Blocks       uint64 `json:"blocks"` // fetched: pages, and what lists them
+	BlocksWanted uint64 `json:"blocks_wanted"`
+	Bytes        uint64 `json:"bytes"` // of both
 }
 
 // Settings of a sandbox at this peer; they are kept in the store.

@@ -31,9 +31,17 @@ type box struct {
 	err     error
 
 	mu      sync.Mutex
+	young   *tandem.Sandbox               // while it is joined: its status can be asked for
 	started map[changes.RunID]*tandem.Run // started here; the sandbox lists them from their first turn on
 	failed  map[changes.RunID]string      // runs that execute no more here, and why
 	broken  error
+}
+
+// opens notes the sandbox before its program is here.
+func (b *box) opens(s *tandem.Sandbox) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.young = s
 }
 
 // opened waits until the box is open.
@@ -116,7 +124,7 @@ func (d *Daemon) config(b *box) tandem.Config {
 		Grants: vm.Grants{Read: b.settings.Read, Env: b.settings.Env},
 		Limits: vm.Limits{Gas: b.settings.Gas, MemoryBytes: b.settings.MemoryBytes, Goroutines: b.settings.Goroutines, StackBytes: b.settings.StackBytes},
 		Lease:  d.cfg.Lease, DiskFreeMin: d.cfg.DiskFreeMin, Logger: d.log, Metrics: d.registry,
-		Notify: func(e tandem.Event) { d.heard(b, e) }}
+		Notify: func(e tandem.Event) { d.heard(b, e) }, Opened: b.opens}
 }
 
 // heard passes an event of a sandbox on.

@@ -151,15 +151,33 @@ func describe(b *box) api.Sandbox {
 				out.Error = oneLine(b.err)
 			}
 		default:
+			b.mu.Lock()
+			young := b.young
+			b.mu.Unlock()
+			if young != nil {
+				out.Joining = joiningOf(young.Status())
+			}
 		}
 		return out
 	}
 	st := s.Status()
+	out.Joining = joiningOf(st)
 	out.ID, out.Name, out.Program = s.ID().String(), s.Name(), s.Program().Hash().String()
 	out.Members = append(out.Members, st.Members...)
 	out.Digest, out.Deltas, out.Bytes, out.Heads, out.Pending = st.Digest.String(), st.Deltas, st.Bytes, st.Heads, st.Pending
 	if st.Failed != nil {
 		out.Error = oneLine(st.Failed)
+	}
+	return out
+}
+
+func joiningOf(st replication.Status) api.Joining {
+	j := st.Join
+	out := api.Joining{Done: j.Done, Deltas: j.Deltas, DeltasWanted: j.DeltasWanted, Behind: j.Behind, Blocks: j.Blocks, BlocksWanted: j.BlocksWanted, Bytes: j.Bytes}
+	for _, p := range st.Peers {
+		if p.Reachable {
+			out.Peers++
+		}
 	}
 	return out
 }

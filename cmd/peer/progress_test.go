@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+)
+
+// TestJoinIsShown looks at what a peer says while it joins, by a clock of its own.
+func TestJoinIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		c := &command{stderr: &out}
+		begin := time.Now()
+		stages := []api.Joining{ // by seconds
+			{},
+			{},
+			{},
+			{Peers: 1, Deltas: 3, DeltasWanted: 12, Behind: 9, Blocks: 0, BlocksWanted: 0, Bytes: 900},
+			{Peers: 1, Deltas: 12, DeltasWanted: 12, Behind: 2, Blocks: 16, BlocksWanted: 2560, Bytes: 64 << 10},
+			{Peers: 1, Deltas: 12, DeltasWanted: 12, Blocks: 16, BlocksWanted: 2560, Bytes: 64 << 10},
+			{Done: true, Peers: 1, Deltas: 12, DeltasWanted: 12, Blocks: 2560, BlocksWanted: 2560, Bytes: 10 << 20},
+		}
+		asked := 0
+		ask := func(ctx context.Context) ([]api.Sandbox, error) {
+			asked++
+			if asked == 5 {
+				return nil, context.DeadlineExceeded // once the daemon is too busy to answer
+			}
+			at := int(time.Since(begin) / time.Second)
+			return []api.Sandbox{{ID: "other"}, {ID: "box", Joining: stages[min(at, len(stages)-1)]}}, nil
+		}
+		enough := c.showJoin(t.Context(), "box", ask)
+		time.Sleep(20 * time.Second)
+		enough()
+		want := `peer: joining: no member has answered yet
+peer: joining: 3 of 12 deltas, 0 of 0 blocks, 900; 9 deltas behind
+peer: joining: 12 of 12 deltas, 16 of 2560 blocks, 64K; 2 deltas behind
+peer: everything is here: 12 of 12 deltas, 2560 of 2560 blocks, 10M
+`
+		if out.String() != want || asked != 6 {
+			t.Errorf("asked %d times, said:\n%swant:\n%s", asked, out.String(), want)
+		}
+
+		// An interrupt ends it at once, also while the daemon does not answer, and then nothing more is said.
+		out.Reset()
+		ctx, interrupt := context.WithCancel(t.Context())
+		enough = c.showJoin(ctx, "box", func(ctx context.Context) ([]api.Sandbox, error) {
+			<-ctx.Done()
+			return []api.Sandbox{{ID: "box"}}, nil
+		})
+		time.Sleep(10 * time.Second)
+		before := time.Now()
+		interrupt()
+		enough()
+		if out.Len() > 0 || time.Since(before) > 0 {
+			t.Errorf("said %q and took %v after the interrupt", out.String(), time.Since(before))
+		}
+	})
+}
