@@ -36,7 +36,8 @@ vm/internal/values:   vm/internal/code vm/internal/heap vm/internal/mem changes
 vm/internal/layout:   vm/internal/code
 vm/internal/inputs:
 vm/internal/cache:
-vm/internal/load:     changes vm/internal/inputs +tools
+vm/internal/order:
+vm/internal/load:     changes vm/internal/inputs vm/internal/order +tools
 vm/internal/flow:     vm/internal/layout +tools
 vm/internal/link:     vm/internal/code vm/internal/flow vm/internal/layout vm/internal/load +tools
 vm/internal/ir:       vm/internal/code

@@ -4,22 +4,27 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+
+	"github.com/tandemvm/tandem/vm/internal/order"
 )
 
-// reshape rewrites, in checked files, lists of expressions (sequence.go), and the two statements that go/ssa evaluates otherwise than the language says, into ones of the same
+// reshape rewrites, in checked files, expressions that gc evaluates in another order (package order), and the two statements that go/ssa evaluates otherwise than the language says, into ones of the same
 // meaning that it gets right:
 //   - a range over *p without calls, of which no element is used, does not look at *p: it becomes a range over p;
 //   - in a select of one case, the places received into are evaluated after the receive: it goes through new variables.
 func reshape(files []*ast.File, pkg *types.Package, info *types.Info) {
 	for _, f := range files {
+		s := order.New(f, info)
+		var around []ast.Node
 		ast.Inspect(f, func(n ast.Node) bool {
+			if n == nil {
+				s.Leave(around[len(around)-1])
+				around = around[:len(around)-1]
+				return false
+			}
+			around = append(around, n)
+			s.Enter(n)
 			switch n := n.(type) {
-			case *ast.BlockStmt:
-				n.List = sequence(n.List, pkg, info)
-			case *ast.CaseClause:
-				n.Body = sequence(n.Body, pkg, info)
-			case *ast.CommClause:
-				n.Body = sequence(n.Body, pkg, info)
 			case *ast.RangeStmt:
 				reshapeRange(n, info)
 			case *ast.SelectStmt:
