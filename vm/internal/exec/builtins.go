@@ -44,6 +44,11 @@ func Builtins() map[string]Native {
 		// func throw(s string), func fatal(s string): fatal error, status 2
 		"runtime.throw": one(2, 0, func(t *Thread, w Window) Action { return t.Throw(t.String(w, 0)) }),
 		"runtime.fatal": one(2, 0, func(t *Thread, w Window) Action { return t.Throw(t.String(w, 0)) }),
+		// func gopanicnil(): panics with nil, which panic(nil) itself does no longer unless it is asked to
+		"runtime.gopanicnil": one(0, 0, func(t *Thread, w Window) Action {
+			t.m.beginPanic(0, 0, false)
+			return t.m.afterMove()
+		}),
 		// func collect()
 		"runtime.collect": one(0, 0, func(t *Thread, w Window) Action {
 			t.Collect()
@@ -165,13 +170,15 @@ func addChannels(n map[string]Native) {
 	}
 	for sym, off := range map[string]uint64{"reflect.chanlen": cLen, "reflect.chancap": cCap} {
 		n[sym] = Native{Args: 1, Res: 1, Call: func(t *Thread, w Window) Action {
-			w.Set(0, 0)
-			if c := w.Arg(0); c != 0 {
-				w.Set(0, t.m.load(c+off))
-			}
+			w.Set(0, t.m.chanSize(w.Arg(0), off))
 			return Next
 		}}
 	}
+	// func timerChan(ch unsafe.Pointer): ch is a timer's, len and cap of it are 0
+	n["runtime.timerChan"] = Native{Args: 1, Call: func(t *Thread, w Window) Action {
+		t.m.store(w.Arg(0)+cClosed, chanTimer)
+		return Next
+	}}
 	// func makechan(typ *abi.Type, size int) unsafe.Pointer
 	n["reflect.makechan"] = Native{Args: 2, Res: 1, Call: func(t *Thread, w Window) Action {
 		c, err := t.m.makeChan(w.Arg(0), w.Int(1))

@@ -46,11 +46,7 @@ func (m *Machine) channelOp(in code.Instr) error {
 		}
 		how, err = m.receive(c, place{m.slotAddr(in.A), true}, ok, m.extAt(0), true)
 	case code.ChanLen, code.ChanCap:
-		v := uint64(0)
-		if c := *m.reg(in.B); c != 0 {
-			v = m.load(c + cLen + uint64(in.Op-code.ChanLen)*8)
-		}
-		*m.reg(in.A) = v
+		*m.reg(in.A) = m.chanSize(*m.reg(in.B), cLen+uint64(in.Op-code.ChanLen)*8)
 	case code.ChanClose:
 		err = m.closeChan(*m.reg(in.A))
 	case code.Select:
@@ -107,6 +103,14 @@ func (m *Machine) makeChan(typ uint64, n int64) (uint64, error) {
 	return c, nil
 }
 
+// chanSize is what the program sees of channel c's cLen or cCap.
+func (m *Machine) chanSize(c, field uint64) uint64 {
+	if c == 0 || m.load(c+cClosed)&chanTimer != 0 {
+		return 0
+	}
+	return m.load(c + field)
+}
+
 // put copies a value in memory form at from (0: zero) to a place of the running or a waiting goroutine.
 func (m *Machine) put(t typeInfo, to place, from uint64) error {
 	switch {
@@ -146,7 +150,7 @@ func (m *Machine) send(c uint64, from place, elem uint64, block bool) (outcome, 
 	if m.outside(c) {
 		return 0, m.fatalOutside("send on synctest channel")
 	}
-	if m.load(c+cClosed) != 0 {
+	if m.load(c+cClosed)&chanClosed != 0 {
 		return 0, raiseBy(KnownPanicClosedSend)
 	}
 	t := m.info(elem)
@@ -242,7 +246,7 @@ func (m *Machine) receive(c uint64, to place, okAt, elem uint64, block bool) (ou
 			return 0, err
 		}
 		m.complete(s, false)
-	case m.load(c+cClosed) != 0:
+	case m.load(c+cClosed)&chanClosed != 0:
 		if err := m.put(t, to, 0); err != nil {
 			return 0, err
 		}
@@ -281,7 +285,7 @@ func (m *Machine) closeChan(c uint64) error {
 	if m.outside(c) {
 		return m.fatalOutside("close of synctest channel")
 	}
-	if m.load(c+cClosed) != 0 {
+	if m.load(c+cClosed)&chanClosed != 0 {
 		return raiseBy(KnownPanicCloseClosed)
 	}
 	t := m.info(m.load(c + cElem))
@@ -296,7 +300,7 @@ func (m *Machine) closeChan(c uint64) error {
 			return err
 		}
 	}
-	m.store(c+cClosed, 1)
+	m.store(c+cClosed, m.load(c+cClosed)|chanClosed)
 	for ; n < 2*m.chain(); n++ {
 		s := m.load(c + cSendQ)
 		if s == 0 {

@@ -143,6 +143,11 @@ func (m *Machine) raise(typ, data uint64, goexit bool) {
 		m.panicKnown(KnownPanicNil)
 		return
 	}
+	m.beginPanic(typ, data, goexit)
+}
+
+// beginPanic is raise without asking about nil.
+func (m *Machine) beginPanic(typ, data uint64, goexit bool) {
 	p, err := m.heap.AllocKind(heap.KindPanic, pBytes, 0)
 	if err != nil {
 		m.s.Left++

@@ -151,7 +151,7 @@ const (
 	cCap
 	cElem      // element type
 	cElemBytes // its size
-	cClosed
+	cClosed    // chanClosed, chanTimer
 	cSendX
 	cRecvX
 	cRecvQ // first waiting receiver
@@ -160,6 +160,11 @@ const (
 	cSendQLast
 	cBubble // bubble it was made in, 0 none
 	cBuf    // the elements
+)
+
+const (
+	chanClosed = 1
+	chanTimer  = 2 // a timer's: it has a buffer, which the program does not see
 )
 
 // A timer (heap.KindTimer), after what package timers keeps.

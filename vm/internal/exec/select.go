@@ -66,7 +66,7 @@ func (m *Machine) selectFrom(cases []selectCase, block bool, indexAt, okAt uint6
 
 // caseReady reports whether a case can be done at once, a panic included.
 func (m *Machine) caseReady(k selectCase) bool {
-	if m.load(k.c+cClosed) != 0 {
+	if m.load(k.c+cClosed)&chanClosed != 0 {
 		return true
 	}
 	if k.send {

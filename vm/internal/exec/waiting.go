@@ -22,7 +22,7 @@ func (m *Machine) Waits(g uint64) (list []Wait) {
 	for s := m.load(g + gSudog); s != 0 && len(list) < waitsMax; s = m.load(s + sMore) {
 		c := m.load(s + sChan)
 		list = append(list, Wait{Addr: c, Chan: true, Send: m.load(s+sFlags)&sudogSend != 0, Type: m.load(c + cElem), Len: m.load(c + cLen), Cap: m.load(c + cCap),
-			Closed: m.load(c+cClosed) != 0})
+			Closed: m.load(c+cClosed)&chanClosed != 0})
 	}
 	if at := m.load(g + gWaiting); len(list) == 0 && at != 0 {
 		list = append(list, Wait{Addr: at})

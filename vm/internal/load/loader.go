@@ -34,6 +34,7 @@ type loader struct {
 	userCtxt  build.Context
 	stdCtxt   build.Context
 	command   *source
+	godebug   string            // what GODEBUG says in the program unless it is told otherwise: "name=value,..."
 	whole     map[string]bool   // packages that pruning leaves whole
 	tested    Package           // with Config.Test: the package whose tests are the program
 	tests     map[string][]text // its test files, by the import path of the package they belong to
@@ -166,10 +167,13 @@ func (l *loader) readCommand() error {
 		s.goVer = orOldest(l.module.goVer)
 	}
 	s.parse(l, texts)
+	l.command = s
+	if err := l.setDefaults(l.module, texts); err != nil {
+		return err
+	}
 	if len(s.errs) == 0 && s.name != "main" {
 		return fmt.Errorf("load: package %s is not a main package: only programs can be run, `peer test` runs a package's tests", s.path)
 	}
-	l.command = s
 	return s.failed()
 }
 
@@ -365,6 +369,9 @@ func (l *loader) read(s *source) {
 	if err == nil {
 		if o != nil {
 			texts = append(texts, o.texts...)
+		}
+		if s.path == "runtime" {
+			texts = append(texts, l.defaultsText())
 		}
 		s.parse(l, texts)
 		if o != nil && len(s.errs) == 0 {

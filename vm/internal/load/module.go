@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"go/token"
 	"go/version"
 	"io/fs"
 	"os"
@@ -28,6 +29,7 @@ type module struct {
 	disk    *inputs.Disk
 	vendor  map[string]string // module path to language version, by vendor/modules.txt; nil when there is none
 	others  []*module         // modules of the same workspace
+	built   defaults          // how programs of it are built
 }
 
 // findModule reads the go.mod that governs dir and the go.work around it, nil when there is no go.mod.
@@ -94,7 +96,7 @@ func readModule(disk *inputs.Disk, file string) (*module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	m.dir, m.disk = filepath.Dir(file), disk
+	m.dir, m.disk, m.built.file, m.built.goVer = filepath.Dir(file), disk, file, orOldest(m.goVer)
 	return m, nil
 }
 
@@ -120,14 +122,14 @@ func parseModule(text string) (*module, error) {
 			block = words[0]
 			continue
 		}
-		if err := m.directive(words); err != nil {
+		if err := m.directive(words, n+1); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n+1, err)
 		}
 	}
 	return m, nil
 }
 
-func (m *module) directive(words []string) error {
+func (m *module) directive(words []string, line int) error {
 	switch words[0] {
 	case "module":
 		if len(words) != 2 {
@@ -155,7 +157,13 @@ func (m *module) directive(words []string) error {
 			return fmt.Errorf("usage: use DIR")
 		}
 		m.use = append(m.use, words[1])
-	case "toolchain", "godebug", "exclude", "retract", "tool", "ignore":
+	case "godebug":
+		key, value, ok := strings.Cut(strings.Join(words[1:], " "), "=")
+		if len(words) != 2 || !ok || strings.Contains(value, ",") {
+			return errors.New("usage: godebug key=value")
+		}
+		m.built.settings = append(m.built.settings, setting{key, value, token.Position{Line: line}})
+	case "toolchain", "exclude", "retract", "tool", "ignore":
 	default:
 		return fmt.Errorf("unknown directive: %s", words[0])
 	}
@@ -228,7 +236,10 @@ func (m *module) workspace(env func(string) string) error {
 	if !member {
 		return nil
 	}
-	m.others, m.vendor = others, nil
+	m.others, m.vendor, m.built = others, nil, w.built
+	if m.built.file, m.built.goVer = file, w.goVer; w.goVer == "" {
+		m.built.goVer = "go1.18"
+	}
 	if m.vendor, err = readVendor(m.disk, filepath.Join(filepath.Dir(file), "vendor", "modules.txt")); err != nil {
 		return err
 	}

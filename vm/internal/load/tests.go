@@ -12,6 +12,7 @@ import (
 	"go/version"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"text/template"
@@ -179,7 +180,28 @@ func (l *loader) readSuite() error {
 		}
 	}
 	s.parse(l, []text{{name: "_testmain.go", bytes: m.main(), overlay: true}})
-	return s.failed()
+	if err := s.failed(); err != nil {
+		return err
+	}
+	return l.suiteDefaults(slices.Concat(inside, outside))
+}
+
+// suiteDefaults finds GODEBUG's default for the tests in these files: the main module is that of the package, or for a package of the standard
+// library that around the working directory.
+func (l *loader) suiteDefaults(tests []text) error {
+	main, ctxt := l.module, l.userCtxt
+	if l.tested.Std {
+		var err error
+		if main, err = findModule(l.cfg.Disk, l.cfg.Dir, l.cfg.Env); err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		ctxt = l.stdCtxt
+	}
+	own, err := readDir(l.cfg.Disk, ctxt, l.tested.Dir)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	return l.setDefaults(main, append(own, tests...))
 }
 
 // external says whether s is the external tests.

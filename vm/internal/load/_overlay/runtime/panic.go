@@ -81,8 +81,17 @@ func panicNilMapWrite()      { panic(plainError("assignment to entry in nil map"
 func panicClosedSend()       { panic(plainError("send on closed channel")) }
 func panicCloseNil()         { panic(plainError("close of nil channel")) }
 func panicCloseClosed()      { panic(plainError("close of closed channel")) }
-func panicnil()              { panic(new(PanicNilError)) }
 func unsupported(sym string) { panic(plainError("unsupported symbol " + sym)) }
+
+func panicnil() {
+	if godebugSetting("panicnil") == "1" {
+		gopanicnil()
+	}
+	panic(new(PanicNilError))
+}
+
+// gopanicnil panics with nil.
+func gopanicnil()
 
 // panicText panics with an error of this text; that of an error that Go prefixes has the prefix.
 func panicText(s string) {

@@ -8,6 +8,7 @@ import "unsafe"
 func timerAdd(when int64, f func(any, uintptr, int64), arg any, seq uintptr) unsafe.Pointer
 func timerStop(timer unsafe.Pointer) bool
 func timerReset(timer unsafe.Pointer, when int64, seq uintptr) bool
+func timerChan(ch unsafe.Pointer)
 
 func fatal(s string)
 
@@ -15,6 +16,7 @@ func fatal(s string)
 //go:linkname timerAdd runtime.timerAdd
 //go:linkname timerStop runtime.timerStop
 //go:linkname timerReset runtime.timerReset
+//go:linkname timerChan runtime.timerChan
 
 // timer is what a *Timer or *Ticker points into: its first two words are theirs.
 type timer struct {
@@ -34,6 +36,7 @@ func newTimer(when, period int64, f func(any, uintptr, int64), arg any, cp unsaf
 	t := &timer{Timer: Timer{initTimer: true}, when: when, period: period, f: f, arg: arg}
 	if cp != nil {
 		t.values = arg.(chan Time)
+		timerChan(cp)
 	}
 	t.bubbled = runtimeIsBubbled()
 	t.record = timerAdd(when, fire, t, 0)

@@ -20,10 +20,15 @@ func readFile(name string) ([]byte, error) {
 // hostZone reads a zone of the host's database.
 func hostZone(name string) (data []byte, errno int)
 
-// loadTzinfo asks the host for what would be in the system's folders or Go's; other sources are files that need a grant.
+// loadTzinfo asks the host for what would be in the system's folders or Go's, also when TZ names the file; others need a grant.
 func loadTzinfo(name, source string) ([]byte, error) {
 	if source == "" || source == "/etc" {
-		return loadTzinfoFromDirOrZip(source, name)
+		data, err := loadTzinfoFromDirOrZip(source, name)
+		const database = "/usr/share/zoneinfo/"
+		if err == nil || source != "" || len(name) < len(database) || name[:len(database)] != database {
+			return data, err
+		}
+		name = name[len(database):]
 	}
 	data, errno := hostZone(name)
 	if errno != 0 {
