@@ -25,6 +25,7 @@ const (
 	KnownPanicMakeCap      = "runtime.panicmakeslicecap" // func()
 	KnownPanicMakeChan     = "runtime.panicmakechansize" // func()
 	KnownPanicUnhashable   = "runtime.panicunhashable"   // func(t *_type)
+	KnownPanicMapKey       = "runtime.panicmapkey"       // func(t *_type): as unhashable, of a map without entries
 	KnownPanicUncomparable = "runtime.panicuncomparable" // func(t *_type)
 	KnownPanicNilMapWrite  = "runtime.panicNilMapWrite"  // func()
 	KnownPanicClosedSend   = "runtime.panicClosedSend"   // func(): send on closed channel
@@ -92,4 +93,5 @@ var KnownSymbols = []string{
 	KnownFatalPanic,
 	KnownTypeAny,
 	KnownTypeUint8,
+	KnownPanicMapKey,
 }

@@ -14,7 +14,7 @@ var knownArgs = map[string]int{
 	KnownPanicSlice3Alen: 2, KnownPanicSlice3Acap: 2, KnownPanicSlice3B: 2, KnownPanicSlice3C: 2, KnownPanicSliceConv: 2,
 	KnownPanicDivide: 0, KnownPanicOverflow: 0, KnownPanicShift: 0, KnownPanicMem: 0,
 	KnownPanicDottypeE: 3, KnownPanicDottypeI: 3, KnownPanicAssertI: 2, KnownPanicMakeLen: 0, KnownPanicMakeCap: 0,
-	KnownPanicMakeChan: 0, KnownPanicUnhashable: 1, KnownPanicUncomparable: 1, KnownPanicNilMapWrite: 0,
+	KnownPanicMakeChan: 0, KnownPanicUnhashable: 1, KnownPanicMapKey: 1, KnownPanicUncomparable: 1, KnownPanicNilMapWrite: 0,
 	KnownPanicClosedSend: 0, KnownPanicCloseNil: 0, KnownPanicCloseClosed: 0, KnownPanicNil: 0, KnownPanicText: 2, KnownUnsupported: 2,
 }
 

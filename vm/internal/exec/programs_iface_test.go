@@ -21,7 +21,7 @@ func typeOff(t uint64) uint64 { return t - code.Base }
 
 // ifacePrograms are about interfaces.
 var ifacePrograms = []program{
-	{name: "boxes and assertions", out: "1 -3 1 0 0 14 1 1 0 1 -3 21 20 1 5", build: func(a *Assembler, b basics) int {
+	{name: "boxes and assertions", out: "1 -3 1 0 0 14 1 1 0 1 -3 21 32 1 5", build: func(a *Assembler, b basics) int {
 		rec := a.recoverer("main.rec", 0)
 		wrong := a.guarded("main.wrong", rec, func() {
 			a.num(b, 20, 5)

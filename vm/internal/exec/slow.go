@@ -64,9 +64,12 @@ func (m *Machine) check(err error) {
 	case errors.As(err, &ge):
 		m.panicKnown(ge.sym, ge.args[:ge.n]...)
 	case errors.As(err, &te):
-		if te.Hash {
+		switch {
+		case te.NoEntries && m.prog.Image.Known[KnownPanicMapKey] != 0: // older images have it not
+			m.panicKnown(KnownPanicMapKey, te.Type)
+		case te.Hash:
 			m.panicKnown(KnownPanicUnhashable, te.Type)
-		} else {
+		default:
 			m.panicKnown(KnownPanicUncomparable, te.Type)
 		}
 	case errors.Is(err, heap.ErrNoSpace), errors.Is(err, mem.ErrLimit):

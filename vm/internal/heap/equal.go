@@ -42,7 +42,7 @@ func (w *walk) equal(typ, a, b uint64) (bool, error) {
 	case kindStruct:
 		return w.equalStruct(typ, a, b)
 	case kindFunc, kindMap, kindSlice:
-		return false, &TypeError{typ, false}
+		return false, &TypeError{Type: typ}
 	case kindBool, kindInt, kindInt8, kindInt16, kindInt32, kindInt64, kindUint, kindUint8, kindUint16, kindUint32, kindUint64, kindUintptr,
 		kindChan, kindPointer, kindUnsafePointer:
 		return w.h.word(a, size) == w.h.word(b, size), nil
@@ -76,7 +76,7 @@ func (w *walk) equalDynamic(t, a, b uint64) (bool, error) {
 		return false, ErrBadType
 	}
 	if !w.h.comparable(t) {
-		return false, &TypeError{t, false}
+		return false, &TypeError{Type: t}
 	}
 	w.depth++
 	defer func() { w.depth-- }()
@@ -169,7 +169,7 @@ func (h *Heap) EqualEface(t1, d1, t2, d2 uint64) (bool, error) {
 	}
 	if h.TypeDirect(t1) {
 		if !h.comparable(t1) {
-			return false, &TypeError{t1, false}
+			return false, &TypeError{Type: t1}
 		}
 		return d1 == d2, nil
 	}

@@ -133,7 +133,7 @@ func (w *walk) hash(typ, addr, seed uint64) (uint64, error) {
 	case kindStruct:
 		return w.hashStruct(typ, addr, seed)
 	case kindFunc, kindMap, kindSlice:
-		return 0, &TypeError{typ, true}
+		return 0, &TypeError{Type: typ, Hash: true}
 	case kindBool, kindInt, kindInt8, kindInt16, kindInt32, kindInt64, kindUint, kindUint8, kindUint16, kindUint32, kindUint64, kindUintptr,
 		kindChan, kindPointer, kindUnsafePointer:
 		return hashWord(w.h.word(addr, size), seed), nil
@@ -186,7 +186,7 @@ func (w *walk) hashInterface(typ, addr, seed uint64) (uint64, error) {
 		return 0, ErrBadType
 	}
 	if !w.h.comparable(t) { // told by the whole dynamic type, as gc does
-		return 0, &TypeError{t, true}
+		return 0, &TypeError{Type: t, Hash: true}
 	}
 	w.depth++
 	defer func() { w.depth-- }()

@@ -49,8 +49,9 @@ var (
 
 // TypeError is Go's run-time error about a dynamic type without == : "hash of unhashable type T" when Hash, else "comparing uncomparable type T".
 type TypeError struct {
-	Type uint64 // address of the type descriptor
-	Hash bool
+	Type      uint64 // address of the type descriptor
+	Hash      bool
+	NoEntries bool // of a key of a map that is nil or empty, and was only to be looked up or deleted
 }
 
 func (e *TypeError) Error() string {

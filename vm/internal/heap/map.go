@@ -297,7 +297,7 @@ func (h *Heap) MapGet(typ, m, key uint64) (uint64, error) {
 	}
 	hash, err := h.mapHash(x, key)
 	if err != nil || x.count == 0 {
-		return 0, err
+		return 0, noEntries(x.count, err)
 	}
 	t := h.table(x.entries, uint64(x.stride))
 	i, ok, err := h.find(x, &t, key, hash)
@@ -314,6 +314,14 @@ func (h *Heap) checkKey(typ, key uint64) error {
 		return nil
 	}
 	_, err := h.Hash(k, key, 0)
+	return noEntries(0, err)
+}
+
+// noEntries notes in err, of looking up or deleting a key, that the map has no entries, which Go's panic tells.
+func noEntries(count uint64, err error) error {
+	if e, ok := err.(*TypeError); ok && count == 0 {
+		e.NoEntries = true
+	}
 	return err
 }
 
@@ -497,7 +505,7 @@ func (h *Heap) MapDelete(typ, m, key uint64) error {
 	}
 	hash, err := h.mapHash(x, key)
 	if err != nil || x.count == 0 {
-		return err
+		return noEntries(x.count, err)
 	}
 	t := h.table(x.entries, uint64(x.stride))
 	i, ok, err := h.find(x, &t, key, hash)

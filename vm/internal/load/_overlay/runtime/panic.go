@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"internal/abi"
+	"internal/runtime/maps"
 	"unsafe"
 )
 
@@ -116,6 +117,12 @@ func panicrange(jump int) {
 
 func panicunhashable(t *_type) { panic(errorString("hash of unhashable type " + toRType(t).string())) }
 
+// panicmapkey: a key was looked up in a map without entries, or deleted from it, which tells it from panicunhashable.
+func panicmapkey(t *_type) { panic(maps.KeyError(t)) }
+
+//go:linkname maps_typeString internal/runtime/maps.typeString
+func maps_typeString(t *_type) string { return toRType(t).string() }
+
 func panicuncomparable(t *_type) {
 	panic(errorString("comparing uncomparable type " + toRType(t).string()))
 }
@@ -138,11 +145,10 @@ func dying()
 // fatalpanic ends the run: nothing recovered p.
 func fatalpanic(p *_panic) {
 	dying()
-	first := p
-	for first.link != nil {
-		first = first.link
+	fault := false
+	for q := p; q != nil; q = q.link {
+		fault = fault || q.arg == any(memoryError)
 	}
-	fault := first.arg == any(memoryError)
 	preprintpanics(p)
 	printpanics(p)
 	if fault {
