@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"weak"
 )
 
 // TypeString is t as reflect.Type.String prints it. Packages are named by their name, but by their whole path within
@@ -248,13 +251,31 @@ func localNumber(obj *types.TypeName) int {
 	if obj.Pkg() == nil || obj.Parent() == nil || obj.Parent() == obj.Pkg().Scope() || obj.Parent() == types.Universe {
 		return 0
 	}
-	var locals []token.Pos
+	locals := lastLocals.Load()
+	if locals == nil || locals.pkg.Value() != obj.Pkg() {
+		locals = localsOf(obj.Pkg())
+		lastLocals.Store(locals)
+	}
+	return sort.Search(len(locals.at), func(i int) bool { return locals.at[i] >= obj.Pos() }) + 1
+}
+
+// locals is where the defined types of function scope of a package stand, in source order.
+type locals struct {
+	pkg weak.Pointer[types.Package]
+	at  []token.Pos
+}
+
+// lastLocals is what localNumber wanted last: finding it takes a walk over all scopes of a package, and a package's types come one after another.
+var lastLocals atomic.Pointer[locals]
+
+func localsOf(pkg *types.Package) *locals {
+	l := &locals{pkg: weak.Make(pkg)}
 	var walk func(s *types.Scope)
 	walk = func(s *types.Scope) {
 		for _, name := range s.Names() {
 			if tn, ok := s.Lookup(name).(*types.TypeName); ok && !tn.IsAlias() {
 				if _, param := tn.Type().(*types.TypeParam); !param {
-					locals = append(locals, tn.Pos())
+					l.at = append(l.at, tn.Pos())
 				}
 			}
 		}
@@ -262,9 +283,9 @@ func localNumber(obj *types.TypeName) int {
 			walk(s.Child(i))
 		}
 	}
-	for i := range obj.Pkg().Scope().NumChildren() {
-		walk(obj.Pkg().Scope().Child(i))
+	for i := range pkg.Scope().NumChildren() {
+		walk(pkg.Scope().Child(i))
 	}
-	sort.Slice(locals, func(i, j int) bool { return locals[i] < locals[j] })
-	return sort.Search(len(locals), func(i int) bool { return locals[i] >= obj.Pos() }) + 1
+	slices.Sort(l.at)
+	return l
 }
