@@ -23,18 +23,27 @@ func symbol(t *exec.Thread, w exec.Window) exec.Action {
 	for i := range 6 {
 		w.Set(i, 0)
 	}
-	pc := w.Arg(0) - code.TextBase
 	p := t.Program()
+	at := w.Arg(0)
+	pc := at - code.TextBase
+	if at != 0 && at < uint64(len(p.Image.Funcs)) { // what reflect says that a function points to: its number
+		pc = uint64(p.Image.Funcs[at].Entry)
+	}
 	fn := p.FuncAt(pc)
 	if fn == 0 {
 		return exec.Next
 	}
 	file, line := p.LineAt(pc)
+	if f := &p.Image.Funcs[fn]; pc == uint64(f.Entry) && f.Line != 0 { // nobody stands there: it is the function that is asked for
+		file, line = p.Image.Files[f.File], int(f.Line)
+	}
 	if err := t.SetString(w, 2, file); err != nil {
 		return t.Retry(err)
 	}
 	setInt(w, 4, int64(line))
-	w.Set(5, code.TextBase+uint64(p.Image.Funcs[fn].Entry))
+	if w.Set(5, code.TextBase+uint64(p.Image.Funcs[fn].Entry)); at == uint64(fn) {
+		w.Set(5, at)
+	}
 	if err := t.SetString(w, 0, p.Image.Funcs[fn].Name); err != nil {
 		return t.Retry(err)
 	}
