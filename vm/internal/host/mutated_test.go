@@ -76,6 +76,8 @@ func build(t testing.TB, src string) *code.Image {
 // execute runs an image that passed the verifier for a while.
 func execute(t testing.TB, img *code.Image, w *world) exec.Stop {
 	t.Helper()
+	defer func(bytes uint64) { mem.GuardBytes = bytes }(mem.GuardBytes)
+	mem.GuardBytes = 64 << 30 // a stray access is seen wherever it goes
 	p, err := vmtext.NewProgram(img)
 	if err != nil {
 		t.Fatalf("verified, but refused by the interpreter: %v", err)
@@ -98,7 +100,11 @@ func execute(t testing.TB, img *code.Image, w *world) exec.Stop {
 	if err != nil {
 		return exec.Stop{Reason: exec.Failed, Err: err}
 	}
-	stop := x.Run(100_000)
+	var stop exec.Stop
+	m.Try(func() { stop = x.Run(100_000) })
+	if err := m.Err(); err != nil {
+		t.Error(err)
+	}
 	// The last instruction may go beyond by what it handled: at most all of memory, value by value.
 	if n := x.Count(); n > 200_000+16<<20/4 {
 		t.Errorf("%d instruction words with gas for 200000", n)

@@ -1,8 +1,11 @@
 package mem
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
@@ -67,4 +70,48 @@ func TestStrayAccessElsewhere(t *testing.T) {
 	}()
 	var no *[PageBytes]byte
 	m.Try(func() { no[m.Load8(code.Base)&1]++ })
+}
+
+// TestMappings holds as many memories as a process may well run at once: the host has no more than 65,530 mappings for one.
+func TestMappings(t *testing.T) {
+	mappings := func() int {
+		b, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Skip("this host does not tell its mappings:", err)
+		}
+		return bytes.Count(b, []byte("\n"))
+	}
+	before := mappings()
+	const n = 10_000
+	for range n {
+		m, err := New(1 << 30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+	}
+	if made := mappings() - before; made > 2*n+100 {
+		t.Errorf("%d memories take %d mappings", n, made)
+	}
+}
+
+// BenchmarkGuards makes, writes and closes memories with and without guards.
+func BenchmarkGuards(b *testing.B) {
+	defer func(bytes uint64) { GuardBytes = bytes }(GuardBytes)
+	var took [2]time.Duration
+	for b.Loop() {
+		for i, guard := range []uint64{0, 2 << 20} {
+			GuardBytes = guard
+			begun := time.Now()
+			m, err := New(1 << 30)
+			if err != nil {
+				b.Fatal(err)
+			}
+			m.Grow(PageBytes)
+			m.Store64(code.Base, 1)
+			m.Close()
+			took[i] += time.Since(begun)
+		}
+	}
+	b.ReportMetric(float64(took[1])/float64(took[0]), "x-bare")
 }
