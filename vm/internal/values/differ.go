@@ -129,7 +129,7 @@ func (d *Differ) entries(t uint64, table *heap.MapTable) []uint64 {
 
 // touchedIn are the touched pages that hold some of the n bytes at addr.
 func (d *Differ) touchedIn(addr, n uint64) []mem.Former {
-	if n == 0 || addr < code.Base {
+	if n == 0 || addr < code.Base || addr+n < addr {
 		return nil
 	}
 	first, last := (addr-code.Base)/mem.PageBytes, (addr-code.Base+n-1)/mem.PageBytes
@@ -308,6 +308,11 @@ func (d *Differ) Changes() ([]changes.Change, error) {
 	}
 	var all []changes.Change
 	for _, x := range d.parts {
+		for _, v := range []changes.Value{x.old, x.now} {
+			if err := x.spec.Type.Check(v); err != nil { // the type's descriptor was damaged since
+				return nil, fmt.Errorf("%w: %w", ErrType, err)
+			}
+		}
 		all = append(all, changes.Diff(x.spec, x.path, x.old, x.now)...)
 	}
 	return all, nil
@@ -347,9 +352,7 @@ func (d *Differ) read(x *part, into *changes.Value) (err error) {
 	r := reader{h: d.h, m: d.m, nodes: NodesMax}
 	one := func(key, value uint64) bool {
 		var e changes.Entry
-		if e.Key, err = r.read(d.h.TypeKey(x.typ), key, changes.DepthMax); err == nil {
-			e.Value, err = r.read(d.h.TypeElem(x.typ), value, changes.DepthMax)
-		}
+		e, err = r.entry(x.typ, key, value, changes.DepthMax)
 		list = append(list, e)
 		return err == nil
 	}
@@ -363,6 +366,8 @@ func (d *Differ) read(x *part, into *changes.Value) (err error) {
 			}
 		}
 	}
-	*into = changes.MapValue(list...)
+	if err == nil {
+		*into = changes.MapValue(list...)
+	}
 	return err
 }

@@ -223,9 +223,7 @@ func (r *reader) mapValue(t, m uint64, depth int) (changes.Value, error) {
 	var failed error
 	r.h.MapEntries(m, func(key, value uint64) bool {
 		var e changes.Entry
-		if e.Key, failed = r.read(r.h.TypeKey(t), key, depth-1); failed == nil {
-			e.Value, failed = r.read(r.h.TypeElem(t), value, depth-1)
-		}
+		e, failed = r.entry(t, key, value, depth-1)
 		entries = append(entries, e)
 		return failed == nil
 	})
@@ -233,6 +231,20 @@ func (r *reader) mapValue(t, m uint64, depth int) (changes.Value, error) {
 		return changes.Value{}, failed
 	}
 	return changes.MapValue(entries...), nil
+}
+
+// entry is an entry of a map of type t. In damaged memory its key may be of a type that is none for keys.
+func (r *reader) entry(t, key, value uint64, depth int) (e changes.Entry, err error) {
+	switch kt := r.h.TypeKey(t); reflect.Kind(r.h.TypeKind(kt)) {
+	case reflect.Slice, reflect.Map:
+		return e, fmt.Errorf("%w: %s as a key", ErrType, r.h.TypeString(kt))
+	default:
+		if e.Key, err = r.read(kt, key, depth); err != nil {
+			return e, err
+		}
+	}
+	e.Value, err = r.read(r.h.TypeElem(t), value, depth)
+	return e, err
 }
 
 func (r *reader) structValue(t, addr uint64, depth int) (changes.Value, error) {
