@@ -177,7 +177,7 @@ func (r *reader) word(addr, size uint64) uint64 {
 
 func (r *reader) items(elem, addr, n uint64, depth int) ([]changes.Value, error) {
 	size := r.h.TypeSize(elem)
-	if n > uint64(r.nodes) || size > 0 && n > 0 && (n > math.MaxUint64/size || !r.m.InRange(addr, n*size)) {
+	if n > min(uint64(r.nodes), r.m.Size()) || size > 0 && n > 0 && (n > math.MaxUint64/size || !r.m.InRange(addr, n*size)) {
 		return nil, fmt.Errorf("%w: %d elements at %#x", ErrMemory, n, addr)
 	}
 	items := make([]changes.Value, 0, n)
@@ -219,7 +219,8 @@ func (r *reader) mapValue(t, m uint64, depth int) (changes.Value, error) {
 	if m == 0 {
 		return changes.NilValue(changes.Map), nil
 	}
-	entries := make([]changes.Entry, 0, min(r.h.MapLen(m), uint64(max(r.nodes, 0))))
+	table, _ := r.h.MapTable(m)
+	entries := make([]changes.Entry, 0, min(r.h.MapLen(m), table.Used)) // damaged memory may say any length
 	var failed error
 	r.h.MapEntries(m, func(key, value uint64) bool {
 		var e changes.Entry
