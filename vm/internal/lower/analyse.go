@@ -41,14 +41,23 @@ func (s *sel) analyse() {
 	}
 }
 
-// makeLocal places the variable of a in the frame.
+// pinnedMax is how many slots of a frame variables that have their own may take. Those that come later, in functions of a size that only programs write, and
+// initialisers, are objects on the heap.
+const pinnedMax = 1 << 15
+
+// makeLocal places the variable of a in the frame, if there is room.
 func (s *sel) makeLocal(a *ssa.Alloc, t types.Type) {
 	slots := max((layout.Size(t)+7)/8, 1)
+	pinned := s.needsMemory(a, t, 0, t)
+	if pinned {
+		if s.pinned+slots > pinnedMax {
+			return
+		}
+		s.pinned += slots
+	}
 	r := s.f.NewReg(slots)
 	s.locals[a] = &local{reg: r, size: layout.Size(t), typ: t, captured: captured(a)}
-	if s.needsMemory(a, t, 0, t) {
-		s.f.Pinned[r] = true
-	}
+	s.f.Pinned[r] = pinned
 }
 
 // oneElement recognises append(s, x) as go/ssa has it, with the array a of one element that is stored once, sliced and

@@ -25,6 +25,7 @@ type sel struct {
 	consts   map[constKey]madeConst // in cur
 	res      []ir.Reg               // result slots
 	params   []ir.Reg
+	pinned   int64 // slots of variables that have their own
 	lineAt   map[ir.LinePos]int32
 	closure  ir.Reg
 	number   int32                    // of the function
