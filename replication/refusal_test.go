@@ -2,16 +2,19 @@ package replication
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
@@ -248,4 +251,34 @@ func TestForeignDeltasChangeNothing(t *testing.T) {
 		t.Errorf("%v malformed messages counted", valueOf(t, a.m.Malformed))
 	}
 	p.step(t)
+}
+
+// TestAnswerWithTwoHeaders: who announces twice holds nothing up, neither the fetching of states nor what is said about the join.
+func TestAnswerWithTwoHeaders(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	a := c.create("a")
+	p := start(t, a, 4)
+	p.step(t)
+	header := record.Encode(struct {
+		Floors [][]byte `cbor:"1,keyasint"`
+		Gone   [][]byte `cbor:"2,keyasint"`
+		Heads  [][]byte `cbor:"3,keyasint"`
+		Vector [][]byte `cbor:"4,keyasint"`
+		Deltas uint64   `cbor:"6,keyasint"`
+	}{Deltas: 5})
+	frame := append(binary.BigEndian.AppendUint32([]byte{255, 255, 255, 255}, uint32(len(header))), header...)
+	var asked atomic.Int64
+	x := c.net.Join("x")
+	defer x.Close()
+	x.Handle(feed.Protocol, func(_ context.Context, _ string, _ []byte, send func([]byte) error) error {
+		asked.Add(1)
+		return errors.Join(send(frame), send(frame))
+	})
+	b := c.join("b")
+	eventually(t, "both are asked, and the state is here", func() bool {
+		return asked.Load() > 0 && len(b.Runs()) == 1 && b.Runs()[0].Warm && b.Status().Join.Done
+	})
+	if j := b.Status().Join; j.Behind != 0 || j.Deltas != j.DeltasWanted || b.feed.CatchingUp() || valueOf(t, b.m.Malformed) == 0 {
+		t.Errorf("%+v, catching up %v, %v malformed", j, b.feed.CatchingUp(), valueOf(t, b.m.Malformed))
+	}
 }

@@ -55,6 +55,9 @@ type Feed struct {
 	bytes   uint64
 	written int64 // bytes since the last compaction
 	pulled  Pulled
+	answers int    // announced ones that come in
+	placed  uint64 // deltas applied since the opening
+	due     uint64 // placed when all of those answers are applied
 
 	turn   chan struct{} // holds one while a catch-up asks
 	frames atomic.Int64  // that came in by catch-ups
@@ -405,6 +408,7 @@ func (f *Feed) applied(d *record.Delta) {
 	delete(f.queued, d.Hash)
 	f.remember(d.Hash, d.Height)
 	f.deltas++
+	f.placed++
 	f.bytes += uint64(len(d.Block))
 	f.written += int64(len(d.Bytes))
 	f.m.DeltaBytes.Add(float64(len(d.Block)))

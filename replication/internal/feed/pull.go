@@ -240,12 +240,12 @@ func (f *Feed) leave() {
 	}
 }
 
-// CatchingUp says whether an answer comes in that leaves deltas out, or much waits to be applied: what is applied now is on its way to
-// something newer.
+// CatchingUp says whether an answer comes in that leaves deltas out or announces more, or was and is not applied yet, or much waits to be applied: what
+// is applied now is on its way to something newer.
 func (f *Feed) CatchingUp() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.importing > 0 || len(f.ready) > announceMax
+	return f.importing > 0 || f.answers > 0 || f.placed < f.due || len(f.ready) > announceMax
 }
 
 var errHeader = errors.New("the header is all that is wanted")
@@ -310,6 +310,9 @@ func (a *answer) begin(h *pullHeader) {
 	a.header = h
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if h.Deltas > 0 {
+		f.answers++
+	}
 	a.left = min(h.Deltas, announcedMax)
 	f.pulled.Wanted += a.left
 	f.m.DeltasBehind.Add(float64(a.left))
@@ -366,6 +369,10 @@ func (a *answer) came(bytes int) {
 func (a *answer) end() {
 	a.f.mu.Lock()
 	defer a.f.mu.Unlock()
+	if a.header != nil && a.header.Deltas > 0 {
+		a.f.answers--
+		a.f.due = a.f.placed + uint64(len(a.f.queued))
+	}
 	a.f.pulled.Wanted -= a.left
 	a.f.m.DeltasBehind.Sub(float64(a.left))
 	if a.header == nil || len(a.header.Floors) == 0 {
@@ -410,6 +417,10 @@ func (a *answer) frame(ctx context.Context, frame []byte) error {
 	if err != nil {
 		f.m.Malformed.Inc()
 		return err
+	}
+	if h != nil && a.header != nil {
+		f.m.Malformed.Inc()
+		return fmt.Errorf("%w: an answer with two headers", record.ErrFormat)
 	}
 	if h != nil {
 		a.begin(h)
