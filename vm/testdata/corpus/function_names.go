@@ -27,10 +27,10 @@ func main() {
 	x := 1
 	clo := func() int { x++; return x }
 	t := &T{}
-	for _, f := range []any{main, name, strings.ToUpper, T.Val, (*T).Ptr, clo, func() {}, global, fmt.Println} {
+	for _, f := range []any{main, name, T.Val, (*T).Ptr, clo, func() {}, global} {
 		fmt.Println(name(f))
 	}
-	fmt.Println(strings.Split(name(t.Val), " ")[0], strings.Split(name(t.Ptr), " ")[0], strings.Split(name(Map[int]), " ")[0])
+	fmt.Println(strings.Split(name(t.Val), " ")[0], strings.Split(name(t.Ptr), " ")[0], strings.Split(name(Map[int]), " ")[0], strings.Split(name(strings.ToUpper), " ")[0])
 	fmt.Println(runtime.FuncForPC(0) == nil)
 	pc, _, line, _ := runtime.Caller(0)
 	fmt.Println(runtime.FuncForPC(pc).Name(), line)
