@@ -11,6 +11,7 @@ import (
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/sequel"
 )
 
 const (
@@ -52,7 +53,8 @@ type entry struct {
 	p       *pending
 	head    *Head
 	records []record.Record
-	blocks  []block.Block
+	state   sequel.State
+	blobs   []block.Block
 	slots   record.Slots
 	err     error
 }
@@ -154,7 +156,8 @@ type extra struct {
 // commitGroup makes one delta. Whether a run is still ours is asked inside the window: what is applied
 // after that can only come later, at every peer.
 func (r *Replica) commitGroup(group []*entry, x *extra) error {
-	var made []block.Block
+	var states []sequel.State
+	var blobs []block.Block
 	d, err := r.engine.Commit(func() (records []record.Record, blocks []block.Block, notes []record.Record) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -167,11 +170,12 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 				continue
 			}
 			records = append(records, e.records...)
-			blocks = append(blocks, e.blocks...)
+			blocks = append(append(blocks, e.state.Blocks...), e.blobs...)
+			states, blobs = append(states, e.state), append(blobs, e.blobs...)
 			notes = append(notes, record.Record{Key: string(warmKey(e.o.id)), Value: e.head.Encode()})
 		}
 		if x != nil {
-			records, blocks = append(records, x.records...), append(blocks, x.blocks...)
+			records, blocks, blobs = append(records, x.records...), append(blocks, x.blocks...), append(blobs, x.blocks...)
 			if x.now != nil {
 				records = append(records, x.now()...)
 			}
@@ -179,7 +183,6 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 		if len(records) > 0 || x != nil && x.now == nil {
 			records = append(records, r.introduction()...)
 		}
-		made = blocks
 		return records, blocks, notes
 	})
 	r.mu.Lock()
@@ -199,7 +202,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 	}
 	r.mu.Unlock()
 	if err == nil && d != nil {
-		r.publishDelta(d, made)
+		r.publish(append([]byte{messageVersion}, r.post.Pack(d, states, blobs)...), publishTimeout)
 	}
 	return err
 }
@@ -244,10 +247,6 @@ func (e *entry) build(r *Replica) error {
 	r.mu.Lock()
 	r.settleVoters(o, &h)
 	r.mu.Unlock()
-	var err error
-	if h.Signature, err = r.t.Sign(h.Signed()); err != nil {
-		return err
-	}
 	e.head = &h
 	key := record.Key{Kind: record.HeadRecord, Run: o.id, Lineage: o.lineage}
 	e.records = append(e.records, record.Record{Key: key.String(), Value: h.Encode()})
@@ -259,26 +258,38 @@ func (e *entry) build(r *Replica) error {
 // sealMemory brings tree and manifest up to the pending pages and names the state.
 func (e *entry) sealMemory(h *Head) error {
 	o, p := e.o, e.p
+	e.state.Run = o.id
 	if p.turns > 0 {
 		o.tree.Resize(p.memory)
 		o.manifest.Resize(p.memory)
+		before := map[uint64]changes.Hash{}
 		pages := block.Pages(p.memory)
 		for _, z := range p.zeros {
 			for i := z.First; i < min(z.First+z.Count, pages); i++ {
-				o.manifest.Set(i, changes.Hash{})
+				e.setPage(before, i, changes.Hash{})
 			}
 			if z.First < pages {
-				o.tree.Clear(z.First, min(z.Count, pages-z.First))
+				o.tree.Clear(z.First, min(z.Count, pages-z.First)) // gives back what holds only zeros
 			}
 		}
 		for _, i := range slices.Sorted(maps.Keys(p.pages)) {
 			data := p.pages[i]
 			hash := changes.PageHash(data)
 			if hash != (changes.Hash{}) && hash != o.tree.Get(i) {
-				e.blocks = append(e.blocks, block.Block{ID: block.ID{Kind: block.PageKind, Hash: hash}, Data: data[:]})
+				e.state.Blocks = append(e.state.Blocks, block.Block{ID: block.ID{Kind: block.PageKind, Hash: hash}, Data: data[:]})
 			}
-			o.tree.Set(i, hash)
-			o.manifest.Set(i, hash)
+			e.setPage(before, i, hash)
+		}
+		for _, i := range slices.Sorted(maps.Keys(before)) {
+			page := sequel.Page{Index: i, Old: before[i]}
+			switch now := o.tree.Get(i); now {
+			case before[i]:
+				continue
+			case changes.Hash{}:
+			default:
+				page.Data = p.pages[i]
+			}
+			e.state.Pages = append(e.state.Pages, page)
 		}
 	}
 	h.Root = o.tree.Root()
@@ -287,8 +298,21 @@ func (e *entry) sealMemory(h *Head) error {
 	}
 	var nodes []block.Block
 	h.Manifest, nodes = o.manifest.Seal()
-	e.blocks = append(e.blocks, nodes...)
+	e.state.Blocks = append(e.state.Blocks, nodes...)
 	return nil
+}
+
+// setPage gives a page its hash; before keeps the ones that were there first.
+func (e *entry) setPage(before map[uint64]changes.Hash, i uint64, h changes.Hash) {
+	old := e.o.tree.Get(i)
+	if old == h {
+		return
+	}
+	if _, again := before[i]; !again {
+		before[i] = old
+	}
+	e.o.tree.Set(i, h)
+	e.o.manifest.Set(i, h)
 }
 
 func (e *entry) addLines() {
@@ -302,7 +326,7 @@ func (e *entry) addLines() {
 	key := record.Key{Kind: record.LinesRecord, Run: e.o.id, Lineage: e.o.lineage, Number: s.First}
 	value, made := record.EncodeContent(record.Encode(s), uint64(len(s.Lines)))
 	e.records = append(e.records, record.Record{Key: key.String(), Value: value})
-	e.blocks = append(e.blocks, made...)
+	e.blobs = append(e.blobs, made...)
 }
 
 // addCells writes each changed cell under its own key, or all of them in packs when they are many or long.
@@ -348,5 +372,5 @@ func (e *entry) packRecord(slot int, set map[string]bool) {
 	key := record.Key{Kind: record.PackRecord, Run: e.o.id, Lineage: e.o.lineage, Number: uint64(slot)}
 	value, made := record.EncodeContent(record.Encode(p), 0)
 	e.records = append(e.records, record.Record{Key: key.String(), Value: value})
-	e.blocks = append(e.blocks, made...)
+	e.blobs = append(e.blobs, made...)
 }

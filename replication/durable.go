@@ -157,6 +157,7 @@ func (r *Replica) acknowledge(h *Head) {
 	r.mu.Lock()
 	d := r.durabilityOf(h.Run)
 	ok := d.promise.Allows(h.Epoch.Number, h.Owner) && (d.said.Less(ackOf(h)) || ackOf(h).After(d.said) && r.wins(h))
+	named := d.said.Epoch == ackOf(h).Epoch
 	if ok {
 		d.said = ackOf(h)
 		r.heard(h.Run, r.self, d.said)
@@ -168,8 +169,27 @@ func (r *Replica) acknowledge(h *Head) {
 	}
 	r.m.Acks.Inc()
 	r.notify()
-	m := ackMessage{Acks: []ackWire{say}}
-	r.publish(append([]byte{messageVersion, messageAck}, record.Encode(m)...), publishTimeout)
+	msg := append([]byte{messageVersion, messageAck}, record.Encode(ackMessage{Acks: []ackWire{say}})...)
+	if named {
+		a := say.ack()
+		msg = quorum.Brief{Tag: a.Epoch.Tag(h.Run), Turn: a.Turn, Lines: a.Lines, Promised: say.Promised}.Append([]byte{messageVersion, messageBrief})
+	}
+	r.publish(msg, publishTimeout)
+}
+
+// receiveBrief takes a word about an epoch that was named in full before. Who does not know the epoch hears of it again by a beat.
+func (r *Replica) receiveBrief(from string, body []byte) error {
+	w, err := quorum.ReadBrief(body)
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrFormat, err)
+	}
+	r.mu.Lock()
+	l := r.table.tagged[w.Tag]
+	r.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	return r.receiveAcks(from, []ackWire{{Run: l.run.id[:], Epoch: l.id.Number, Actor: l.id.Actor[:], Turn: w.Turn, Lines: w.Lines, Promised: w.Promised}})
 }
 
 // wins says whether h is of the run's winning lineage. Called with mu held.

@@ -23,7 +23,7 @@ func TestTakeOverFromOlderHead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := &program{r: a, run: run, epoch: epoch, pages: 600} // more than travels inside a message
+			p := &program{r: a, run: run, epoch: epoch, pages: 1600} // more than travels inside a message
 			// At majority all three are to be voters: of a and one other, a's end leaves no majority.
 			whole := uint64(0)
 			eventually(t, "five turns and the voters", func() bool {

@@ -3,76 +3,35 @@ package replication
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/sequel"
 )
 
 const (
-	gossipBytesMax   = 960 << 10 // below the transport's 1 MiB
-	inflatedBytesMax = 8 << 20
-	inlineBlocksMax  = 2 << 20 // bytes of pages that travel with their delta, before compression
-	beatHeadsMax     = 256
-	beatClaimsMax    = 4096
+	beatHeadsMax  = 256
+	beatClaimsMax = 4096
 )
 
-// A message is: version, kind, body; the body of messageDelta is compressed.
+// A message is: version, kind, body. Those of deltas are made and read by package sequel.
 const (
 	messageVersion = 1
-	messageDelta   = 'd'
 	messageBeat    = 'b'
 	messageAck     = 'a'
+	messageBrief   = 'k'
 )
-
-// packer compresses messages. Each replica has its own, so that replicas in one process share nothing.
-type packer struct {
-	deflater *zstd.Encoder
-	inflater *zstd.Decoder
-}
-
-func newPacker() packer {
-	return packer{record.Must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))),
-		record.Must(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(inflatedBytesMax), zstd.WithDecoderConcurrency(1)))}
-}
-
-// deltaMessage is a delta with the new blocks of its heads, so that whoever hears of a head has its
-// state at once. Too many blocks are left out; standbys fetch them.
-type deltaMessage struct {
-	Envelope []byte `cbor:"1,keyasint"`
-	Blocks   []byte `cbor:"2,keyasint"`
-}
-
-func (r *Replica) publishDelta(d *record.Delta, made []block.Block) {
-	m := deltaMessage{Envelope: d.Bytes}
-	for _, b := range made {
-		m.Blocks = block.Append(m.Blocks, b)
-		if len(m.Blocks) > inlineBlocksMax {
-			m.Blocks = nil
-			break
-		}
-	}
-	msg := r.packer.deltaMessage(m)
-	if len(msg) > gossipBytesMax {
-		m.Blocks = nil
-		msg = r.packer.deltaMessage(m)
-	}
-	r.publish(msg, publishTimeout)
-}
 
 // publishTimeout bounds how long slow members hold the committer up; what they miss they pull later.
 const publishTimeout = time.Second
-
-func (p packer) deltaMessage(m deltaMessage) []byte {
-	return p.deflater.EncodeAll(record.Encode(m), []byte{messageVersion, messageDelta})
-}
 
 // publish does not end with the replica: the last turns before Close are worth telling.
 func (r *Replica) publish(msg []byte, atMost time.Duration) {
@@ -139,8 +98,8 @@ func (r *Replica) receive(from string, data []byte) {
 	err := fmt.Errorf("%w: message", ErrFormat)
 	if len(data) > 2 && data[0] == messageVersion {
 		switch data[1] {
-		case messageDelta:
-			err = r.receiveDelta(from, data[2:])
+		case sequel.Whole, sequel.Next:
+			err = r.receiveDelta(from, data[1:])
 		case messageBeat:
 			err = r.receiveBeat(from, data[2:])
 		case messageAck:
@@ -148,6 +107,8 @@ func (r *Replica) receive(from string, data []byte) {
 			if err = record.Decode(data[2:], &m); err == nil {
 				err = r.receiveAcks(from, m.Acks)
 			}
+		case messageBrief:
+			err = r.receiveBrief(from, data[2:])
 		}
 	}
 	if err != nil {
@@ -156,37 +117,42 @@ func (r *Replica) receive(from string, data []byte) {
 	}
 }
 
-func (r *Replica) receiveDelta(from string, body []byte) error {
-	raw, err := r.packer.inflater.DecodeAll(body, nil)
-	if err != nil {
-		return err
-	}
-	var m deltaMessage
-	if err := record.Decode(raw, &m); err != nil {
-		return err
-	}
+func (r *Replica) receiveDelta(from string, msg []byte) error {
 	if r.feed.Crowded() {
 		r.m.Overflowed.Inc() // the next beat makes us pull it
 		return nil
 	}
-	d, err := r.feed.Decode(m.Envelope)
+	parcel, err := r.post.Open(msg)
+	if errors.Is(err, sequel.ErrBase) {
+		r.m.Deferred.Inc()
+		r.puller(from).trigger(0)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d, err := r.feed.Decode(parcel.Envelope)
 	if err != nil {
 		r.log.Warn("delta refused", "from", from, "err", err)
 		return nil // counted
 	}
-	list, err := block.Parse(m.Blocks)
-	if err != nil {
-		return err
-	}
-	if len(list) > 0 && (r.cfg.Standby || d.Durable || len(d.Blobs) > 0) {
-		if err := r.blocks.Put(list); err != nil {
-			r.fail(err)
-			return nil
+	if r.cfg.Standby || d.Durable || len(d.Blobs) > 0 {
+		if err := r.keep(r.post.Keep(parcel, d)); err != nil {
+			return err
 		}
 	}
 	if r.feed.Offer(d) {
 		r.puller(from).trigger(0)
 	}
+	return nil
+}
+
+// keep stops the replica when blocks that came could not be written; other errors are those of what came.
+func (r *Replica) keep(err error) error {
+	if err == nil || errors.Is(err, ErrFormat) || errors.Is(err, block.ErrCorrupt) {
+		return err
+	}
+	r.fail(err)
 	return nil
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/mailbox"
 	"github.com/tandemvm/tandem/replication/internal/metrics"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/sequel"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
@@ -118,7 +119,7 @@ type Replica struct {
 	engine *feed.Engine
 	joined joining.Core // guarded by mu
 	mail   *mailbox.Box[eventKey, Event]
-	packer packer
+	post   *sequel.Post
 
 	mu       sync.Mutex
 	flushed  *sync.Cond // a flush or an ownership ended
@@ -234,7 +235,7 @@ func open(cfg Config, o store.Options) (_ *Replica, err error) {
 
 func newReplica(cfg Config, s *store.Store) *Replica {
 	r := &Replica{cfg: cfg, sent: map[changes.RunID]uint64{}, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: metrics.New(cfg.Metrics),
-		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(), packer: newPacker(),
+		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(),
 		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
 		durable: map[changes.RunID]*durability{},
 		said:    map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
@@ -277,6 +278,7 @@ func (r *Replica) mark() error {
 	r.feed, r.engine, err = feed.Open(feed.Config{Store: r.store, Blocks: r.blocks, Metrics: r.m, Net: r.t, Logger: r.log, Self: r.self,
 		Sandbox: m.Sandbox, Secret: r.cfg.Secret, Incarnation: binary.BigEndian.Uint64(random[:]), Sign: r.t.Sign, Verify: r.t.Verify,
 		Apply: r.apply, Failed: r.fail})
+	r.post = sequel.New(r.blocks, r.feed)
 	return storeError(r.cfg.Dir, err)
 }
 

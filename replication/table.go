@@ -8,6 +8,7 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/inbox"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/metrics"
+	"github.com/tandemvm/tandem/replication/internal/quorum"
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
@@ -20,7 +21,8 @@ type table struct {
 	members  map[record.Actor]string
 	standing map[string]standing // by peer
 	runs     map[changes.RunID]*runTable
-	view     *changes.View // nil until the genesis is here
+	tagged   map[quorum.Tag]*lineage // those that have a head
+	view     *changes.View           // nil until the genesis is here
 	digest   *changes.DigestTree
 }
 
@@ -41,6 +43,10 @@ type lineage struct {
 	hash     changes.Hash
 	cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
 	segments []segmentPlace              // sorted by first; those of lines that are not kept are missing
+}
+
+func (l *lineage) tag() quorum.Tag {
+	return quorum.Epoch{Number: l.id.Number, Actor: l.id.Actor}.Tag(l.run.id)
 }
 
 type segmentPlace struct {
@@ -64,7 +70,7 @@ func newEffect() *effect {
 
 func newTable(b *block.Store, m *metrics.Set) *table {
 	return &table{blocks: b, m: m, members: map[record.Actor]string{}, standing: map[string]standing{}, runs: map[changes.RunID]*runTable{},
-		digest: changes.NewDigestTree()}
+		tagged: map[quorum.Tag]*lineage{}, digest: changes.NewDigestTree()}
 }
 
 func (t *table) run(id changes.RunID) *runTable {
@@ -135,6 +141,9 @@ func (t *table) apply(records []record.Record) *effect {
 			l := r.lineage(k.Lineage)
 			var h *Head
 			if h, err = record.DecodeHead(rec.Value); err == nil {
+				if l.head == nil {
+					t.tagged[l.tag()] = l
+				}
 				l.head, l.hash = h, h.Hash()
 				heads[r] = true
 			}

@@ -273,6 +273,9 @@ func (r *Replica) setWarm(h *Head) {
 		return
 	}
 	r.acknowledge(h)
+	if err := r.keep(r.post.Complete(h.Hash())); err != nil {
+		r.log.Debug("pages that waited do not fit", "run", h.Run.String(), "err", err)
+	}
 }
 
 // TakeOver opens the next epoch of a run for this peer (also: of its own run after a restart), re-issues

@@ -135,6 +135,7 @@ func (r *Replica) drop(v verdict) error {
 			switch {
 			case !x.heads[l]:
 				delete(rt.lineages, l)
+				delete(r.table.tagged, y.tag())
 			case !x.chain[l]:
 				y.segments = nil
 			default:

@@ -46,9 +46,15 @@ func (s *Set) Add(old, now *[PageBytes]byte) bool {
 }
 
 // Append is b with the patches after it.
-func (s *Set) Append(b []byte) []byte {
-	return append(append(append(append(b, s.counts...), s.gaps...), s.lengths...), s.data...)
+func (s *Set) Append(b []byte) []byte { return append(s.AppendRuns(b), s.data...) }
+
+// AppendRuns is b with the patches after it, up to their bytes.
+func (s *Set) AppendRuns(b []byte) []byte {
+	return append(append(append(b, s.counts...), s.gaps...), s.lengths...)
 }
+
+// Bytes is what stands in the runs.
+func (s *Set) Bytes() []byte { return s.data }
 
 // differ are the runs in which now differs, and how many bytes they hold.
 func differ(old, now *[PageBytes]byte) (runs []Run, bytes int) {

@@ -51,6 +51,7 @@ type Feed struct {
 	floor   map[record.Actor]uint64     // up to it, what is not in the index was pruned: nothing in it counts
 	jump    map[record.Actor]uint64     // floors of a peer whose answer is being taken
 	gone    map[record.BlockHash]bool   // deltas known to be pruned; a cache
+	recent  shelf
 	deltas  uint64
 	bytes   uint64
 	written int64 // bytes since the last compaction
@@ -119,6 +120,7 @@ func (f *Feed) load() error {
 	f.queued, f.waiting, f.needed = map[record.BlockHash]*record.Delta{}, map[record.BlockHash]*record.Delta{}, map[record.BlockHash][]*record.Delta{}
 	f.vector, f.members, f.heights = map[record.Actor]uint64{}, map[record.Actor]bool{}, map[record.BlockHash]uint64{}
 	f.checked = map[string]bool{}
+	f.recent = newShelf()
 	f.floor, f.jump, f.gone = map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.BlockHash]bool{}
 	err := f.s.Scan([]byte{'f'}, []byte{'g'}, func(k, v []byte) bool {
 		if len(k) == 17 && len(v) == 8 {
@@ -217,6 +219,7 @@ func (f *Feed) Offer(d *record.Delta) (incomplete bool) {
 		f.m.Duplicates.Inc()
 		return false
 	}
+	f.recent.put(d)
 	return f.place(d)
 }
 
@@ -417,6 +420,7 @@ func (f *Feed) applied(d *record.Delta) {
 		return
 	}
 	f.m.DeltasLocal.Inc()
+	f.recent.put(d)
 	f.vector[d.Actor] = max(f.vector[d.Actor], d.Seq)
 	f.members[d.Actor] = true
 }
