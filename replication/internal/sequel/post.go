@@ -37,6 +37,7 @@ const (
 	flagPages    = 1 << iota // the pages of those heads whose state before is known stand in it
 	flagFront                // the body up to the contents of pages is compressed
 	flagContents             // the rest is; with one of the two the length of the front stands before it
+	flagParents              // the delta has other parents than its author's delta before: they are named
 	flags        = 1<<iota - 1
 )
 
@@ -175,26 +176,49 @@ func (p *Post) resolve(prev *record.Delta, refs []uint64) ([]*record.Delta, erro
 // next is the message of kind Next, nil when it is not to be had or too large.
 func (p *Post) next(d *record.Delta, bases []*record.Delta, refs []uint64, states []State, blobs []block.Block) []byte {
 	prev, bases := bases[0], bases[1:]
+	flag := byte(0)
 	body := append([]byte(nil), prev.Hash[:nameBytes]...)
 	body = binary.AppendUvarint(body, uint64(len(refs)))
 	for _, back := range refs {
 		body = binary.AppendUvarint(body, back)
 	}
 	body = append(binary.AppendUvarint(body, uint64(len(d.Signature))), d.Signature...)
-	diff := difference(predicted(prev, bases), d.Block)
+	parents := []*record.Delta{prev}
+	if others := p.parentsOf(d, prev); others != nil {
+		parents, flag = others, flagParents
+		body = binary.AppendUvarint(body, uint64(len(parents)))
+		for _, x := range parents {
+			body = append(body, x.Hash[:nameBytes]...)
+		}
+	}
+	diff := difference(predicted(parents, bases), d.Block)
 	body = append(binary.AppendUvarint(body, uint64(len(diff))), diff...)
 	if len(diff) > len(d.Block) {
 		return nil
 	}
-	flag := byte(0)
 	full, contents, err := p.appendStates(body, d, bases, states, blobs)
 	if err == nil {
-		body, flag = full, flagPages
+		body, flag = full, flag|flagPages
 	}
 	if msg := p.sealed(flag, body, contents); len(msg) <= messageBytesMax {
 		return msg
 	}
 	return nil
+}
+
+// parentsOf are the parents of d; nil when the only one is prev, or when they are too many or not here.
+func (p *Post) parentsOf(d, prev *record.Delta) (list []*record.Delta) {
+	if len(d.Parents) > basesMax || len(d.Parents) == 1 && d.Parents[0] == prev.Hash {
+		return nil
+	}
+	for _, h := range d.Parents {
+		x := p.past.Named(h[:nameBytes])
+		if x == nil || x.Hash != h {
+			return nil
+		}
+		list = append(list, x)
+	}
+	return list
 }
 
 // sealed compresses what compressing helps: places apart from contents, since what is frequent in one is not in the other.
@@ -301,7 +325,7 @@ func (p *Post) Open(msg []byte) (*Parcel, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %v", record.ErrFormat, err)
 		}
-		return p.open(body, msg[1]&flagPages != 0)
+		return p.open(msg[1], body)
 	}
 	return nil, fmt.Errorf("%w: message of kind %q", record.ErrFormat, msg[0])
 }
@@ -323,32 +347,48 @@ func (p *Post) inflated(flag byte, b []byte) ([]byte, error) {
 	return append(slices.Clip(front), contents...), err
 }
 
-func (p *Post) open(body []byte, pages bool) (*Parcel, error) {
+func (p *Post) open(flag byte, body []byte) (*Parcel, error) {
 	s := scan{b: body}
-	prev := p.past.Named(s.take(nameBytes))
+	name := s.take(nameBytes)
 	refs := make([]uint64, min(s.number(), basesMax+1))
 	for i := range refs {
 		refs[i] = s.number()
 	}
 	signature := s.take(s.number())
+	names := [][]byte{name}
+	if flag&flagParents != 0 {
+		names = make([][]byte, min(s.number(), basesMax+1))
+		for i := range names {
+			names[i] = s.take(nameBytes)
+		}
+	}
 	diff := s.take(s.number())
-	if s.err != nil || len(refs) > basesMax {
+	if s.err != nil || len(refs) > basesMax || len(names) > basesMax {
 		return nil, errCut
 	}
+	prev := p.past.Named(name)
 	if prev == nil {
 		return nil, ErrBase
+	}
+	var parents []*record.Delta
+	for _, n := range names {
+		x := p.past.Named(n)
+		if x == nil {
+			return nil, ErrBase
+		}
+		parents = append(parents, x)
 	}
 	bases, err := p.resolve(prev, refs)
 	if err != nil {
 		return nil, err
 	}
-	made, err := restore(predicted(prev, bases[1:]), diff, record.DeltaBytesMax)
+	made, err := restore(predicted(parents, bases[1:]), diff, record.DeltaBytesMax)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", record.ErrFormat, err)
 	}
 	o := &Parcel{Envelope: record.Encode(record.Envelope{Peer: prev.Peer, Incarnation: prev.Incarnation, Seq: prev.Seq + 1, Signature: signature, Block: made}),
 		bases: bases[1:]}
-	if pages {
+	if flag&flagPages != 0 {
 		o.pages = s.b
 	}
 	return o, nil

@@ -53,19 +53,20 @@ func newPeer(t testing.TB) *peer {
 	return p
 }
 
-// author writes the turns of one run.
+// author writes the turns of one run, as an actor of its own.
 type author struct {
 	*peer
 	t        testing.TB
 	rnd      *rand.Rand
 	head     record.Head
 	last     *record.Delta
+	beside   []record.BlockHash // more parents of the next delta
 	memory   map[uint64]*[changes.PageBytes]byte
 	manifest *block.Manifest
 }
 
 func newAuthor(t testing.TB, seed uint64, run byte) *author {
-	actor := record.MakeActor("author", 7)
+	actor := record.MakeActor("author", uint64(run))
 	return &author{peer: newPeer(t), t: t, rnd: rand.New(rand.NewPCG(seed, uint64(run))), memory: map[uint64]*[changes.PageBytes]byte{},
 		manifest: block.NewManifest(0), head: record.Head{Run: changes.RunID{run}, Epoch: record.Lineage{Number: 1, Actor: actor}.Epoch(),
 			Owner: "author", Name: "a run", Program: changes.Hash{9}}}
@@ -141,12 +142,13 @@ func (a *author) put(list []block.Block) {
 }
 
 func (a *author) delta(elements []record.Element) *record.Delta {
-	e := record.Envelope{Peer: "author", Incarnation: 7, Seq: 1}
+	e := record.Envelope{Peer: "author", Incarnation: uint64(a.head.Run[0]), Seq: 1}
 	var parents []record.BlockHash
 	height := uint64(1)
 	if a.last != nil {
 		e.Seq, parents, height = a.last.Seq+1, []record.BlockHash{a.last.Hash}, a.last.Height+1
 	}
+	parents, a.beside = append(parents, a.beside...), nil
 	for range 64 {
 		e.Signature = append(e.Signature, byte(a.rnd.Uint32()))
 	}
@@ -201,12 +203,19 @@ func (p *peer) holds(t testing.TB, a *author) {
 	}
 }
 
+// TestTurnsArriveWhole: states and deltas of turns of all sizes, some of them with another writer's delta as a parent.
 func TestTurnsArriveWhole(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %#x", seed)
 	a, b := newAuthor(t, seed, 1), newPeer(t)
+	other := newAuthor(t, seed, 2)
 	pages, small := uint64(200), 0
 	for range 200 {
+		if a.rnd.IntN(4) == 0 {
+			x, _ := other.turn(0, 1)
+			a.beside = append(a.beside, x.Hash)
+			a.past[x.Hash], b.past[x.Hash] = x, x
+		}
 		if a.rnd.IntN(10) == 0 {
 			pages = 1 + a.rnd.Uint64N(400) // sometimes of another depth: those pages come whole
 		}

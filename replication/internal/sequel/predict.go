@@ -5,16 +5,22 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
-// predicted is the block that an author is expected to write after prev, its newest delta, when what it wrote in bases goes on: the same keys, a turn later, a
-// head that names the one before, lines that go on where they stopped.
-func predicted(prev *record.Delta, bases []*record.Delta) []byte {
+// predicted is the block that an author is expected to write on top of parents when what it wrote in bases goes on: the same keys, a turn later, a head that names
+// the one before, lines that go on where they stopped.
+func predicted(parents, bases []*record.Delta) []byte {
 	var elements []record.Element
 	for _, b := range bases {
 		for _, e := range b.Elements {
 			elements = append(elements, later(e))
 		}
 	}
-	return record.MakeBlock([]record.BlockHash{prev.Hash}, prev.Height+1, elements)
+	var hashes []record.BlockHash
+	height := uint64(0)
+	for _, p := range parents {
+		hashes = append(hashes, p.Hash)
+		height = max(height, p.Height)
+	}
+	return record.MakeBlock(hashes, height+1, elements)
 }
 
 // later is an element as its author's next delta may have it.
