@@ -113,40 +113,10 @@ func (r *Replica) forget(o *ownedRun) {
 	r.past[o.id] = pastOwnership{o.lineage, o.ended}
 }
 
-// State is the memory of a run at a head.
+// State is the memory of a run at a head: its Page and Each read it.
 type State struct {
-	Head   Head
-	blocks *block.Store
-	leaves []changes.Hash
-}
-
-// Page returns page i (of changes.PageBytes), nil when it is all zero. The hash is checked.
-func (s *State) Page(i uint64) (*[changes.PageBytes]byte, error) {
-	if i >= uint64(len(s.leaves)) {
-		return nil, fmt.Errorf("page %d of %d", i, len(s.leaves))
-	}
-	if s.leaves[i] == (changes.Hash{}) {
-		return nil, nil
-	}
-	b, err := s.blocks.Get(block.ID{Kind: block.PageKind, Hash: s.leaves[i]})
-	if err != nil {
-		return nil, err
-	}
-	return (*[changes.PageBytes]byte)(b), nil
-}
-
-// Each visits the pages that are not all zero in order of index.
-func (s *State) Each(f func(index uint64, page *[changes.PageBytes]byte) error) error {
-	for i := range s.leaves {
-		p, err := s.Page(uint64(i))
-		if err == nil && p != nil {
-			err = f(uint64(i), p)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	Head Head
+	*block.Memory
 }
 
 // fetchTimeout bounds the search for a state's missing blocks before an older head is settled for.
@@ -174,11 +144,11 @@ func (r *Replica) LoadState(ctx context.Context, run changes.RunID) (*State, err
 	if err != nil {
 		return nil, fmt.Errorf("%w: run %s turn %d: %v", ErrNotWarm, run, h.Turn, err)
 	}
-	leaves, err := r.blocks.Leaves(h.Manifest, h.Root, h.MemoryBytes)
+	memory, err := r.blocks.Memory(h.Manifest, h.Root, h.MemoryBytes)
 	if err != nil {
 		return nil, err
 	}
-	return &State{Head: *h, blocks: r.blocks, leaves: leaves}, nil
+	return &State{*h, memory}, nil
 }
 
 // warmUp brings the closure of a head here. Subtrees it has in common with a head that is known to be
@@ -343,7 +313,7 @@ func (r *Replica) TakeOver(ctx context.Context, run changes.RunID) (*State, erro
 // had won when the takeover began: fetching its state takes time, and a run that ended, went on or was taken over meanwhile has an owner.
 func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed, promised uint64, winner changes.Hash) (<-chan error, error) {
 	tree, man := changes.NewTree(s.Head.MemoryBytes), block.NewManifest(s.Head.MemoryBytes)
-	for i, h := range s.leaves {
+	for i, h := range s.Hashes() {
 		if h != (changes.Hash{}) {
 			tree.Set(uint64(i), h)
 			man.Set(uint64(i), h)
