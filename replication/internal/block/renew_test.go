@@ -16,8 +16,8 @@ func newTestStore(t *testing.T) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	n := prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
-	return New(s, nil, n, n)
+	n, g := prometheus.NewCounter(prometheus.CounterOpts{Name: "n"}), prometheus.NewGauge(prometheus.GaugeOpts{Name: "g"})
+	return New(s, nil, n, g, n)
 }
 
 // TestRenewAgainstManifest changes pages and sizes of states at random and compares with the manifest that the owner keeps.

@@ -47,8 +47,8 @@ func newPeer(t testing.TB) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	n := prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
-	p := &peer{past: past{}, blocks: block.New(s, nil, n, n)}
+	n, g := prometheus.NewCounter(prometheus.CounterOpts{Name: "n"}), prometheus.NewGauge(prometheus.GaugeOpts{Name: "g"})
+	p := &peer{past: past{}, blocks: block.New(s, nil, n, g, n)}
 	p.post = New(p.blocks, p.past)
 	return p
 }
