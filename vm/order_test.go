@@ -128,7 +128,7 @@ func (o orders) expr(kind byte, depth int) string {
 	case 't':
 		return o.one(depth, "st", "fst(&st)", "*pst", "S{%i, %s}", "S{s: %s, n: %i}", "id(%t)", "[]S{%t, %t}[1]")
 	case 'l':
-		return o.one(depth, "sl", "gsl", "fsl(&sl)", "*psl", "sl[%i:]", "%l[1:]", "[]int{%i, %i, %i}", "append(%l, %i)", "append(sl[:1], %i, v)", "ar[:]", "ar[%i:]", "p.a[:]", "id(%l)", "append([]int(nil), %l...)")
+		return o.one(depth, "sl", "gsl", "fsl(&sl)", "(*psl)", "sl[%i:]", "%l[1:]", "[]int{%i, %i, %i}", "append(%l, %i)", "append(sl[:1], %i, v)", "ar[:]", "ar[%i:]", "p.a[:]", "id(%l)", "append([]int(nil), %l...)")
 	case 'a':
 		return o.one(depth, "e", "fi(&e)", "any(v)", "%i", "%s", "%8", "%t", "%b", "any(%t)", "any(%8)", "any(&S{%i, %s}).(*S).n", "p.q.a", "p.a", "ar", "any([2]B{%8, 1})")
 	case 'p':
@@ -142,7 +142,7 @@ func (o orders) statement() string {
 	d := 2 + o.IntN(2)
 	text := o.one(d, "r = show(v, w)", "cl()", "l++",
 		"r = %s", "r = show(%i, %i, %i)", "r = show(v, f(&v), v)", "x := %i; r = show(x)", "x, y := %i, %i; r = show(x, y)", "x, y := %i, %a; r = show(x, y)", "var x, y = %s, %8; r = show(x, y)", "var x any = %t; r = show(x)",
-		"v = %i", "gv += %i", "v += %i", "s += %s", "p.n = %i", "p.q.n = %i", "p.n += %i", "sl[%i] = %i", "sl[%i] += %i", "gsl[v] = %i", "ar[%i] = %i", "p.a[%i] += %i", "m[%i] = %i", "m[v] = %i", "m[%i] += %i", "sm[%t] = %i", "sm[%t] += %i",
+		"v = %i", "gv += %i", "v += %i", "s += %s", "p.n = %i", "p.q.n = %i", "p.n += %i", "sl[%i] = %i", "sl[%i&1] += %i", "gsl[v] = %i", "ar[%i] = %i", "p.a[%i&1] += %i", "m[%i] = %i", "m[v] = %i", "m[%i] += %i", "sm[%t] = %i", "sm[%t] += %i",
 		"*pv = %i", "(%p).n = %i", "sl[%i], ar[%i] = %i, %i", "v, w = w, %i", "w, v = %i, v", "sl[v], w = %i, %i", "v, sl[v] = %i, %i", "sl[v], s = two(&v)", "m[v], s = two(&v)", "p.q.n, s = two(&p.n)", "sl[v], b = m[%i]", "p.k, b = any(%a).(int)", "w, b = <-c",
 		"if v+f(&v) > %i { r = show(v) } else { r = show(w) }", "if %b { r = show(1) }", "if x := %i; x == %i { r = show(x) } else if %b { r = show(2) } else if v+g(&v) == 2 { r = show(3) }",
 		"for i := 0; i < 3 && %b; i++ { r += show(i) }", "for i := 0; i+v < f(&v) + %i && i < 9; i += 1 + v*0*f(&v) { r += show(i) }", "for i := 0; i < 9; i += 1 + p.n mod 1*f(&p.n) { if i == 3 { continue }; r += show(i) }",
