@@ -131,6 +131,9 @@ func (g *grower) settle(t testing.TB) {
 // windows: of deltas, of output, and of pages not swept yet. The long run, of 10 MiB, is
 // go test ./replication -run TestStoreStaysBounded -grow.turns=1000000 -grow.pages=2560 -timeout 0 -v.
 func TestStoreStaysBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short is for the race detector, which slows sweeping in the background more than writing")
+	}
 	c := newCluster(t, seedOf(t))
 	const retain, output, rounds = 256 << 10, 128 << 10, 20
 	c.config = func(cfg *Config) { cfg.Retain, cfg.RetainOutput = retain, output }
