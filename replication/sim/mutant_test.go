@@ -42,6 +42,9 @@ var lonely = []Action{{300 * time.Millisecond, "start", 0, 100}, {600 * time.Mil
 
 // TestPropertiesCanFail breaks what is simulated in one way after another, and finds that the property named fails; unbroken it holds.
 func TestPropertiesCanFail(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short is for the race detector, which finds nothing here that it does not find in fewer simulations")
+	}
 	onTurn := func(number uint64, f func(*replication.Turn)) func(*program, *replication.Turn) {
 		return func(p *program, t *replication.Turn) {
 			if p.name != consumer && t.Number == number {
