@@ -3,6 +3,7 @@ package changes
 import (
 	"bytes"
 	"encoding/base32"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -26,7 +27,7 @@ func (e Epoch) Compare(f Epoch) int {
 	return strings.Compare(e.Owner, f.Owner)
 }
 
-var keyBase32 = base32.HexEncoding.WithPadding(base32.NoPadding)
+var keyBase32 = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
 // CellKey is the datastore key of a cell:
 //
@@ -36,13 +37,15 @@ var keyBase32 = base32.HexEncoding.WithPadding(base32.NoPadding)
 // owner are lower case base32hex, run and epoch number lower case hex of fixed width. All keys have five
 // parts, none empty, so none is a path prefix of another.
 func CellKey(p Path, run RunID, e Epoch) string {
-	return fmt.Sprintf("%s%s/%s/%016x-%s", CellKeyPrefix(p.Var), encode32(appendSteps(nil, p.Steps)), run, e.Number, encode32([]byte(e.Owner)))
+	b := append(make([]byte, 0, 256), CellKeyPrefix(p.Var)...)
+	b = append(keyBase32.AppendEncode(b, appendSteps(nil, p.Steps)), '/')
+	b = append(hex.AppendEncode(b, run[:]), '/')
+	b = append(hex.AppendEncode(b, binary.BigEndian.AppendUint64(nil, e.Number)), '-')
+	return string(keyBase32.AppendEncode(b, []byte(e.Owner)))
 }
 
 // CellKeyPrefix is what the keys of all cells of a variable begin with.
 func CellKeyPrefix(varName string) string { return "/c/" + escapeName(varName) + "/" }
-
-func encode32(b []byte) string { return strings.ToLower(keyBase32.EncodeToString(b)) }
 
 // escapeName escapes a leading '.', so that no part of a key is "." or "..", and an empty name as "=".
 func escapeName(name string) string {
@@ -80,7 +83,7 @@ func parseCellKey(key string) (p Path, run RunID, e Epoch, err error) {
 		return bad()
 	}
 	name, ok := unescapeName(parts[2])
-	steps, err := decode32(parts[3])
+	steps, err := keyBase32.DecodeString(parts[3])
 	number, owner, dash := strings.Cut(parts[5], "-")
 	if !ok || err != nil || !dash || len(parts[4]) != 2*len(run) || len(number) != 16 {
 		return bad()
@@ -91,7 +94,7 @@ func parseCellKey(key string) (p Path, run RunID, e Epoch, err error) {
 	if e.Number, err = strconv.ParseUint(number, 16, 64); err != nil {
 		return bad()
 	}
-	ownerBytes, err := decode32(owner)
+	ownerBytes, err := keyBase32.DecodeString(owner)
 	if err != nil || len(ownerBytes) > OwnerBytesMax {
 		return bad()
 	}
@@ -100,13 +103,6 @@ func parseCellKey(key string) (p Path, run RunID, e Epoch, err error) {
 	p = Path{Var: name, Steps: s.steps()}
 	s.end()
 	return p, run, e, s.err
-}
-
-func decode32(text string) ([]byte, error) {
-	if strings.ToLower(text) != text {
-		return nil, ErrFormat
-	}
-	return keyBase32.DecodeString(strings.ToUpper(text))
 }
 
 func unescapeName(text string) (string, bool) {

@@ -110,9 +110,9 @@ func (k Key) lineageText() string {
 
 // ParseKey reads the text of a key; exactly what String makes. ErrFormat.
 func ParseKey(s string) (k Key, err error) {
-	bad := fmt.Errorf("%w: key %.80q", ErrFormat, s)
+	bad := func() (Key, error) { return k, fmt.Errorf("%w: key %.80q", ErrFormat, s) }
 	if len(s) > KeyBytesMax || len(s) < 4 || s[0] != '/' || s[2] != '/' || ds.RawKey(s).Name() == "" || ds.NewKey(s).String() != s {
-		return k, bad
+		return bad()
 	}
 	k.Kind = recordKind(s[1])
 	parts := strings.Split(s[3:], "/")
@@ -144,7 +144,7 @@ func ParseKey(s string) (k Key, err error) {
 		}
 	}
 	if !ok || k.String() != s {
-		return k, bad
+		return bad()
 	}
 	return k, nil
 }
