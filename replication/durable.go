@@ -162,7 +162,7 @@ func (r *Replica) acknowledge(h *Head) {
 		d.said = ackOf(h)
 		r.heard(h.Run, r.self, d.said)
 	}
-	say := d.wire(h.Run)
+	say := r.word(h.Run, d)
 	r.mu.Unlock()
 	if !ok {
 		return
@@ -223,6 +223,19 @@ func (d *durability) wire(run changes.RunID) ackWire {
 	return ackWire{Run: run[:], Epoch: a.Epoch.Number, Actor: a.Epoch.Actor[:], Turn: a.Turn, Lines: a.Lines, Promised: d.promise.Epoch}
 }
 
+// word is what this peer says of a run: its wire, but a promise of the winner's epoch to another than its owner refuses that epoch too, and its owner must
+// hear of it: with one promised higher elsewhere nothing of it could become durable, and nobody else would take the run from an owner that is well. Called with
+// mu held.
+func (r *Replica) word(run changes.RunID, d *durability) ackWire {
+	w := d.wire(run)
+	if rt := r.table.runs[run]; rt != nil && rt.winner != nil {
+		if h := rt.winner.head; h.Epoch.Number == w.Promised && !d.promise.Allows(h.Epoch.Number, h.Owner) {
+			w.Promised++
+		}
+	}
+	return w
+}
+
 const acksMax = 4096
 
 func (r *Replica) receiveAcks(from string, list []ackWire) error {
@@ -280,7 +293,7 @@ func (r *Replica) promisedElsewhere(run changes.RunID, member string, epoch uint
 func (r *Replica) acksToSay() (list []ackWire) {
 	for id, d := range r.durable {
 		if (d.said.Turn > 0 || d.promise.Epoch > 0) && len(list) < acksMax {
-			list = append(list, d.wire(id))
+			list = append(list, r.word(id, d))
 		}
 	}
 	slices.SortFunc(list, func(a, b ackWire) int { return slices.Compare(a.Run, b.Run) })

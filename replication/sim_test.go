@@ -76,6 +76,7 @@ var foundSeeds = []uint64{
 	15401384905174403998, // cells of the epoch that the winner continued were forgotten, and with them what it had counted
 	13217699377570075965, // a message that only turns of a lost epoch had taken was not offered to the winner
 	13217699377570075711, // the check: it compared while a run still went on
+	14268399893987598450, // an owner did not hear that one had promised its epoch, and another a higher one, to somebody else
 	1356853969440939489,  // a torn beat, given twice, was an alarm of divergence
 }
 
