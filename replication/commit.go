@@ -258,7 +258,7 @@ func (e *entry) build(r *Replica) error {
 // sealMemory brings tree and manifest up to the pending pages and names the state.
 func (e *entry) sealMemory(h *Head) error {
 	o, p := e.o, e.p
-	e.state.Run = o.id
+	e.state.Run, e.state.Epoch, e.state.Turn = o.id, o.lineage.Number, h.Turn
 	if p.turns > 0 {
 		o.tree.Resize(p.memory)
 		o.manifest.Resize(p.memory)

@@ -77,6 +77,7 @@ var foundSeeds = []uint64{
 	13217699377570075965, // a message that only turns of a lost epoch had taken was not offered to the winner
 	13217699377570075711, // the check: it compared while a run still went on
 	14268399893987598450, // an owner did not hear that one had promised its epoch, and another a higher one, to somebody else
+	9983409732307290206,  // a head that was said again was taken for one whose memory had not changed
 	1356853969440939489,  // a torn beat, given twice, was an alarm of divergence
 }
 

@@ -13,9 +13,11 @@ import (
 // statePagesMax is how many pages a message may say, of all its heads: 6 MiB when they are made again.
 const statePagesMax = 1500
 
-// State is what a flush changed in a run's memory.
+// State is what a flush changed in a run's memory: from the head before to the one of this epoch and turn.
 type State struct {
 	Run    changes.RunID
+	Epoch  uint64
+	Turn   uint64
 	Pages  []Page        // in ascending order
 	Blocks []block.Block // the changed pages and nodes of the manifest, whole
 }
@@ -35,13 +37,17 @@ const (
 	forms
 )
 
-// appendPages says the pages of states: to is continued by how many there are of each, their distances and forms, and where the patches of all are; contents are
-// the bytes of the patches, and the whole pages that patches are no good for.
-func appendPages(to []byte, states []State, old func(changes.Hash) (*[changes.PageBytes]byte, error)) (_, contents []byte, err error) {
+// appendPages says the pages of states: to is continued by one more than there are of each, 0 for nil, their distances and forms, and where the patches of all
+// are; contents are the bytes of the patches, and the whole pages that patches are no good for.
+func appendPages(to []byte, states []*State, old func(changes.Hash) (*[changes.PageBytes]byte, error)) (_, contents []byte, err error) {
 	var patches patch.Set
 	var whole []byte
 	for _, s := range states {
-		to = binary.AppendUvarint(to, uint64(len(s.Pages)))
+		if s == nil {
+			to = append(to, 0)
+			continue
+		}
+		to = binary.AppendUvarint(to, uint64(len(s.Pages))+1)
 		next := uint64(0)
 		for _, p := range s.Pages {
 			form := formZero
@@ -70,12 +76,17 @@ type change struct {
 	bytes []byte      // what stands in them, or the whole page
 }
 
-// readPages reads the pages of n states, and what stands behind them.
+// readPages reads the pages of n states, nil for one that is not said, and what stands behind them.
 func readPages(s *scan, n int) ([][]change, error) {
 	states := make([][]change, n)
 	sum, patched := 0, 0
 	for i := range states {
 		count := s.number()
+		if count == 0 {
+			continue
+		}
+		count--
+		states[i] = []change{}
 		if s.err != nil || count > uint64(statePagesMax-sum) || count > uint64(len(s.b)) {
 			return nil, fmt.Errorf("%w: %d pages", record.ErrFormat, count)
 		}

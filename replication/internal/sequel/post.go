@@ -253,26 +253,32 @@ var errTooMuch = errors.New("too much for a message")
 
 // appendStates says the pages of the heads whose state before is known, and the blocks of all else whole: to continued, and the contents behind it.
 func (p *Post) appendStates(to []byte, d *record.Delta, bases []*record.Delta, states []State, blobs []block.Block) (_, contents []byte, err error) {
-	var said []State
+	type name struct {
+		run         changes.RunID
+		epoch, turn uint64
+	}
+	var said []*State
 	var rest []byte
 	sum := 0
-	of := map[changes.RunID]State{}
+	of := map[name]*State{} // not of heads that are older and only said again
 	for _, s := range states {
-		of[s.Run] = s
+		of[name{s.Run, s.Epoch, s.Turn}] = &s
 	}
 	for _, e := range d.Elements {
 		if e.Key.Kind != record.HeadRecord {
 			continue
 		}
-		s := of[e.Key.Run]
 		h, err := record.DecodeHead(e.Value)
 		if err != nil {
 			return nil, nil, err
 		}
+		s := of[name{h.Run, h.Epoch.Number, h.Turn}]
 		if old := headOf(bases, h); old != nil && sameDepth(old, h) {
 			said = append(said, s)
-			sum += len(s.Pages)
-		} else {
+			if s != nil {
+				sum += len(s.Pages)
+			}
+		} else if s != nil {
 			rest = appendBlocks(rest, s.Blocks)
 		}
 	}
@@ -418,6 +424,9 @@ func (p *Post) Keep(o *Parcel, d *record.Delta) error {
 			return err
 		}
 		for i, w := range heads {
+			if lists[i] == nil {
+				continue // an older head, said again
+			}
 			w.pages, w.bytes = lists[i], len(o.pages)
 			if err := p.arrive(w); err != nil {
 				return err

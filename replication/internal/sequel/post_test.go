@@ -81,7 +81,7 @@ func (a *author) turn(n int, pages uint64) (*record.Delta, []byte) {
 	h.Turn++
 	h.Instructions += a.rnd.Uint64N(1000)
 	h.MemoryBytes = pages * changes.PageBytes
-	state := State{Run: h.Run}
+	state := State{Run: h.Run, Epoch: h.Epoch.Number, Turn: h.Turn}
 	a.manifest.Resize(h.MemoryBytes)
 	for i := range a.memory {
 		if i >= pages {
