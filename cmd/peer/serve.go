@@ -409,6 +409,9 @@ func (c *command) joinShared(ctx context.Context, j api.Join, start *api.Start, 
 			err = fmt.Errorf("%w within %v: check that a member runs and can be reached from here, or wait longer with --wait", errNobody, wait)
 		}
 		enough()
+		if ctx.Err() != nil {
+			return errors.Join(err, d.Close()) // members may know this peer by now: who tries again with the store is the same one, not one more that never answers
+		}
 		return errors.Join(err, d.Close(), forget(made))
 	}
 	fmt.Fprintf(c.stderr, "peer: joined %s (%s) on the store %s\n", box.Name, box.ID[:12], c.store)
