@@ -16,6 +16,9 @@ func (r *Replica) countBlocks(kind block.Kind) (n int) {
 
 // TestSweepKeepsWhatHeadsNeed writes many states, sweeps, and finds the newest whole and the old ones gone.
 func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it counts blocks, and with the race detector a standby that is slow fetches others")
+	}
 	c := newCluster(t, seedOf(t))
 	a := c.create("a")
 	b := c.join("b")

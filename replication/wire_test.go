@@ -197,6 +197,9 @@ func TestOneIntTurnIsSmall(t *testing.T) {
 
 // TestLargerTurnsCostWhatTheyChange holds that a turn costs at most 12 % beyond the bytes that it changed.
 func TestLargerTurnsCostWhatTheyChange(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it counts bytes, and with the race detector a standby that is slow pulls what it missed")
+	}
 	m := newWeighed(t, Local)
 	for _, x := range []struct {
 		name string
