@@ -56,11 +56,7 @@ type cluster struct {
 
 func newCluster(t testing.TB, seed uint64) *cluster {
 	c := &cluster{t: t, net: memnet.New(seed), dirs: map[string]string{}, r: map[string]*Replica{}, ports: map[string]*memnet.Port{}, base: t.TempDir()}
-	t.Cleanup(func() {
-		for name := range c.r {
-			c.stop(name)
-		}
-	})
+	t.Cleanup(c.stopAll)
 	return c
 }
 
@@ -110,6 +106,13 @@ func (c *cluster) stop(name string) {
 		}
 		c.ports[name].Close()
 		delete(c.r, name)
+	}
+}
+
+// stopAll is for tests in virtual time, which ends before they are cleaned up.
+func (c *cluster) stopAll() {
+	for name := range c.r {
+		c.stop(name)
 	}
 }
 

@@ -163,9 +163,7 @@ func TestJoinFollowsWhatIsLive(t *testing.T) {
 		if cut.cuts < 12 || float64(cut.bytes) > 1.1*float64(late.bytes) {
 			t.Errorf("a join that is cut %d times takes %d bytes, without cuts %d", cut.cuts, cut.bytes, late.bytes)
 		}
-		for name := range c.r {
-			c.stop(name)
-		}
+		c.stopAll()
 	})
 }
 
