@@ -184,13 +184,14 @@ func TestCtrlC(t *testing.T) {
 		interruptedAt(t, dir, has("round 100"), "test", "--v", "./long")
 	})
 	t.Run("compile", func(t *testing.T) {
-		interruptedAt(t, dir, soon(150*time.Millisecond), "run", "--no-cache", "--store", "none", "heavy.go")
-		if _, err := os.Stat(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		out := interruptedAt(t, dir, soon(150*time.Millisecond), "run", "--no-cache", "--store", "none", "heavy.go")
+		_, err := os.Stat(filepath.Join(dir, "none"))
+		if begun := strings.Contains(out, "peer: store "); !begun && !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("a store is left of a program that was not compiled: %v", err)
 		}
 	})
 	t.Run("bench", func(t *testing.T) {
-		interruptedAt(t, dir, has("turns at local"), "bench", "replication", "--for", "200ms")
+		interruptedAt(t, dir, has("turns at local"), "bench", "replication", "--for", "1s")
 	})
 }
 

@@ -152,11 +152,14 @@ func demoLines() string {
 func TestDemo(t *testing.T) {
 	p := perform(t, nil, "--lines", demoLines())
 	p.check("up", "owns", "killed", "taken over", "stands down", "cut", "healed", "converged", "traffic", "verified", "result")
+	killed := 0
 	for _, e := range p.events {
 		t.Logf("%7.3fs %s", e.At.Seconds(), e.Text)
 		switch {
-		case e.Kind == "taken over" && e.Run == "primes" && (e.Epoch < 2 || e.Took <= 0 || e.Peer != 2):
-			t.Errorf("primes was taken over by peer %d in epoch %d, %v after the kill: want peer 2, a later epoch, some time", e.Peer, e.Epoch, e.Took)
+		case e.Kind == "killed":
+			killed = e.Peer
+		case e.Kind == "taken over" && e.Run == "primes" && (e.Epoch < 2 || e.Took <= 0 || e.Peer != 3-killed):
+			t.Errorf("primes was taken over from peer %d by peer %d in epoch %d, %v after the kill: want peer %d, a later epoch, some time", killed, e.Peer, e.Epoch, e.Took, 3-killed)
 		case e.Kind == "converged" && len(e.Digest) != 64:
 			t.Errorf("digest %q", e.Digest)
 		}

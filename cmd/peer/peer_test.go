@@ -53,8 +53,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:      "testdata/script",
-		Deadline: time.Now().Add(4 * time.Minute),
+		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv(asPeer, "1")
 			e.Setenv(storeVariable, e.WorkDir+"/store")

@@ -210,6 +210,9 @@ func (p *process) ask(ctx context.Context, f func(ctx context.Context) error) er
 	}
 }
 
+// endLimit bounds how long a process takes to end; it is long because its disk may be busy.
+const endLimit = 30 * time.Second
+
 // stop ends the process and waits for it; it is killed if it does not end by itself.
 func (p *process) stop() error {
 	p.set(func() {
@@ -231,8 +234,8 @@ func (p *process) stop() error {
 	var err error
 	select {
 	case <-died:
-	case <-time.After(5 * time.Second):
-		err = fmt.Errorf("peer %d did not end within 5 s of SIGTERM", p.number)
+	case <-time.After(endLimit):
+		err = fmt.Errorf("peer %d did not end within %v of SIGTERM", p.number, endLimit)
 		cmd.Process.Kill()
 	}
 	p.watch.Wait()

@@ -273,7 +273,7 @@ func sinceText(since time.Duration) string {
 
 // takeover asks the new owner for its event of it: how long it took from noticing, and when that was after the kill.
 func (d *demo) takeover(ctx context.Context, owner *process, run api.Run) (took, since time.Duration) {
-	brief, cancel := context.WithTimeout(ctx, time.Second)
+	brief, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	errFound := errors.New("found")
 	owner.c.Events(brief, 1, func(e api.Event) error {
