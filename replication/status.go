@@ -157,7 +157,7 @@ type PeerStatus struct {
 type Status struct {
 	Sandbox SandboxID
 	Self    string
-	Members []string // peer ids of all known members, sorted
+	Members []string // peer ids of all known members, sorted; without this one's when it left
 	Digest  changes.Hash
 	Deltas  uint64 // applied here
 	Bytes   uint64 // of deltas applied here since it was opened
@@ -200,6 +200,8 @@ func (r *Replica) Status() Status {
 	heads := r.tips
 	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.digest.Root(), Heads: len(heads), Failed: r.failure}
 	done := r.joined.Done()
+	self := r.table.standing[r.self]
+	left := self.opened > 0 && !self.member()
 	r.mu.Unlock()
 	s.Deltas, s.Bytes, s.Pending = r.feed.Stats()
 	p, f := r.feed.Pulled(), r.blocks.Fetched()
@@ -207,6 +209,9 @@ func (r *Replica) Status() Status {
 	r.leaseMu.Lock()
 	defer r.leaseMu.Unlock()
 	s.Members = r.lease.Members()
+	if left {
+		s.Members = slices.DeleteFunc(s.Members, func(p string) bool { return p == r.self })
+	}
 	now, hash := r.now(), feed.HeadsHash(heads)
 	for peer, b := range r.said {
 		ago, _ := r.lease.Since(now, peer)

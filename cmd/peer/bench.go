@@ -13,19 +13,15 @@ import (
 func (c *command) bench() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure on this machine", Args: cobra.NoArgs}
 	var d, rtt time.Duration
-	var format string
 	replication := &cobra.Command{
 		Use: "replication", Short: "Measure three peers on loopback beside plain go-ds-crdt", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return fmt.Errorf("no format %q: give text or json", format)
-			}
 			if d <= 0 || rtt < 0 {
 				return fmt.Errorf("--for %v --rtt %v: give durations such as 5s and 50ms", d, rtt)
 			}
 			e := json.NewEncoder(c.stdout)
 			return bench.Replication(cmd.Context(), d, rtt, func(r bench.Result) {
-				if format == "json" {
+				if c.format == "json" {
 					e.Encode(r)
 					return
 				}
@@ -39,7 +35,6 @@ func (c *command) bench() *cobra.Command {
 	}
 	replication.Flags().DurationVar(&d, "for", 5*time.Second, "how long each measurement takes")
 	replication.Flags().DurationVar(&rtt, "rtt", 0, "round trip between the peers, made by a relay; both then speak TCP")
-	replication.Flags().StringVarP(&format, "output", "o", "text", "text or json")
-	cmd.AddCommand(replication, c.benchPrograms())
+	cmd.AddCommand(c.formatted(replication), c.benchPrograms())
 	return cmd
 }

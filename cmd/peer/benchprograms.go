@@ -12,16 +12,12 @@ import (
 // benchPrograms is the verb that measures programs against their native builds.
 func (c *command) benchPrograms() *cobra.Command {
 	var rounds int
-	var format string
 	cmd := &cobra.Command{
 		Use: "programs [DIR|FILE...]", Short: "Measure programs beside native Go: processor time, its ratio, peak memory",
 		Long: `Run each program, a .go file or all of a directory's (default: the current one's), as peer run --solo does and as go build builds it, in
 turn, and print processor time (the least of the rounds), the ratio, and peak memory. What an empty program takes is taken off. Both must
 print the same. Needs the go command.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return fmt.Errorf("no format %q: give text or json", format)
-			}
 			if len(args) == 0 {
 				args = []string{"."}
 			}
@@ -33,12 +29,11 @@ print the same. Needs the go command.`,
 			if err != nil {
 				return err
 			}
-			return c.measurePrograms(cmd, []string{self, "run", "--solo"}, files, rounds, format == "json")
+			return c.measurePrograms(cmd, []string{self, "run", "--solo"}, files, rounds, c.format == "json")
 		},
 	}
 	cmd.Flags().IntVar(&rounds, "rounds", 5, "how often each program is measured")
-	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json: a line a program, then one of all")
-	return cmd
+	return c.formatted(cmd)
 }
 
 // measurePrograms prints each result when there is one, then the summary. Programs that could not be compared make it fail at the end.

@@ -52,6 +52,7 @@ func (c *command) onRun(verb, short string, f func(ctx context.Context, run stri
 	return c.listing(&cobra.Command{
 		Use: verb + " RUN", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			defer c.busy("waiting until it is done")()
 			r, err := f(cmd.Context(), args[0])
 			if err != nil {
 				return err

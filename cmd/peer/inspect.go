@@ -14,17 +14,10 @@ func (c *command) snapshot() *cobra.Command {
 	return cmd
 }
 
-// formatted adds -o and --all.
-func (c *command) formatted(cmd *cobra.Command, all *bool) *cobra.Command {
-	cmd.Flags().StringVarP(&c.format, "output", "o", "text", "text or json")
+// withAll adds -o and --all.
+func (c *command) withAll(cmd *cobra.Command, all *bool) *cobra.Command {
 	cmd.Flags().BoolVar(all, "all", false, "variables of the standard library too")
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if c.format != "text" && c.format != "json" {
-			return fmt.Errorf("-o %s: give text or json", c.format)
-		}
-		return nil
-	}
-	return cmd
+	return c.formatted(cmd)
 }
 
 // shownSnapshot is `peer snapshot show -o json`.
@@ -68,7 +61,7 @@ func (c *command) snapshotShow() *cobra.Command {
 			return c.show(v, "", func(row func(...any)) { v.text(row) })
 		},
 	}
-	return c.formatted(cmd, &all)
+	return c.withAll(cmd, &all)
 }
 
 func (v *shownSnapshot) text(row func(...any)) {
@@ -132,7 +125,7 @@ func (c *command) snapshotDiff() *cobra.Command {
 			})
 		},
 	}
-	return c.formatted(cmd, &all)
+	return c.withAll(cmd, &all)
 }
 
 func orAbsent(text string) string {

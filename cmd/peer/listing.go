@@ -22,6 +22,11 @@ func ticketSandbox(ticket string) (string, error) {
 // listing adds --store and -o.
 func (c *command) listing(cmd *cobra.Command) *cobra.Command {
 	c.storeFlag(cmd)
+	return c.formatted(cmd)
+}
+
+// formatted adds -o.
+func (c *command) formatted(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVarP(&c.format, "output", "o", "text", "text or json")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if c.format != "text" && c.format != "json" {
@@ -85,6 +90,7 @@ func (c *command) ps() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			c.sayUnopened(st)
 			return c.show(runs, "RUN NAME STATUS OWNER EPOCH TURN LINES MEMORY WARM FORKS REASON", func(row func(...any)) {
 				for _, r := range runs {
 					owner := short(r.Owner)
@@ -96,6 +102,19 @@ func (c *command) ps() *cobra.Command {
 			})
 		},
 	})
+}
+
+// sayUnopened says on stderr of which sandboxes a listing shows nothing.
+func (c *command) sayUnopened(st api.Status) {
+	for _, b := range st.Sandboxes {
+		switch {
+		case b.ID == "" || b.Program != "":
+		case b.Error != "":
+			fmt.Fprintf(c.stderr, "peer: sandbox %s could not be opened: %s\n", short(b.ID), b.Error)
+		default:
+			fmt.Fprintf(c.stderr, "peer: sandbox %s is still being opened: %s\n", short(b.ID), joinText(b.Joining))
+		}
+	}
 }
 
 func runStatus(r api.Run) string {
@@ -130,6 +149,9 @@ func (c *command) vars() *cobra.Command {
 			vars, err := c.client().Variables(cmd.Context(), "", name)
 			if err != nil {
 				return err
+			}
+			if st, err := c.client().Status(cmd.Context()); err == nil {
+				c.sayUnopened(st)
 			}
 			return c.show(vars, "SANDBOX NAME RULE CONFLICTS VALUE", func(row func(...any)) {
 				for _, v := range vars {

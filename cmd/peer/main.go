@@ -28,7 +28,7 @@ func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, terminal: isTerminal(os.Stderr)}
 	root := c.root()
 	root.SetArgs(os.Args[1:])
 	return c.status(ctx, root.ExecuteContext(ctx))
@@ -67,6 +67,7 @@ func (c *command) status(ctx context.Context, err error) int {
 type command struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	terminal       bool   // stderr is one
 	store          string // --store
 	format         string // -o
 	verbose        bool

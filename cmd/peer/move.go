@@ -44,13 +44,16 @@ func (c *command) diverge() *cobra.Command {
 
 func (c *command) leave() *cobra.Command {
 	var member string
-	cmd := &cobra.Command{
+	cmd := c.listing(&cobra.Command{
 		Use: "leave SANDBOX", Short: "Be no member of a sandbox any more, so that majorities are of those who stay; opening it again undoes it", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.client().Leave(cmd.Context(), args[0], member)
+			b, err := c.client().Leave(cmd.Context(), args[0], member)
+			if err != nil {
+				return err
+			}
+			return c.show(b, "", func(row func(...any)) { row(b.Name, fmt.Sprintf("%d members stay", len(b.Members))) })
 		},
-	}
+	})
 	cmd.Flags().StringVar(&member, "peer", "", "take out this member, which is gone for good, instead")
-	c.storeFlag(cmd)
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -21,6 +22,11 @@ const asPeer = "TANDEM_TEST_AS_PEER"
 func TestMain(m *testing.M) {
 	if os.Getenv(asPeer) != "" {
 		os.Exit(Main())
+	}
+	// A shell has its background commands ignore Ctrl-C, and they pass that on to what they start, unless they handle it: the tests interrupt
+	// commands that have only begun.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	testscript.Main(ownCache{m}, map[string]func(){"peer": func() { os.Exit(Main()) }})
 }

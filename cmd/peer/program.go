@@ -60,6 +60,10 @@ func (a *allowance) check() (api.Settings, error) {
 	return s, err
 }
 
+func limitsOf(s api.Settings) vm.Limits {
+	return vm.Limits{Gas: s.Gas, MemoryBytes: s.MemoryBytes, Goroutines: s.Goroutines, StackBytes: s.StackBytes}
+}
+
 // sizeBytes reads a size such as 512M; K, M and G are powers of 1024.
 func sizeBytes(flag, text string) (uint64, error) {
 	number, unit := strings.TrimSuffix(strings.ToUpper(text), "B"), uint64(1)
@@ -90,6 +94,7 @@ func (c *command) compile(ctx context.Context, path string) (*vm.Program, error)
 			s.Cache = cache
 		}
 	}
+	defer c.busy("compiling " + path)()
 	defer debug.SetGCPercent(debug.SetGCPercent(compileGCPercent))
 	p, err := vm.Compile(ctx, s)
 	var source *vm.SourceErrors

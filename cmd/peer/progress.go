@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -12,6 +13,21 @@ import (
 
 // progressEvery is how often a peer that joins says how far it is.
 const progressEvery = time.Second
+
+// busy says what is under way if it takes longer than a moment and somebody sits at a terminal. The caller calls done when it is over.
+func (c *command) busy(what string) (done func()) {
+	if !c.terminal {
+		return func() {}
+	}
+	t := time.AfterFunc(progressEvery, func() { fmt.Fprintf(c.stderr, "peer: %s\n", what) })
+	return func() { t.Stop() }
+}
+
+// isTerminal reports whether somebody reads what is written to f while it is written.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
 
 // showJoin says on stderr how far joining the sandbox is, until all is here: nothing in the first moment, and no line twice. The caller calls the
 // function that it returns when enough was said, which then is over.
@@ -75,7 +91,11 @@ func (c *command) statusOf() *cobra.Command {
 			return c.show(st, "SANDBOX NAME MEMBERS REACHED COMPLETE BEHIND DELTAS BLOCKS BYTES REASON", func(row func(...any)) {
 				for _, b := range st.Sandboxes {
 					j := b.Joining
-					row(short(b.ID), b.Name, len(b.Members), j.Peers, yes(j.Done), j.Behind, fmt.Sprintf("%d/%d", j.Deltas, j.DeltasWanted), fmt.Sprintf("%d/%d", j.Blocks, j.BlocksWanted), sizeText(j.Bytes), b.Error)
+					why := b.Error
+					if why == "" && len(b.Members) > 0 && !slices.Contains(b.Members, st.Peer) {
+						why = "this peer left; opened again it is a member again"
+					}
+					row(short(b.ID), b.Name, len(b.Members), j.Peers, yes(j.Done), j.Behind, fmt.Sprintf("%d/%d", j.Deltas, j.DeltasWanted), fmt.Sprintf("%d/%d", j.Blocks, j.BlocksWanted), sizeText(j.Bytes), why)
 				}
 			})
 		},

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+	"github.com/tandemvm/tandem/vm"
 )
 
 // TestJoinIsShown looks at what a peer says while it joins, by a clock of its own.
@@ -61,4 +64,35 @@ peer: everything is here: 12 of 12 deltas, 2560 of 2560 blocks, 10M
 			t.Errorf("said %q and took %v after the interrupt", out.String(), time.Since(before))
 		}
 	})
+}
+
+// TestBusyIsShown: what takes longer than a moment is said, on a terminal only.
+func TestBusyIsShown(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var out strings.Builder
+			c := &command{stderr: &out, terminal: terminal}
+			c.busy("short")()
+			time.Sleep(2 * progressEvery)
+			done := c.busy("long")
+			time.Sleep(3 * progressEvery)
+			done()
+			if want := map[bool]string{true: "peer: long\n"}[terminal]; out.String() != want {
+				t.Errorf("on a terminal (%v) it says %q, want %q", terminal, out.String(), want)
+			}
+		})
+	}
+}
+
+// TestLawsAreInterrupted: Ctrl-C does not wait for the rest of the cases.
+func TestLawsAreInterrupted(t *testing.T) {
+	spec, err := changes.ParseSpec("counter", &changes.Type{Form: changes.Int})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := checkLaws(ctx, vm.Declared{Name: "main.N", Spec: spec}, 1, 1<<20); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
 }

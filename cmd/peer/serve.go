@@ -81,9 +81,10 @@ func (c *command) up() *cobra.Command {
 		Short: "Open a store that exists and go on with its runs",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			made := missing(c.store)
 			d, err := c.open(&s, init)
 			if err != nil {
-				return err
+				return errors.Join(err, forget(made))
 			}
 			fmt.Fprintf(c.stderr, "peer: %s has the store %s: `peer ps --store %s` lists its runs, Ctrl-C or `peer stop` ends it\n", short(d.Peer()), c.store, c.store)
 			return c.serve(cmd.Context(), d, &s)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,7 @@ type simRun struct {
 	most    time.Duration
 	events  string
 	worker  bool
+	other   string // flags given that are neither above nor about what is shown, each after a space
 }
 
 const peersMax = 16
@@ -54,7 +57,7 @@ for how many there are. The status is 1 if anything was found.`,
 			return c.tryOut(cmd, args, r)
 		},
 	}
-	c.listingFormat(cmd)
+	c.formatted(cmd)
 	f := cmd.Flags()
 	f.IntVar(&r.peers, "peers", 5, fmt.Sprintf("number of peers, 2 to %d", peersMax))
 	f.Uint64Var(&r.seed, "seed", 1, "what goes wrong when, and the fate of every message")
@@ -75,13 +78,8 @@ for how many there are. The status is 1 if anything was found.`,
 	return cmd
 }
 
-// listingFormat adds -o.
-func (c *command) listingFormat(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&c.format, "output", "o", "text", "text or json")
-}
-
 // config reads the flags.
-func (r *simRun) config(c *command) (trial.Config, error) {
+func (r *simRun) config(cmd *cobra.Command) (trial.Config, error) {
 	t := trial.Config{Seeds: r.seeds, Shrink: true, Most: r.most, Events: r.events, Worker: []string{"sim", "--worker"}}
 	faults, err := sim.ParseFaults(r.faults)
 	switch {
@@ -93,18 +91,31 @@ func (r *simRun) config(c *command) (trial.Config, error) {
 		return t, fmt.Errorf("--seeds %d: give at least 1", r.seeds)
 	case r.most < time.Second:
 		return t, fmt.Errorf("--for %v: give at least 1s", r.most)
-	case c.format != "text" && c.format != "json":
-		return t, fmt.Errorf("-o %s: give text or json", c.format)
 	}
 	if _, err := replication.ParseLevel(r.durable); err != nil {
 		return t, fmt.Errorf("--durable: %w", err)
 	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !slices.Contains([]string{"peers", "seed", "seeds", "faults", "durable", "events", "output", "verbose"}, f.Name) {
+			for _, v := range flagValues(f) {
+				r.other += fmt.Sprintf(" --%s %s", f.Name, v)
+			}
+		}
+	})
 	t.Stage = sim.Config{Seed: r.seed, Peers: r.peers, Faults: faults, Durable: r.durable}
 	return t, nil
 }
 
+// flagValues are what a flag was given, one or, if it is repeatable, several.
+func flagValues(f *pflag.Flag) []string {
+	if many, ok := f.Value.(pflag.SliceValue); ok {
+		return many.GetSlice()
+	}
+	return []string{f.Value.String()}
+}
+
 func (c *command) tryOut(cmd *cobra.Command, args []string, r *simRun) error {
-	t, err := r.config(c)
+	t, err := r.config(cmd)
 	if err != nil {
 		return err
 	}
@@ -118,10 +129,19 @@ func (c *command) tryOut(cmd *cobra.Command, args []string, r *simRun) error {
 	}
 	name := programName(args[0])
 	t.Setup = &trial.Setup{Image: p.Encode(), Name: name, Args: append([]string{name}, args[1:]...),
-		Grants: vm.Grants{Read: settings.Read, Env: settings.Env}, Limits: vm.Limits{Gas: r.allow.gas, MemoryBytes: settings.MemoryBytes}}
-	if c.format == "text" {
-		t.Done = func(s trial.Seed) { c.sayseed(s, r, args) }
+		Grants: vm.Grants{Read: settings.Read, Env: settings.Env}, Limits: limitsOf(settings)}
+	seed := func(n uint64) func() { return c.busy(fmt.Sprintf("simulating seed %d", n)) }
+	done := seed(r.seed)
+	t.Done = func(s trial.Seed) {
+		done()
+		if c.format == "text" {
+			c.saySeed(s, r, args)
+		}
+		if s.Seed+1 < r.seed+uint64(r.seeds) {
+			done = seed(s.Seed + 1)
+		}
 	}
+	defer func() { done() }()
 	res, err := trial.Try(cmd.Context(), t)
 	if err != nil {
 		return err
@@ -143,8 +163,8 @@ func (c *command) tryOut(cmd *cobra.Command, args []string, r *simRun) error {
 	return err
 }
 
-// sayseed prints what one seed showed.
-func (c *command) sayseed(s trial.Seed, r *simRun, args []string) {
+// saySeed prints what one seed showed.
+func (c *command) saySeed(s trial.Seed, r *simRun, args []string) {
 	o := s.Outcome
 	turns, ended := uint64(0), 0
 	for _, run := range o.Runs {
@@ -163,8 +183,8 @@ func (c *command) sayseed(s trial.Seed, r *simRun, args []string) {
 		fmt.Fprintf(c.stdout, "  %s: %s%s\n", f.Property, f.Text, ours)
 	}
 	if s.Shrunk != nil {
-		fmt.Fprintf(c.stdout, "  again, as small as it fails: peer sim --peers %d --seed %d --faults %v --durable %s -- %s\n", s.Shrunk.Peers, s.Seed, s.Shrunk.Faults, r.durable,
-			strings.Join(args, " "))
+		fmt.Fprintf(c.stdout, "  again, as small as it fails: peer sim --peers %d --seed %d --faults %v --durable %s%s -- %s\n", s.Shrunk.Peers, s.Seed, s.Shrunk.Faults, r.durable,
+			r.other, strings.Join(args, " "))
 	}
 }
 
@@ -182,8 +202,8 @@ func (c *command) sayResult(res *trial.Result, bad int) error {
 		err := c.show(nil, "VARIABLE KIND LOST VALUE", func(row func(cells ...any)) {
 			for _, v := range s.Outcome.Variables {
 				row(v.Name, v.Rule, v.Lost, brief(v.Value))
-				for peer, x := range v.Differing {
-					row("", "", "", peer+": "+brief(x))
+				for _, peer := range slices.Sorted(maps.Keys(v.Differing)) {
+					row("", "", "", peer+": "+brief(v.Differing[peer]))
 				}
 			}
 		})

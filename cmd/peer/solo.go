@@ -95,7 +95,7 @@ func (a *allowance) config(args []string, dir string, c *command) (vm.Config, er
 	return vm.Config{
 		Args:   args,
 		Grants: vm.Grants{Read: settings.Read, Env: settings.Env},
-		Limits: vm.Limits{Gas: settings.Gas, MemoryBytes: settings.MemoryBytes, Goroutines: settings.Goroutines, StackBytes: settings.StackBytes},
+		Limits: limitsOf(settings),
 		Dir:    dir,
 		Seed:   uint64(time.Now().UnixNano()),
 		Stdin:  c.stdin,

@@ -85,7 +85,8 @@ func TestStoppedOwnerReleasesNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "ticker.go"), []byte(ticker), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	listen := []string{"--mdns=false", "--listen", "/ip4/127.0.0.1/tcp/0"}
+	// The lease is longer than the silences of a peer on a busy machine: otherwise the run only wanders.
+	listen := []string{"--mdns=false", "--listen", "/ip4/127.0.0.1/tcp/0", "--lease", "3s"}
 	stores := []string{"one", "two", "three"}
 	peers := map[string]*exec.Cmd{}
 	peers["one"] = peerProcess(t, dir, "one.out", append([]string{"run", "--stay", "--durable", "majority", "--store", "one"}, append(listen, "ticker.go")...)...)

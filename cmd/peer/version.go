@@ -27,12 +27,20 @@ func versionText() string {
 	return version
 }
 
+// shownVersion is `peer version -o json`.
+type shownVersion struct {
+	Peer     string `json:"peer"`
+	VM       string `json:"vm"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
 func (c *command) version() *cobra.Command {
-	return &cobra.Command{
+	return c.formatted(&cobra.Command{
 		Use: "version", Short: "Print what this is", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(c.stdout, "peer %s (%s, %s %s/%s)\n", versionText(), vm.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			v := shownVersion{versionText(), vm.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			return c.show(v, "", func(row func(...any)) { row(fmt.Sprintf("peer %s (%s, %s %s)", v.Peer, v.VM, v.Go, v.Platform)) })
 		},
-	}
+	})
 }

@@ -13,7 +13,7 @@
 //	POST /v1/runs/{run}/pause                Run
 //	POST /v1/runs/{run}/resume               Resume; Run
 //	POST /v1/runs/{run}/move                 Move; Run
-//	POST /v1/sandboxes/{sandbox}/leave       Move
+//	POST /v1/sandboxes/{sandbox}/leave       Move; Sandbox
 //	GET  /v1/divergences[?peer=]             []Divergence
 //	POST /v1/runs/{run}/messages?id=         body: the message; Sent. {run} may be a sandbox with one run that has not ended
 //	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
@@ -23,7 +23,7 @@
 //	GET  /v1/events?from=                    stream of Event
 //	POST /v1/converged                       Converged; Digest
 //	POST /v1/cut, /v1/heal                   Peers
-//	POST /v1/stop
+//	POST /v1/stop                            the answer ends when the daemon has let go of its store
 //
 // A stream is one JSON object a line: {"value": ...} for each, at its end {"end": true} or {"error": "..."}. {sandbox} and {run} are an id, the
 // beginning of one, or a name; the sandbox "-" is the only one there is.

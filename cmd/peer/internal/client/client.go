@@ -91,6 +91,9 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		}
 		return fmt.Errorf("%w on the store %s: start it with `peer up --store %s`", ErrNoDaemon, c.store, c.store)
 	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("%w: %s is no store: name one with --store", ErrNoDaemon, c.store)
+	}
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
@@ -224,9 +227,8 @@ func (c *Client) Move(ctx context.Context, run, peer string) (api.Run, error) {
 }
 
 // Leave takes a member out of a sandbox, this peer if none is named.
-func (c *Client) Leave(ctx context.Context, sandbox, peer string) error {
-	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(sandbox)+"/leave", nil, api.Move{Peer: peer})
-	return err
+func (c *Client) Leave(ctx context.Context, sandbox, peer string) (api.Sandbox, error) {
+	return call[api.Sandbox](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(sandbox)+"/leave", nil, api.Move{Peer: peer})
 }
 
 // Divergences lists what differs between this peer and those reached now, or one of them.
@@ -283,8 +285,13 @@ func (c *Client) Heal(ctx context.Context, peers ...string) error {
 	return err
 }
 
-// Stop ends the daemon.
+// Stop ends the daemon and waits until it has let go of its store.
 func (c *Client) Stop(ctx context.Context) error {
-	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/stop", nil, struct{}{})
-	return err
+	body, err := c.do(ctx, http.MethodPost, "/v1/stop", nil, "", nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	io.Copy(io.Discard, body) // however that ends, the daemon is gone, or nobody waits any more
+	return ctx.Err()
 }

@@ -74,6 +74,7 @@ type Daemon struct {
 	mu      sync.Mutex
 	boxes   []*box // in the order of opening
 	closing bool
+	waiting []net.Conn // of clients that wait for the end of the daemon
 }
 
 const (
@@ -234,6 +235,11 @@ func (d *Daemon) Close() error {
 	}
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.waiting {
+		c.Close()
 	}
 	return errors.Join(errs...)
 }

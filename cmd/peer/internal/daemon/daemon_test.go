@@ -59,6 +59,34 @@ func TestSocket(t *testing.T) {
 	}
 }
 
+// TestStopEnds: who asked a daemon to stop, and was answered, can open its store.
+func TestStopEnds(t *testing.T) {
+	dir := t.TempDir()
+	c := client.New(dir)
+	defer c.Close()
+	for range 3 {
+		d := openTest(t, dir, nil)
+		closed := make(chan error, 1)
+		go func() {
+			<-d.Stopped()
+			closed <- d.Close()
+		}()
+		if err := c.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(Config{Dir: dir, Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(<-closed, again.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := c.Stop(t.Context()); !errors.Is(err, client.ErrNoDaemon) {
+		t.Errorf("stopped twice: %v", err)
+	}
+}
+
 // TestUnfinishedSandbox: a directory in which a sandbox was begun and not finished does not keep the store from opening.
 func TestUnfinishedSandbox(t *testing.T) {
 	dir := t.TempDir()

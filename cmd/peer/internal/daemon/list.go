@@ -29,6 +29,14 @@ func (d *Daemon) open() []*box {
 	return out
 }
 
+// unopened counts the sandboxes that are being opened, or could not be.
+func (d *Daemon) unopened() int {
+	open := len(d.open())
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.boxes) - open
+}
+
 // find gives the sandbox of an id, the beginning of one, or a name; "-" is the only one there is. It waits for sandboxes
 // that are being opened.
 func (d *Daemon) find(ctx context.Context, name string) (*box, *tandem.Sandbox, error) {
@@ -81,6 +89,9 @@ func (d *Daemon) findRun(name string) (*tandem.Sandbox, api.Run, error) {
 	case 1:
 		return in[0], found[0], nil
 	case 0:
+		if n := d.unopened(); n > 0 {
+			return nil, api.Run{}, fmt.Errorf("%w: no run fits %q; %d sandboxes are not open: `peer status` says why", errUnknown, name, n)
+		}
 		return nil, api.Run{}, fmt.Errorf("%w: no run fits %q: `peer ps` lists them", errUnknown, name)
 	}
 	return nil, api.Run{}, fmt.Errorf("%d runs fit %q: name one by its id", len(found), name)

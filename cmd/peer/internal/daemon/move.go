@@ -57,7 +57,7 @@ func (d *Daemon) postLeave(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, s, err := d.find(r.Context(), r.PathValue("sandbox"))
+	b, s, err := d.find(r.Context(), r.PathValue("sandbox"))
 	if err != nil {
 		return nil, err
 	}
@@ -67,5 +67,8 @@ func (d *Daemon) postLeave(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	return struct{}{}, s.Expel(r.Context(), peer)
+	if err := s.Expel(r.Context(), peer); err != nil {
+		return nil, err
+	}
+	return describe(b), nil
 }

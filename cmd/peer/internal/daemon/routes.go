@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,13 +73,24 @@ func (d *Daemon) routes() http.Handler {
 		}
 		return struct{}{}, err
 	})
-	answer("POST /v1/stop", func(r *http.Request) (any, error) {
-		d.once.Do(func() { close(d.stop) })
-		return struct{}{}, nil
-	})
+	m.HandleFunc("POST /v1/stop", d.postStop)
 	m.HandleFunc("GET /v1/runs/{run}/lines", d.getLines)
 	m.HandleFunc("GET /v1/events", d.getEvents)
 	return m
+}
+
+// postStop asks for the end. The answer's body ends when the daemon has let go of its store: who reads it all can open the store at once.
+func (d *Daemon) postStop(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{}\n")
+	d.mu.Lock()
+	d.waiting = append(d.waiting, conn)
+	d.mu.Unlock()
+	d.once.Do(func() { close(d.stop) })
 }
 
 func refuse(w http.ResponseWriter, err error) {
@@ -244,7 +256,7 @@ func (d *Daemon) getVariables(r *http.Request) (any, error) {
 			if err != nil {
 				return nil, fmt.Errorf("variable %s: %w", v.Name, err)
 			}
-			out = append(out, api.Variable{Sandbox: s.ID().String(), Name: v.Name, Rule: v.Rule, Type: v.Type.String(),
+			out = append(out, api.Variable{Sandbox: s.ID().String(), Name: v.Name, Rule: cmp.Or(v.Rule, changes.LWW.String()), Type: v.Type.String(),
 				Value: j, Text: value.String(), Conflicts: conflicts, Overwritten: overwritten})
 		}
 	}
