@@ -69,6 +69,10 @@ func two(p *int) (int, string) { *p = (*p + 1) % 3; return *p, fmt.Sprint("two",
 //go:noinline
 func show(a ...any) string { return fmt.Sprintln(a...) }
 func id[T any](x T) T { return x }
+//go:noinline
+func far(p *int) [3]int { *p = (*p + 1) % 3; return [3]int{*p, 4, 5} }
+//go:noinline
+func fpa(p **[3]int) *[3]int { *p = &[3]int{(**p)[1], (**p)[2], 6}; return *p }
 
 var gv, gw, gk = 1, 2, 2
 var gs = "g"
@@ -78,16 +82,16 @@ var gsl = []int{1, 2, 0, 1}
 const orderSetup = `	v, w, l, s, b, b8, st := 1, 2, 1, "s", true, B(5), S{1, "st"}
 	sl, ar, m, by, e := []int{1, 2, 0, 1}, [3]int{2, 1, 0}, map[int]int{0: 1, 1: 2, 2: 0}, []byte("xyz"), any(1)
 	sm, c := map[S]int{{1, "st"}: 4}, make(chan int, 99)
-	p := &P{n: 1, k: 2, s: "p", a: [3]int{1, 2, 0}, q: &P{n: 3}}
+	p, pa := &P{n: 1, k: 2, s: "p", a: [3]int{1, 2, 0}, q: &P{n: 3}}, &[3]int{1, 0, 2}
 	fv, iv, pv, psl, pst := func(x int) int { return x + 100 }, I(p), &v, &sl, &st
 	cl := func() int { w = (w + 1) % 3; s += "c"; return w }
 	for i := range 9 { c <- i % 3 }
 	gv, gw, gs, gsl = 1, 2, "g", []int{1, 2, 0, 1}
-	keep(&v, &w, &s, &b, &b8, &st, &sl, &ar, &e, &p, &fv, &iv)
+	keep(&v, &w, &s, &b, &b8, &st, &sl, &ar, &e, &p, &pa, &fv, &iv)
 	_, _, _, _, _, _, _, _ = l, m, by, sm, pv, psl, pst, cl
 	defer func() {
 		if r := recover(); r != nil { fmt.Println("panic:", r) }
-		fmt.Println(v, w, l, s, b, b8, st, sl, ar, m, string(by), e, sm, p.n, p.k, p.s, p.a, gv, gw, gs, gsl, len(c))
+		fmt.Println(v, w, l, s, b, b8, st, sl, ar, m, string(by), e, sm, p.n, p.k, p.s, p.a, *pa, gv, gw, gs, gsl, len(c))
 	}()
 `
 
@@ -115,7 +119,7 @@ func (o orders) expr(kind byte, depth int) string {
 			"fel(sl)", "fel(gsl)", "fm(m)", "ff(&fv)", "fI(&iv)", "<-c", "f(&sl[1])", "f(&ar[1])",
 			"(%i + %i)", "(%i - %i)", "(%i * %i)", "-(%i)", "(%i / %i)", "(%i mod 5)", "(%i << %i)", "int(%8)", "len(%s)", "len(%l)", "sl[%i]", "gsl[%i]", "ar[%i]", "p.a[%i]", "(*psl)[%i]", "%l[%i]", "ar[1]",
 			"m[%i]", "sm[%t]", "min(%i, %i)", "max(%i, w)", "h(%i, %i)", "k(%i, %i)", "h(v, %i)", "k(w, %i)", "fv(%i)", "iv.get(%i)", "st.val(%i)", "st.inc(%i)", "pst.val(%i)", "(%p).get(%i)", "p.get(%i)", "p.sum(%i)",
-			"(%t).n", "(%p).n", "*&v", "int((%s)[0])", "id(%i)", "id(%i)", "func(x int) int { return x + v }(%i)", "[]int{%i, %i, %i}[%i]", "[3]int{%i, %i, 1}[%i]", "map[int]int{%i: %i, 7: v}[%i]", "cap(%l)",
+			"(%t).n", "(%p).n", "*&v", "int((%s)[0])", "int((%s)[%i])", "far(&v)[%i]", "far(&(%p).n)[v]", "(*fpa(&pa))[%i]", "pa[%i]", "id(%i)", "id(%i)", "func(x int) int { return x + v }(%i)", "[]int{%i, %i, %i}[%i]", "[3]int{%i, %i, 1}[%i]", "map[int]int{%i: %i, 7: v}[%i]", "cap(%l)",
 			"any(%i).(int)", "len(append(%l, %i, %i))", "copy(sl, %l)", "int(real(complex(float64(%i), 1)))", "id(S.val)(%t, %i)")
 	case 's':
 		return o.one(depth, "s", "fs(&s)", "gs", "fs(&gs)", "\"k\"", "st.s", "p.s", "fby(by)", "string(by)", "(%s + %s)", "(%s + %s + %s)", "(%t).s", "(%p).s", "show(%a, %a)", "show(%i, %s)", "show(%8, %b)", "show(%t, %l)", "id(%s)",
@@ -148,6 +152,11 @@ func (o orders) statement() string {
 		"for i := 0; i < 3 && %b; i++ { r += show(i) }", "for i := 0; i+v < f(&v) + %i && i < 9; i += 1 + v*0*f(&v) { r += show(i) }", "for i := 0; i < 9; i += 1 + p.n mod 1*f(&p.n) { if i == 3 { continue }; r += show(i) }",
 		"L: for i := range 3 + gv*f(&gv) { for j := 0; j+w+f(&w) < 9; j++ { if i > 1 { break L }; if j > 3 { continue L } } ; r += show(i) }", "for i, x := range %l { r += show(i, x) }",
 		"switch %i { case gv + 1: r = show(1); case v: r = show(2); default: r = show(3) }", "switch x := any(%a).(type) { case int: r = show(x); case string: r = show(2, x) }", "switch w + f(&w) { case 1, 2: r = show(1); case 3: r = show(2) }",
+		"switch %i { case %i, v + f(&v): r = show(1); case %i: r = show(2) }", "switch { case %b: r = show(1); case %b, v+f(&v) == 2: r = show(2); default: r = show(3) }", "switch any(%a) { case %a: r = show(1); case %t: r = show(2) }",
+		"var ( x = %i; y, z = %i, %a ); r = show(x, y, z)", "for sl[%i], ar[%i] = range append([]int(nil), %l...) { r += show(sl, ar); if len(r) > 99 { break } }", "for m[%i] = range 3 { r += show(m) }", "for p.n, sl[p.n] = range *fpa(&pa) { r += show(p.n, sl) }",
+		"for gs, sm[%t] = range map[string]int{%s: %i} { r += show(gs, sm) }", "for e, p.q.n = range %l { r += show(e, p.q.n) }", "for i, x := range *[]*[3]int{&ar, fpa(&pa), pa}[v] { r += show(i, x) }", "for i := range *[]*[3]int{&ar, nil, fpa(&pa)}[v+f(&v)] { r += show(i) }",
+		"M: for i := range v + f(&v) { l++; r += show(i, l); if l < 3 { goto M }; if i == 1 { continue M }; if l > 4 { break M } }", "M: for i, x := range []int{v, f(&v), %i} { l++; r += show(i, x); if l == 2 { goto M } }",
+		"M: select { case c <- v + f(&v): l++; if l < 3 { goto M }; if l == 3 { break M }; r = show(l) }", "M: for i := v + f(&v); i + w + f(&w) < 7; i++ { l++; if l < 4 { goto M }; r += show(i, l) }",
 		"c2 := make(chan any, 1); c2 <- %a; r = show(<-c2)", "c <- %i", "select { case c <- v + %i: default: r = show(%i) }", "select { case x := <-c: r = show(x, %i) }",
 		"func() { defer func(a ...any) { r += show(a...) }(%i, %a, %i) }()", "r = show(func() (int, any, int) { return %i, %a, %i }())", "r = show(func() (int, error) { return v, fmt.Errorf(show(%i, f(&v))) }())", "r = show(func() (x int, y S) { x = v; return x + %i, %t }())",
 		"func() { w := %i; r = show(w, func() int { w += 2; return w }(), %a) }()", "r = show([]any{%a, %i, %8}...)", "r = show(struct{ a any; b int; c S }{%a, %i, %t})", "r = show(&struct{ a, b int }{%i, %i})", "r = show(map[S]any{%t: %a, {5, %s}: %i})",

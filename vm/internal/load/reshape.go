@@ -14,6 +14,12 @@ import (
 //   - in a select of one case, the places received into are evaluated after the receive: it goes through new variables.
 func reshape(files []*ast.File, pkg *types.Package, info *types.Info) {
 	for _, f := range files {
+		ast.Inspect(f, func(n ast.Node) bool { // before calls are taken out of what is ranged over
+			if n, ok := n.(*ast.RangeStmt); ok {
+				reshapeRange(n, info)
+			}
+			return true
+		})
 		s := order.New(f, info)
 		var around []ast.Node
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -24,13 +30,8 @@ func reshape(files []*ast.File, pkg *types.Package, info *types.Info) {
 			}
 			around = append(around, n)
 			s.Enter(n)
-			switch n := n.(type) {
-			case *ast.RangeStmt:
-				reshapeRange(n, info)
-			case *ast.SelectStmt:
-				if len(n.Body.List) == 1 {
-					reshapeReceive(n.Body.List[0].(*ast.CommClause), pkg, info)
-				}
+			if n, ok := n.(*ast.SelectStmt); ok && len(n.Body.List) == 1 {
+				reshapeReceive(n.Body.List[0].(*ast.CommClause), pkg, info)
 			}
 			return true
 		})

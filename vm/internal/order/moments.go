@@ -28,13 +28,16 @@ func (s *Sequencer) expression(e *ast.Expr, to types.Type, root bool) {
 	before := s.late
 	switch s.operands(*e) {
 	case late:
+		s.seen.lates++
 		s.late = true
 	case early:
+		s.seen.earlies++
 		s.late = before
 		if s.rewrite && !(root && !before) {
 			s.logical(e)
 		}
 	case acts:
+		s.seen.acts++
 		s.need = s.need || before
 		s.late = before
 		if s.rewrite && !(root && !before) {
@@ -79,6 +82,13 @@ const (
 	early
 	acts
 )
+
+// moments is how many expressions there are of each.
+type moments struct{ lates, earlies, acts int }
+
+func (m moments) since(n moments) moments {
+	return moments{m.lates - n.lates, m.earlies - n.earlies, m.acts - n.acts}
+}
 
 // operands visits those of e and says when e itself is evaluated.
 func (s *Sequencer) operands(e ast.Expr) moment {
@@ -211,12 +221,35 @@ func (s *Sequencer) index(e *ast.IndexExpr) moment {
 		s.visit(&e.X, nil)
 		return s.key(e, m)
 	}
-	s.visit(&e.X, nil)
-	s.visit(&e.Index, nil)
-	if _, ok := s.info.TypeOf(e.X).Underlying().(*types.Array); ok && s.info.Types[e.Index].Value != nil {
+	var array bool
+	switch t := s.info.TypeOf(e.X).Underlying().(type) {
+	case *types.Slice, *types.Pointer:
+		s.visit(&e.X, nil)
+		s.visit(&e.Index, nil)
+	default:
+		_, array = t.(*types.Array)
+		if array && s.addressable(e.X) {
+			s.visit(&e.X, nil)
+			s.visit(&e.Index, nil)
+		} else {
+			s.backward(&e.X, &e.Index)
+		}
+	}
+	if array && s.info.Types[e.Index].Value != nil {
 		return stays
 	}
 	return late
+}
+
+// backward visits x and then y, where go/ssa evaluates y and then x.
+func (s *Sequencer) backward(x, y *ast.Expr) {
+	seen := s.seen
+	s.visit(x, nil)
+	first := s.seen.since(seen)
+	seen = s.seen
+	s.visit(y, nil)
+	second := s.seen.since(seen)
+	s.need = s.need || first.acts > 0 && second != (moments{}) || first.earlies > 0 && second.acts > 0
 }
 
 // key visits the key looked up in a map.

@@ -2,35 +2,37 @@
 //
 // It does so with `v + f(&v)`, which may read v before or after the call, and programs depend on what gc does: before a statement, it
 // evaluates in order what of it calls, receives, asserts, slices or allocates (moments.go says what exactly), and then the rest. go/ssa goes from left to
-// right. So statements where that makes a difference have the former taken out, into new variables before the statement. The expressions of cases and the initial values of
-// package variables have no statement before them and stay as they are.
+// right. So statements where that makes a difference have the former taken out, into new variables before the statement; an expression of a case and the initial value
+// of a package variable, which have no statement before them, become the body of a function that is called there.
 //
-// It is not about the order that the language prescribes, which go/ssa keeps. Costs: one walk of each file, and a second one of each statement that is changed.
+// It is not about the order that the language prescribes, which go/ssa keeps but for f()[g()] where f's result is a string or an array: it calls g first. Costs: one walk of each file, and a second one of each statement that is changed.
 package order
 
 import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 )
 
 // Sequencer changes the bodies of a file's functions.
 type Sequencer struct {
 	info    *types.Info
 	sizes   types.Sizes
-	shared  map[types.Object]bool // local variables that others than their own function's statements may change
-	targets map[types.Object]bool // labels of goto
-	results []*types.Tuple        // of the functions around, the innermost last
+	shared  map[types.Object]bool              // local variables that others than their own function's statements may change
+	gotos   map[types.Object][]*ast.BranchStmt // by label
+	results []*types.Tuple                     // of the functions around, the innermost last
 
 	// Of the statement being walked.
 	rewrite bool // take out; else find out whether there is need to
 	need    bool
 	late    bool       // something before the place reached is read only after all that is taken out
+	seen    moments    // of the expressions walked
 	out     []ast.Stmt // what was taken out
 }
 
 func New(f *ast.File, info *types.Info) *Sequencer {
-	s := &Sequencer{info: info, sizes: types.SizesFor("gc", "amd64"), shared: map[types.Object]bool{}, targets: map[types.Object]bool{}}
+	s := &Sequencer{info: info, sizes: types.SizesFor("gc", "amd64"), shared: map[types.Object]bool{}, gotos: map[types.Object][]*ast.BranchStmt{}}
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncLit:
@@ -56,7 +58,8 @@ func New(f *ast.File, info *types.Info) *Sequencer {
 			}
 		case *ast.BranchStmt:
 			if n.Tok == token.GOTO {
-				s.targets[info.Uses[n.Label]] = true
+				l := info.Uses[n.Label]
+				s.gotos[l] = append(s.gotos[l], n)
 			}
 		}
 		return true
@@ -107,9 +110,16 @@ func (s *Sequencer) Enter(n ast.Node) {
 	case *ast.BlockStmt:
 		n.List = s.list(n.List)
 	case *ast.CaseClause:
+		for i := range n.List {
+			s.within(&n.List[i])
+		}
 		n.Body = s.list(n.Body)
 	case *ast.CommClause:
 		n.Body = s.list(n.Body)
+	case *ast.ValueSpec:
+		if len(s.results) == 0 {
+			s.initial(n.Values)
+		}
 	default:
 		s.header(n)
 	}
@@ -126,6 +136,7 @@ func (s *Sequencer) Leave(n ast.Node) {
 // list is a list of statements as gc evaluates them.
 func (s *Sequencer) list(list []ast.Stmt) []ast.Stmt {
 	var out []ast.Stmt
+	list = apart(list)
 	for i, x := range list {
 		x, before := s.statement(x)
 		if len(before) > 0 && out == nil {
@@ -143,25 +154,59 @@ func (s *Sequencer) list(list []ast.Stmt) []ast.Stmt {
 	return out
 }
 
+// apart makes a statement each of the variables that are declared in one list.
+func apart(list []ast.Stmt) []ast.Stmt {
+	for i := 0; i < len(list); i++ {
+		x, ok := list[i].(*ast.DeclStmt)
+		if !ok {
+			continue
+		}
+		d := x.Decl.(*ast.GenDecl)
+		if d.Tok != token.VAR || len(d.Specs) < 2 {
+			continue
+		}
+		each := make([]ast.Stmt, len(d.Specs))
+		for k := range d.Specs {
+			each[k] = &ast.DeclStmt{Decl: &ast.GenDecl{TokPos: d.Specs[k].Pos(), Tok: token.VAR, Specs: d.Specs[k : k+1]}}
+		}
+		list = slices.Replace(list, i, i+1, each...)
+		i += len(each) - 1
+	}
+	return list
+}
+
 // statement is x with what has to come before it.
 func (s *Sequencer) statement(x ast.Stmt) (ast.Stmt, []ast.Stmt) {
 	l, ok := x.(*ast.LabeledStmt)
 	if !ok {
 		return x, s.before(x)
 	}
-	keeps := false // the label has to stay at the statement
-	switch l.Stmt.(type) {
-	case *ast.ForStmt, *ast.RangeStmt, *ast.SelectStmt:
-		if keeps = true; s.targets[s.info.Defs[l.Label]] {
-			return l, nil
-		}
-	}
 	inner, before := s.statement(l.Stmt)
-	if l.Stmt = inner; len(before) == 0 || keeps {
+	if l.Stmt = inner; len(before) == 0 {
+		return l, nil
+	}
+	switch inner.(type) {
+	case *ast.ForStmt, *ast.RangeStmt, *ast.SelectStmt: // the label has to stay at the statement
+		if gotos := s.gotos[s.info.Defs[l.Label]]; len(gotos) > 0 {
+			return s.labelled(l, gotos, append(before, l)), nil
+		}
 		return l, before
 	}
 	l.Stmt = &ast.BlockStmt{Lbrace: inner.Pos(), List: append(before, inner)}
 	return l, nil
+}
+
+// labelled gives list a label of its own, for the gotos that lead to l.
+func (s *Sequencer) labelled(l *ast.LabeledStmt, gotos []*ast.BranchStmt, list []ast.Stmt) ast.Stmt {
+	name := func() *ast.Ident { return &ast.Ident{NamePos: l.Pos(), Name: "before " + l.Label.Name} }
+	out := &ast.LabeledStmt{Label: name(), Stmt: &ast.BlockStmt{Lbrace: l.Pos(), List: list}}
+	label := types.NewLabel(l.Pos(), s.info.Defs[l.Label].Pkg(), out.Label.Name)
+	s.info.Defs[out.Label] = label
+	for _, g := range gotos {
+		g.Label = name()
+		s.info.Uses[g.Label] = label
+	}
+	return out
 }
 
 // block is a simple statement as one.
@@ -222,9 +267,7 @@ func (s *Sequencer) parts(x ast.Stmt) {
 	case *ast.DeferStmt:
 		s.operands(x.Call)
 	case *ast.RangeStmt:
-		if _, ok := ast.Unparen(x.X).(*ast.StarExpr); !ok { // a range over *p may be made one over p, which must not lose a call
-			s.root(&x.X, nil)
-		}
+		s.root(&x.X, nil)
 	case *ast.SelectStmt:
 		for _, c := range x.Body.List {
 			s.communication(c.(*ast.CommClause))
@@ -251,7 +294,7 @@ func (s *Sequencer) assign(x *ast.AssignStmt) {
 }
 
 func (s *Sequencer) declaration(d *ast.GenDecl) {
-	if d.Tok != token.VAR || len(d.Specs) != 1 {
+	if d.Tok != token.VAR || len(d.Specs) != 1 { // those of several were set apart, unless a label stands before them
 		return
 	}
 	v := d.Specs[0].(*ast.ValueSpec)
@@ -321,6 +364,8 @@ func (s *Sequencer) header(n ast.Node) {
 				s.root(&x.Rhs[0].(*ast.TypeAssertExpr).X, nil)
 			}
 		})
+	case *ast.RangeStmt:
+		s.received(n)
 	case *ast.ForStmt:
 		n.Post = s.block(n.Post)
 		if n.Cond == nil {
@@ -330,6 +375,75 @@ func (s *Sequencer) header(n ast.Node) {
 			leave := &ast.BlockStmt{Lbrace: n.Cond.Pos(), List: []ast.Stmt{&ast.BranchStmt{TokPos: n.Cond.Pos(), Tok: token.BREAK}}}
 			test := &ast.IfStmt{If: n.Cond.Pos(), Cond: n.Cond, Body: &ast.BlockStmt{Lbrace: n.Cond.Pos()}, Else: leave}
 			n.Cond, n.Body.List = nil, append(append(before, test), n.Body.List...)
+		}
+	}
+}
+
+// received makes a statement of its own, in the body, of what a range assigns to places that have something to be taken out.
+func (s *Sequencer) received(n *ast.RangeStmt) {
+	if n.Tok != token.ASSIGN {
+		return
+	}
+	assign := &ast.AssignStmt{TokPos: n.TokPos, Tok: token.ASSIGN}
+	before := s.needed(func() {
+		for _, x := range []*ast.Expr{&n.Key, &n.Value} {
+			if *x != nil {
+				s.place(x)
+			}
+		}
+	})
+	if len(before) == 0 {
+		return
+	}
+	for _, x := range []*ast.Expr{&n.Key, &n.Value} {
+		if *x == nil {
+			continue
+		}
+		if id, ok := (*x).(*ast.Ident); ok && id.Name == "_" {
+			continue
+		}
+		use := s.variable((*x).Pos(), s.info.TypeOf(*x))
+		assign.Lhs, assign.Rhs = append(assign.Lhs, *x), append(assign.Rhs, use.Ident)
+		*x = use.define
+	}
+	n.Tok = token.DEFINE
+	n.Body.List = append(append(before, assign), n.Body.List...)
+}
+
+// within puts e in order where no statement comes before: it becomes the call of a function.
+func (s *Sequencer) within(e *ast.Expr) {
+	before := s.needed(func() { s.root(e, nil) })
+	if len(before) == 0 {
+		return
+	}
+	t := s.info.TypeOf(*e)
+	results, ok := t.(*types.Tuple)
+	if !ok {
+		t = types.Default(t)
+		results = types.NewTuple(types.NewParam((*e).Pos(), nil, "", t))
+	}
+	sig := types.NewSignatureType(nil, nil, nil, nil, results, false)
+	of := &ast.FuncType{Func: (*e).Pos(), Params: &ast.FieldList{}, Results: &ast.FieldList{}}
+	for range results.Len() {
+		of.Results.List = append(of.Results.List, &ast.Field{Type: &ast.Ident{NamePos: (*e).Pos(), Name: "_"}})
+	}
+	list := append(before, &ast.ReturnStmt{Return: (*e).Pos(), Results: []ast.Expr{*e}})
+	lit := &ast.FuncLit{Type: of, Body: &ast.BlockStmt{Lbrace: (*e).Pos(), List: list, Rbrace: (*e).Pos()}}
+	call := &ast.CallExpr{Fun: lit, Lparen: (*e).Pos(), Rparen: (*e).Pos()}
+	s.info.Types[of], s.info.Types[lit], s.info.Types[call] = types.TypeAndValue{Type: sig}, types.TypeAndValue{Type: sig}, types.TypeAndValue{Type: t}
+	*e = call
+}
+
+// initial puts the initial values of package variables in order.
+func (s *Sequencer) initial(values []ast.Expr) {
+	for i, was := range values {
+		if s.within(&values[i]); values[i] == was {
+			continue
+		}
+		for _, x := range s.info.InitOrder {
+			if x.Rhs == was {
+				x.Rhs = values[i]
+			}
 		}
 	}
 }
