@@ -21,7 +21,7 @@ func TypeString(t types.Type) string {
 }
 
 // LinkString is t with full package paths everywhere and a number behind function-scope types, as gc names symbols: different
-// types have different link strings except for function-scope types made by instantiating a generic function.
+// types have different link strings, if DeclareIn was told of those that instances of generic functions declare.
 func LinkString(t types.Type) string {
 	w := nameWriter{link: true}
 	w.typ(t)
@@ -95,21 +95,29 @@ func (w *nameWriter) named(t *types.Named) {
 		w.pkg(obj.Pkg())
 	}
 	w.b.WriteString(obj.Name())
-	if args := t.TypeArgs(); args.Len() > 0 {
-		w.b.WriteByte('[')
-		for i := range args.Len() {
-			if i > 0 {
-				w.b.WriteByte(',')
-			}
-			w.b.WriteString(LinkString(args.At(i)))
-		}
-		w.b.WriteByte(']')
-	}
+	w.arguments(instanceArgs(obj), slices.Collect(t.TypeArgs().Types()))
 	if w.link {
 		if n := localNumber(obj); n > 0 {
 			fmt.Fprintf(&w.b, "·%d", n)
 		}
 	}
+}
+
+// arguments writes the type arguments of the function around a declaration, and of the declaration.
+func (w *nameWriter) arguments(outer, own []types.Type) {
+	if len(outer)+len(own) == 0 {
+		return
+	}
+	sep := byte('[')
+	for i, a := range append(outer, own...) {
+		if i > 0 && i == len(outer) {
+			sep = ';'
+		}
+		w.b.WriteByte(sep)
+		w.b.WriteString(LinkString(a))
+		sep = ','
+	}
+	w.b.WriteByte(']')
 }
 
 func (w *nameWriter) channel(t *types.Chan) {
@@ -245,6 +253,32 @@ func pathPrefix(path string) string {
 	}
 	return b.String()
 }
+
+// DeclareIn says that obj, which go/ssa made and which is declared nowhere, is the type that an instance of a generic function with those arguments declares.
+func DeclareIn(obj *types.TypeName, args []types.Type) {
+	s := types.NewScope(nil, obj.Pos(), obj.Pos(), "instance")
+	for i, a := range args {
+		s.Insert(types.NewTypeName(token.NoPos, nil, argName(i), a))
+	}
+	s.Insert(obj)
+}
+
+// instanceArgs are the arguments that DeclareIn was told of.
+func instanceArgs(obj *types.TypeName) (args []types.Type) {
+	if obj.Parent() == nil || obj.Parent() == types.Universe || obj.Pkg() != nil && obj.Parent() == obj.Pkg().Scope() {
+		return nil
+	}
+	for {
+		a := obj.Parent().Lookup(argName(len(args)))
+		if a == nil {
+			return args
+		}
+		args = append(args, a.Type())
+	}
+}
+
+// argName is no name that a program can declare.
+func argName(i int) string { return "[" + strconv.Itoa(i) + "]" }
 
 // localNumber numbers the defined types of function scope in obj's package from 1 in source order; 0 for obj at package scope.
 func localNumber(obj *types.TypeName) int {

@@ -34,6 +34,8 @@ type Unit struct {
 	natives map[string]int32
 	globals map[*ssa.Global]uint64
 	traits  map[types.Type]*Trait
+
+	instances map[*ssa.Function]bool // of generic functions whose types have been named
 }
 
 // New begins with nothing of p reached.
@@ -49,6 +51,8 @@ func New(p *load.Program) *Unit {
 		natives: map[string]int32{},
 		globals: map[*ssa.Global]uint64{},
 		traits:  map[types.Type]*Trait{},
+
+		instances: map[*ssa.Function]bool{},
 	}
 	u.Data.DirectKinds = p.DirectKinds
 	return u
@@ -131,6 +135,7 @@ func (u *Unit) FuncIndex(fn *ssa.Function) int32 {
 	if i, ok := u.index[fn]; ok {
 		return i
 	}
+	u.Instance(fn)
 	x := &Func{SSA: fn, Name: u.NameOf(fn), Shape: u.ShapeOf(fn.Signature)}
 	if len(fn.Blocks) == 0 {
 		x.Flags |= code.FuncWrapper

@@ -39,6 +39,7 @@ func (u *unit) cost(fn *ssa.Function) int {
 }
 
 func (u *unit) measure(fn *ssa.Function) int {
+	u.Instance(fn)
 	if fn.Recover != nil || len(fn.FreeVars) > 0 || len(fn.Blocks) == 0 || len(fn.Blocks) > 8 || fn.Synthetic == "package initializer" {
 		return costly
 	}
