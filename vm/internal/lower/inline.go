@@ -7,13 +7,15 @@ import (
 
 	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
+	"github.com/tandemvm/tandem/vm/internal/layout"
 )
 
 // Small functions that call nothing but other such functions are selected in place of their calls. Only leaves are: a traceback
 // or a caller query from within would miss the frame; a panic's traceback knows them from Image.Inlined.
 
 const (
-	inlineCost  = 24 // go/ssa instructions that become code, at most
+	inlineCost  = 24  // go/ssa instructions that become code, at most
+	inlineBytes = 256 // of variables and arrays in the frame: each call of the function has its own in the caller's frame
 	inlineDepth = 3
 )
 
@@ -43,7 +45,7 @@ func (u *unit) measure(fn *ssa.Function) int {
 	if fn.Recover != nil || len(fn.FreeVars) > 0 || len(fn.Blocks) == 0 || len(fn.Blocks) > 8 || fn.Synthetic == "package initializer" {
 		return costly
 	}
-	n := 0
+	n, bytes := 0, int64(0)
 	for _, b := range fn.Blocks {
 		for _, i := range b.Instrs {
 			switch i := i.(type) {
@@ -58,12 +60,26 @@ func (u *unit) measure(fn *ssa.Function) int {
 			case *ssa.Call:
 				n += u.callCost(i)
 			}
-			if n++; n > inlineCost {
+			bytes += u.framedBytes(i)
+			if n++; n > inlineCost || bytes > inlineBytes {
 				return costly
 			}
 		}
 	}
 	return n
+}
+
+// framedBytes is what i takes of the frame for a variable, or for an array that is no variable.
+func (u *unit) framedBytes(i ssa.Instruction) int64 {
+	switch i := i.(type) {
+	case *ssa.Alloc:
+		if flow.OnlyAccessed(i, func(ssa.Instruction) bool { return true }) {
+			return u.Size(layout.Pointee(i.Type()))
+		}
+	case *ssa.Index:
+		return u.Size(i.X.Type())
+	}
+	return 0
 }
 
 func (u *unit) callCost(i *ssa.Call) int {
