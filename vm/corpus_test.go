@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tandemvm/tandem/vm/internal/heap"
 )
 
 var update = flag.Bool("update", false, "ask the Go toolchain again what the corpus prints")
@@ -243,4 +245,43 @@ func elsewhere(t *testing.T, m *Machine, p *Program, c Config) *Machine {
 		t.Fatal(err)
 	}
 	return n
+}
+
+var collectAll = flag.Bool("collectall", false, "collect at every allocation of every program of the corpus, which takes an hour")
+
+// TestCollectAnywhere: a collection frees nothing that is still needed, wherever it happens: at every allocation, and between any two stops, when a running
+// goroutine stands where its record does not say. Programs that ask what is alive are left out.
+func TestCollectAnywhere(t *testing.T) {
+	always := map[string]bool{"closures": true, "defers_in_flight": true, "evaluation": true, "goexit_order": true, "iterators": true, "method_values": true, "panic_recovery": true, "select_blocked": true}
+	for _, file := range corpus(t) {
+		name := strings.TrimSuffix(filepath.Base(file), ".go")
+		if name == "finalizers" || name == "timers_collected" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out collected
+			clock := epoch2026()
+			m, err := New(compile(t, file), Config{Args: []string{"program"}, Clock: clock, Output: &out})
+			if err != nil {
+				t.Fatal(err)
+			}
+			words := uint64(100_000)
+			if always[name] || *collectAll {
+				m.heap.SetPercent(0)
+				words = 501
+			}
+			m, exit := finish(t, m, clock, words, func(m *Machine) *Machine {
+				m.core.Collect()
+				return m
+			})
+			defer m.Close()
+			if got, want := out.outcome(exit), native(t, file); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if err := heap.Check(m.mem); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -248,3 +248,71 @@ func TestPanicsAreSafePoints(t *testing.T) {
 		}
 	}
 }
+
+// TestTimersAreBounded: timers that nobody refers to any more take no memory for long, however far in the future they are, and undoing a turn brings back one
+// that it lost.
+func TestTimersAreBounded(t *testing.T) {
+	ctx := context.Background()
+	p := source(t, `package main
+import "time"
+func main() {
+	work := make(chan int, 1)
+	for i := range 200000 {
+		work <- i
+		select {
+		case <-work:
+		case <-time.After(time.Hour):
+		}
+		time.NewTicker(time.Hour)
+	}
+	println("done")
+}
+`)
+	m, err := New(p, Config{Clock: epoch2026(), Limits: Limits{MemoryBytes: 20 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if stop, err := m.Run(ctx, 1<<40); err != nil || stop.End != EndExit {
+		t.Errorf("%+v, %v", stop, err)
+	}
+
+	m, _ = machine(t, source(t, `package main
+import ("runtime"; "time"; "github.com/tandemvm/tandem/vm/turn")
+var c <-chan time.Time
+func main() {
+	done := make(chan bool)
+	go func() { c = time.After(time.Minute); close(done) }() // its stack goes with it
+	<-done
+	turn.Commit()
+	c = nil
+	runtime.GC()
+	turn.Commit()
+}
+`), nil)
+	turn := func() {
+		t.Helper()
+		if err := m.BeginTurn(); err != nil {
+			t.Fatal(err)
+		}
+		if stop, err := m.RunTurn(ctx, 1<<30); err != nil || stop.End != EndCommit {
+			t.Fatalf("%+v, %v", stop, err)
+		}
+	}
+	turn()
+	if _, err := m.EndTurn(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if n := m.core.Timers(); n != 1 {
+			t.Fatalf("%d timers are set, want 1", n)
+		}
+		turn()
+		if n := m.core.Timers(); n != 0 {
+			t.Fatalf("%d timers are set after a collection", n)
+		}
+		if err := m.FailTurn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

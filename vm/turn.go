@@ -97,7 +97,7 @@ func (m *Machine) Assign(as []changes.Assignment) error {
 	if err := damaged(m.mem.Err()); err != nil {
 		return err
 	}
-	if err := m.shared.assign(as, func() { m.heap.Collect(m.core.Roots) }); err != nil {
+	if err := m.shared.assign(as, m.core.Collect); err != nil {
 		return err
 	}
 	m.touch(as)

@@ -43,7 +43,7 @@ func (m *Machine) within(why Status) Status {
 		return why
 	}
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for s := m.load(m.g + gSudog); s != 0 && n < m.chain(); s, n = m.load(s+sMore), n+1 {
 		if m.load(m.load(s+sChan)+cBubble) == 0 {
 			return why
@@ -105,7 +105,7 @@ func (m *Machine) nanotime(bubble uint64) int64 {
 // goroutine in Wait, else by putting the time forward to the next timer, else with the root.
 func (m *Machine) wakeBubbles() {
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for b := m.load(rootBubbles); b != 0 && n < m.chain() && !m.halt; b, n = m.load(b+bNext), n+1 {
 		if m.load(b+bRunning) != 0 {
 			continue
@@ -150,7 +150,7 @@ func (m *Machine) leaveBubble() {
 	b := m.load(m.g + gBubble)
 	m.part(m.g)
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for at := uint64(rootBubbles); at != 0 && n < m.chain(); at, n = m.load(at)+bNext, n+1 {
 		if m.load(at) == b {
 			m.store(at, m.load(b+bNext))

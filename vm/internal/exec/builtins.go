@@ -87,12 +87,12 @@ func Builtins() map[string]Native {
 		"time.Sleep": one(1, 0, func(t *Thread, w Window) Action { return t.Sleep(w.Int(0)) }),
 		// func timerAdd(when int64, f func(arg any, seq uintptr, delta int64), arg any, seq uintptr) unsafe.Pointer: see Thread.AddTimer
 		"runtime.timerAdd": one(5, 1, func(t *Thread, w Window) Action {
-			r, err := t.AddTimer(w.Int(0), w.Arg(1), w.Arg(2), w.Arg(3), w.Arg(4))
-			if err != nil {
-				return t.Retry(err)
-			}
-			w.Set(0, r)
-			return Next
+			return t.addTimer(w, 0)
+		}),
+		// func timerAddChan(when int64, f func(arg any, seq uintptr, delta int64), arg any, seq uintptr, ch unsafe.Pointer) unsafe.Pointer: the timer
+		// is that of channel ch, whose len and cap are 0 from now on
+		"runtime.timerAddChan": one(6, 1, func(t *Thread, w Window) Action {
+			return t.addTimer(w, w.Arg(5))
 		}),
 		// func timerStop(timer unsafe.Pointer) bool
 		"runtime.timerStop": one(1, 1, func(t *Thread, w Window) Action {
@@ -143,6 +143,15 @@ func Builtins() map[string]Native {
 	return n
 }
 
+func (t *Thread) addTimer(w Window, ch uint64) Action {
+	r, err := t.AddTimer(w.Int(0), w.Arg(1), w.Arg(2), w.Arg(3), w.Arg(4), ch)
+	if err != nil {
+		return t.Retry(err)
+	}
+	w.Set(0, r)
+	return Next
+}
+
 func (t *Thread) text(w Window, s string) Action {
 	if err := t.SetString(w, 0, s); err != nil {
 		return t.Retry(err)
@@ -174,7 +183,7 @@ func addChannels(n map[string]Native) {
 			return Next
 		}}
 	}
-	// func timerChan(ch unsafe.Pointer): ch is a timer's, len and cap of it are 0
+	// func timerChan(ch unsafe.Pointer): ch is a timer's, len and cap of it are 0. Images from before timerAddChan call it.
 	n["runtime.timerChan"] = Native{Args: 1, Call: func(t *Thread, w Window) Action {
 		t.m.store(w.Arg(0)+cClosed, chanTimer)
 		return Next

@@ -290,7 +290,7 @@ func (m *Machine) closeChan(c uint64) error {
 	}
 	t := m.info(m.load(c + cElem))
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for ; n < m.chain(); n++ {
 		s := m.load(c + cRecvQ)
 		if s == 0 {
@@ -363,7 +363,7 @@ func (m *Machine) dropSudogs(g uint64) {
 	s := m.load(g + gSudog)
 	m.store(g+gSudog, 0)
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for ; s != 0 && n < m.chain(); n++ {
 		more := m.load(s + sMore)
 		q := m.load(s+sChan) + cRecvQ

@@ -190,8 +190,8 @@ func TestEveryOpRuns(t *testing.T) {
 	for op := range jumpModel {
 		seen[op] = "TestJumps"
 	}
-	for op := range accesses {
-		if accesses[op].bytes != 0 {
+	for op := range code.Accesses {
+		if code.Accesses[op].Bytes != 0 {
 			seen[code.Op(op)] = "TestAccesses"
 		}
 	}

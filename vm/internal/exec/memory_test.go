@@ -100,19 +100,19 @@ func (r *memRig) faults() []uint64 {
 }
 
 // loaded is what an access loads from the bytes at b.
-func loaded(a access, b []byte) []uint64 {
-	if a.bytes >= 8 {
+func loaded(a code.Access, b []byte) []uint64 {
+	if a.Bytes >= 8 {
 		var w []uint64
-		for i := uint64(0); i < a.bytes; i += 8 {
+		for i := uint64(0); i < a.Bytes; i += 8 {
 			w = append(w, binary.LittleEndian.Uint64(b[i:]))
 		}
 		return w
 	}
 	var v uint64
-	for i := range a.bytes {
+	for i := range a.Bytes {
 		v |= uint64(b[i]) << (8 * i)
 	}
-	if shift := 64 - 8*a.bytes; a.signed {
+	if shift := 64 - 8*a.Bytes; a.Signed {
 		v = uint64(int64(v<<shift) >> shift)
 	}
 	return []uint64{v}
@@ -121,13 +121,13 @@ func loaded(a access, b []byte) []uint64 {
 // TestAccesses tries every load and store op at every interesting address through every way it forms one.
 func TestAccesses(t *testing.T) {
 	for op := range code.OpCount {
-		a := accesses[op]
-		if a.bytes == 0 {
+		a := code.Accesses[op]
+		if a.Bytes == 0 {
 			continue
 		}
 		// slot 10: value or destination, 20: pointer, 21: length, 30: index
 		x, y, z := 10, 20, 0
-		if a.store {
+		if a.Store {
 			x, y = 20, 10
 		}
 		kind := "offset"
@@ -151,7 +151,7 @@ func TestAccesses(t *testing.T) {
 			for i, v := range []uint64{0x8182838485868788, 0x9192939495969798, 0xA1A2A3A4A5A6A7A8} {
 				regs[10+uint16(i)] = v
 			}
-			inside := addr >= code.Base && addr <= rig.data+rigBytes-a.bytes && addr-code.Base < rig.m.mem.Size()
+			inside := addr >= code.Base && addr <= rig.data+rigBytes-a.Bytes && addr-code.Base < rig.m.mem.Size()
 			old := bytes.Clone(rig.m.mem.Bytes(rig.data, rigBytes))
 			rig.try(t, regs, func(s Stop, now []byte) {
 				if !inside {
@@ -165,11 +165,11 @@ func TestAccesses(t *testing.T) {
 					t.Fatalf("%s %s %#x: %+v %s", op, what, addr, s, sym)
 				}
 				off := addr - rig.data
-				if a.store {
+				if a.Store {
 					v := binary.LittleEndian.AppendUint64(nil, 0x8182838485868788)
 					v = binary.LittleEndian.AppendUint64(v, 0x9192939495969798)
 					v = binary.LittleEndian.AppendUint64(v, 0xA1A2A3A4A5A6A7A8)
-					copy(old[off:], v[:a.bytes])
+					copy(old[off:], v[:a.Bytes])
 				} else {
 					for i, want := range loaded(a, old[off:]) {
 						if got := *rig.m.regN(10, i); got != want {
@@ -197,12 +197,12 @@ func TestAccesses(t *testing.T) {
 			case "offset":
 				check(rig, map[uint16]uint64{20: addr - konst}, addr, kind)
 			case "pointer":
-				check(rig, map[uint16]uint64{20: addr - 5*a.bytes, 30: 5}, addr, kind)
-				check(rig, map[uint16]uint64{20: addr + 5*a.bytes, 30: ^uint64(4)}, addr, kind)
+				check(rig, map[uint16]uint64{20: addr - 5*a.Bytes, 30: 5}, addr, kind)
+				check(rig, map[uint16]uint64{20: addr + 5*a.Bytes, 30: ^uint64(4)}, addr, kind)
 			case "index":
-				check(rig, map[uint16]uint64{20: addr - 5*a.bytes, 21: 6, 30: 5}, addr, kind)
+				check(rig, map[uint16]uint64{20: addr - 5*a.Bytes, 21: 6, 30: 5}, addr, kind)
 				for _, i := range []uint64{6, 7, ^uint64(0), 1 << 63} {
-					rig.try(t, map[uint16]uint64{20: addr - 5*a.bytes, 21: 6, 30: i}, func(s Stop, now []byte) {
+					rig.try(t, map[uint16]uint64{20: addr - 5*a.Bytes, 21: 6, 30: i}, func(s Stop, now []byte) {
 						if sym, p, q := panicked(rig.m); sym != KnownPanicIndex || p != i || q != 6 {
 							t.Fatalf("%s index %d of 6: %s(%d, %d)", op, int64(i), sym, p, q)
 						}

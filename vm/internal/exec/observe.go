@@ -74,15 +74,15 @@ func (s *Step) Access() (reads, writes Span, ok bool) {
 	if in.Op < code.LdU8 || in.Op > code.StG192 {
 		return reads, writes, false
 	}
-	if a := accesses[in.Op]; a.bytes != 0 {
+	if a := code.Accesses[in.Op]; a.Bytes != 0 {
 		addr, _, err := s.m.operand(in, a)
 		if err != nil {
 			return reads, writes, true // it panics
 		}
-		if a.store {
-			return reads, Span{addr, a.bytes}, true
+		if a.Store {
+			return reads, Span{addr, a.Bytes}, true
 		}
-		return Span{addr, a.bytes}, writes, true
+		return Span{addr, a.Bytes}, writes, true
 	}
 	switch in.Op {
 	case code.LdN:

@@ -292,7 +292,7 @@ func (m *Machine) recover() (typ, data uint64) {
 	for ; p != 0 && m.load(p+pState)&pDone != 0 && n < m.chain(); n++ {
 		p = m.load(p + pPrev)
 	}
-	m.walked(n)
+	m.heap.Walked(n)
 	if p == 0 || m.mem.Load8(p+panicGoexit) != 0 || m.mem.Load8(p+panicRecovered) != 0 {
 		return 0, 0
 	}
@@ -326,7 +326,7 @@ func (m *Machine) caller(fp uint64) (uint64, code.FuncFlag) {
 		return m.load(fp), m.prog.Entries[m.prog.FuncAt(ret)].Flags
 	}
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for p := m.load(m.g + gPanic); p != 0 && n < m.chain(); p, n = m.load(p+pPrev), n+1 {
 		if m.load(p+pCallFP) == fp && m.load(p+pState)&pDone != 0 {
 			return m.load(p + pOwnerFP), m.prog.Entries[min(m.load(p+pOwner), m.s.FuncsLess1)].Flags

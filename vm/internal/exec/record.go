@@ -151,7 +151,7 @@ const (
 	cCap
 	cElem      // element type
 	cElemBytes // its size
-	cClosed    // chanClosed, chanTimer
+	cClosed    // chanClosed, chanTimer; besides the address of the timer that the channel holds, which is a multiple of 8
 	cSendX
 	cRecvX
 	cRecvQ // first waiting receiver
@@ -183,15 +183,6 @@ const recordMin = header * 8
 
 // chain bounds walks along lists in memory, which may be damaged and lead in a circle: no list has more records.
 func (m *Machine) chain() uint64 { return m.mem.Size() / recordMin }
-
-// walked counts the steps of a walk along a list as gas if they are so many that only damaged memory or few programs have them.
-func (m *Machine) walked(steps uint64) {
-	if steps >= walkedMin {
-		m.work(steps * 8)
-	}
-}
-
-const walkedMin = 1024
 
 // slot is slot i of the frame at p.
 func slot(p unsafe.Pointer, i int) *uint64 { return (*uint64)(unsafe.Add(p, uintptr(i)*8)) }

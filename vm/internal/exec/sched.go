@@ -224,17 +224,22 @@ func (m *Machine) Live() uint64 { return m.live }
 
 // collect runs a garbage collection. Every live reference must be in memory.
 func (m *Machine) collect() {
-	if m.g != 0 {
-		m.leave(StatusRunning)
-	}
-	m.heap.Collect(m.Roots)
-	if g := m.load(rootFinalizer); g != 0 && m.heap.Queued() {
-		m.store(rootFinalizer, 0)
-		m.ready(g)
-	}
+	m.Collect()
 	m.sync()
 	if m.g != 0 {
 		m.settle()
+	}
+}
+
+// Collect runs a garbage collection between Runs.
+func (m *Machine) Collect() {
+	if m.g != 0 {
+		m.leave(StatusRunning) // the record does not say where a running goroutine stands
+	}
+	m.heap.Collect(m.roots)
+	if g := m.load(rootFinalizer); g != 0 && m.heap.Queued() {
+		m.store(rootFinalizer, 0)
+		m.ready(g)
 	}
 }
 
@@ -244,13 +249,14 @@ func (t *Thread) Collect() {
 	t.m.collect()
 }
 
-// Roots names the roots of the run: the globals by type, the goroutines with their stacks, and the lists of the root page.
-func (m *Machine) Roots(k *heap.Marker) {
+// roots names the roots of the run: its timers, the globals by type, the goroutines with their stacks, and the lists of the root page.
+func (m *Machine) roots(k *heap.Marker) {
+	m.timersOf(0).Roots(k) // those of bubbles are held by them: when a collection happens decides about no bubble's time
 	for i := range m.prog.Image.Globals {
 		g := &m.prog.Image.Globals[i]
 		k.Value(g.Addr, g.Type)
 	}
-	for _, at := range []uint64{rootTimers, rootSema, rootItabs, rootBubbles} {
+	for _, at := range []uint64{rootSema, rootItabs, rootBubbles} {
 		k.Pointer(m.load(at))
 	}
 	for g := m.load(rootAll); g != 0 && !k.Spent(); g = m.load(g + gNext) {

@@ -43,7 +43,7 @@ func (t *Thread) Release(addr uint64) Action {
 	}
 	q := m.semaQueue(addr)
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for s := m.load(q); s != 0 && n < m.chain(); s, n = m.load(s+sNext), n+1 {
 		if m.load(s+sChan) != addr {
 			continue
@@ -92,7 +92,7 @@ func (t *Thread) NotifyWait(l uint64, ticket uint32) Action {
 func (t *Thread) NotifyAll(l uint64) Action {
 	m := t.m
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for ; n < m.chain(); n++ {
 		s := m.load(l + notifyHead)
 		if s == 0 {
@@ -115,7 +115,7 @@ func (t *Thread) NotifyOne(l uint64) Action {
 	}
 	m.mem.Store32(l+notifyDone, ticket+1)
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for s := m.load(l + notifyHead); s != 0 && n < m.chain(); s, n = m.load(s+sNext), n+1 {
 		if uint32(m.load(s+sCase)) == ticket {
 			return m.notify(l, s)

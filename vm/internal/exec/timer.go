@@ -18,11 +18,25 @@ func (m *Machine) timersOf(bubble uint64) timers.Queue {
 	return timers.Queue{Mem: m.mem, At: bubble + bTimers}
 }
 
+// Timers is the number of timers of the world's time that are set.
+func (m *Machine) Timers() uint64 { return m.timersOf(0).Len() }
+
 // AddTimer arranges that at Nanotime when the closure f, a func(arg any, seq uintptr, delta int64), is called in a goroutine of its own, which
 // no traceback shows; delta is by how much it is late. The result is the timer's guest address: keep it in guest memory
 // where the collector sees it if the timer is to be stopped or set anew.
-func (t *Thread) AddTimer(when int64, f, argType, argData, seq uint64) (uint64, error) {
-	r, err := t.m.heap.AllocKind(heap.KindTimer, tBytes, 0)
+//
+// With a channel ch (not 0) the timer is the channel's: it is held by it, so that it goes when nobody has the channel any more. Without one it is held
+// until it is due or stopped.
+func (t *Thread) AddTimer(when int64, f, argType, argData, seq, ch uint64) (uint64, error) {
+	typ := uint64(0)
+	if ch != 0 {
+		o, ok := t.m.heap.Find(ch)
+		if !ok || o.Addr != ch || o.Kind != heap.KindChan {
+			return 0, heap.ErrFault
+		}
+		typ = o.Type
+	}
+	r, err := t.m.heap.AllocKind(heap.KindTimer, tBytes, typ)
 	if err != nil {
 		return 0, err
 	}
@@ -30,7 +44,13 @@ func (t *Thread) AddTimer(when int64, f, argType, argData, seq uint64) (uint64, 
 	for i, v := range []uint64{f, argType, argData, seq} {
 		t.m.store(r+tClosure+uint64(i)*8, v)
 	}
-	return r, t.m.startTimer(r, when)
+	if err := t.m.startTimer(r, when); err != nil {
+		return 0, err
+	}
+	if ch != 0 {
+		t.m.store(ch+cClosed, r|chanTimer)
+	}
+	return r, nil
 }
 
 // StopTimer takes a timer back; false: it had fired or was stopped.

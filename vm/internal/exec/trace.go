@@ -29,7 +29,7 @@ func (m *Machine) Callers(g uint64, fn func(f CallerFrame) bool) {
 	// A goroutine that waits stands after its operation, so all but the running one's innermost are return addresses.
 	call := g != m.g
 	n := uint64(0)
-	defer func() { m.walked(n) }()
+	defer func() { m.heap.Walked(n) }()
 	for ; fp != 0 && n < m.chain(); n++ {
 		switch pc {
 		case m.prog.Tramp(text.TrampGoExit), m.prog.Tramp(text.TrampTrap):

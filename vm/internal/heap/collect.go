@@ -54,7 +54,10 @@ func (k *marks) look(bytes uint64) bool {
 }
 
 // Marker is given to Collect's callback to name the roots.
-type Marker struct{ h *Heap }
+type Marker struct {
+	h      *Heap
+	settle []func()
+}
 
 // Pointer marks the object that holds p, if there is one.
 func (k *Marker) Pointer(p uint64) {
@@ -62,6 +65,34 @@ func (k *Marker) Pointer(p uint64) {
 		k.h.mark(p)
 	}
 }
+
+// Hold marks the object that holds p but not what it refers to. It must come before whatever might mark that object otherwise.
+func (k *Marker) Hold(p uint64) {
+	if n := len(k.h.marks.stack); k.h.marks.look(0) {
+		k.h.mark(p)
+		k.h.marks.stack = k.h.marks.stack[:n]
+	}
+}
+
+// Timers marks the timers whose addresses are the words in [lo, hi), but for those with a type: their channels hold them. The result says whether there
+// are such.
+func (k *Marker) Timers(lo, hi uint64) (others bool) {
+	for ; lo < hi && k.h.marks.look(0); lo += 8 {
+		r := k.h.m.Load64(lo)
+		if p, ok := k.h.locate(r); ok && headerType(k.h.headerOf(&p)) != 0 {
+			others = true
+		} else {
+			k.h.mark(r)
+		}
+	}
+	return others
+}
+
+// Settle has fn called when everything in reach is marked, before the rest is freed; not if memory proves damaged.
+func (k *Marker) Settle(fn func()) { k.settle = append(k.settle, fn) }
+
+// Reached reports, to what Settle calls, whether the object that holds addr is in reach.
+func (k *Marker) Reached(addr uint64) bool { return k.h.marked(addr) }
 
 // Spent reports whether so many roots were named that memory must be damaged: naming more changes nothing.
 func (k *Marker) Spent() bool { return k.h.marks.left < 0 }
@@ -94,13 +125,17 @@ func (h *Heap) Collect(roots func(k *Marker)) {
 	k.page = append(k.page[:0], make([]uint32, n)...)
 	k.bits = append(k.bits[:0], [spanElems / 64]uint64{})
 	k.stack, k.left = k.stack[:0], int64(collectLooks*(h.m.Size()+1<<20))
-	roots(&Marker{h})
+	marker := &Marker{h: h}
+	roots(marker)
 	h.specialRoots()
 	h.drain()
 	if k.left >= 0 {
 		h.settleSpecials()
 	}
 	if k.left >= 0 {
+		for _, fn := range marker.settle {
+			fn()
+		}
 		h.sweep()
 	}
 }

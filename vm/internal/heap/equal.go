@@ -101,7 +101,7 @@ func (n *nest) in() bool {
 func (h *Heap) comparable(t uint64) bool {
 	var n nest
 	ok := h.comparableIn(t, &n)
-	h.walked(uint64(n.types))
+	h.Walked(uint64(n.types))
 	return ok
 }
 

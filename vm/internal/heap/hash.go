@@ -56,15 +56,6 @@ type walk struct {
 	work  int
 }
 
-// walked notes a walk over descriptors or a list in memory that took n steps, if it is so long that only few programs make it.
-func (h *Heap) walked(n uint64) {
-	if n >= walkedMin {
-		h.Handle(8 * n)
-	}
-}
-
-const walkedMin = 1024
-
 // valueBytes is what visiting a value counts as.
 const valueBytes = 64
 

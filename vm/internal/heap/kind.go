@@ -24,7 +24,7 @@ const (
 	KindGoroutine              // exec's records from here on, scanned conservatively
 	KindDefer
 	KindPanic
-	KindTimer
+	KindTimer // header type: that of the channel that holds it, if one does
 	KindSudog
 	KindBox     // host-made value record of exec or host
 	KindSpecial // record of a weak pointer, finalizer or cleanup: special.go

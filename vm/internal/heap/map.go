@@ -137,7 +137,7 @@ func (h *Heap) keyMode(key uint64) (mapMode, bool) {
 	}
 	var n nest
 	rekey := h.rekey(key, &n)
-	h.walked(uint64(n.types))
+	h.Walked(uint64(n.types))
 	return modeAny, rekey
 }
 

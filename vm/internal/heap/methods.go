@@ -28,7 +28,7 @@ func (h *Heap) Implement(inter, typ uint64) []uint64 {
 	if n == 0 || n > methodsMax || !h.m.InRange(list, n*8) {
 		return nil
 	}
-	h.walked(n + count)
+	h.Walked(n + count)
 	ipkg := h.nameText(h.m.Load64(inter + interfacePkg))
 	funcs := make([]uint64, 0, n)
 	j := uint64(0)

@@ -63,6 +63,15 @@ const handledMin = 256
 // noted must follow from memory alone.
 func (h *Heap) Handle(bytes uint64) { h.handled += min(bytes, mem.LimitMax) }
 
+// Walked notes a walk over descriptors or along a list in memory that took n steps, if it is so long that only damaged memory or few programs have it.
+func (h *Heap) Walked(n uint64) {
+	if n >= walkedMin {
+		h.Handle(8 * n)
+	}
+}
+
+const walkedMin = 1024
+
 // Handled is the number of bytes noted since it was asked for last: exec counts them as gas.
 func (h *Heap) Handled() uint64 {
 	n := h.handled

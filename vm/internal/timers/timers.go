@@ -48,6 +48,40 @@ func (q Queue) Next() int64 {
 	return int64(q.Mem.Load64(q.timer(0) + when))
 }
 
+// Roots names the timers to a collection, but for those that a channel holds (heap.KindTimer): they leave the queue if their channel is not in reach. It
+// is to come before all other roots.
+func (q Queue) Roots(k *heap.Marker) {
+	at := q.Mem.Load64(q.At)
+	n := min(q.Len(), q.Mem.Load64(q.At+room), q.Mem.Size()/8)
+	k.Hold(at)
+	if k.Timers(at, at+n*8) {
+		k.Settle(func() { q.keep(n, k.Reached) })
+	}
+}
+
+// keep leaves those of the n timers in the queue that are wanted. It costs the length, and writes nothing if all stay.
+func (q Queue) keep(n uint64, wanted func(r uint64) bool) {
+	kept := uint64(0)
+	for i := range n {
+		r := q.timer(i)
+		if !wanted(r) {
+			continue
+		}
+		if kept != i {
+			q.set(kept, r)
+		}
+		kept++
+	}
+	if kept == n {
+		return
+	}
+	q.Mem.Zero(q.Mem.Load64(q.At)+kept*8, (n-kept)*8)
+	q.Mem.Store64(q.At+length, kept)
+	for i := kept / 2; i > 0; i-- {
+		q.down(i - 1)
+	}
+}
+
 // Sound says whether the earliest timer knows that it is that: memory from elsewhere may hold anything.
 func (q Queue) Sound() bool { return q.Mem.Load64(q.timer(0)+index) == 1 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
-// TestQueue compares the queue with a sorted list.
+// TestQueue compares the queue with a sorted list, also when collections take timers out of it that only a channel held.
 func TestQueue(t *testing.T) {
 	m, err := mem.New(16 << 20)
 	if err != nil {
@@ -22,8 +22,8 @@ func TestQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alloc := func(n uint64) uint64 {
-		p, err := h.AllocKind(heap.KindWords, n, 0)
+	alloc := func(kind heap.Kind, n, typ uint64) uint64 {
+		p, err := h.AllocKind(kind, n, typ)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,17 +35,40 @@ func TestQueue(t *testing.T) {
 	type timer struct {
 		at, number uint64
 		when       int64
+		weak       bool
 	}
-	q := Queue{m, alloc(Bytes)}
+	q := Queue{m, alloc(heap.KindRaw, Bytes, 0)}
 	var model []timer
 	for number := range uint64(5000) {
 		switch {
 		case r.IntN(5) < 3 || len(model) == 0:
-			x := timer{alloc(Own), number, 1 + r.Int64N(50)}
+			x := timer{0, number, 1 + r.Int64N(50), r.IntN(2) == 0}
+			typ := uint64(0)
+			if x.weak {
+				typ = code.Base + code.DataStart
+			}
+			x.at = alloc(heap.KindTimer, Own, typ)
 			if err := q.Add(h, x.at, x.when, number); err != nil {
 				t.Fatal(err)
 			}
 			model = append(model, x)
+		case r.IntN(100) == 0:
+			lost := map[uint64]bool{}
+			h.Collect(func(k *heap.Marker) {
+				q.Roots(k)
+				k.Pointer(q.At)
+				for _, x := range model {
+					if lost[x.at] = x.weak && r.IntN(4) == 0; !lost[x.at] && x.weak {
+						k.Pointer(x.at)
+					}
+				}
+			})
+			model = slices.DeleteFunc(model, func(x timer) bool { return lost[x.at] })
+			for at, gone := range lost {
+				if o, ok := h.Find(at); (ok && o.Addr == at) == gone {
+					t.Fatalf("timer %#x is there: %v, lost: %v", at, ok, gone)
+				}
+			}
 		default:
 			i := r.IntN(len(model))
 			if !q.Remove(model[i].at) || q.Remove(model[i].at) {

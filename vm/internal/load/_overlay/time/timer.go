@@ -1,22 +1,23 @@
 // Timers of the machine. A timer's function is called in a goroutine of its own; with a channel (cp is not nil) Stop and
-// Reset take back a value that nobody received, so that none is stale afterwards, as Go's do since 1.23.
+// Reset take back a value that nobody received, so that none is stale afterwards, as Go's do since 1.23. The channel holds the timer then, and the
+// machine does not: a timer whose channel nobody has goes without being stopped.
 
 package time
 
 import "unsafe"
 
 func timerAdd(when int64, f func(any, uintptr, int64), arg any, seq uintptr) unsafe.Pointer
+func timerAddChan(when int64, f func(any, uintptr, int64), arg any, seq uintptr, ch unsafe.Pointer) unsafe.Pointer
 func timerStop(timer unsafe.Pointer) bool
 func timerReset(timer unsafe.Pointer, when int64, seq uintptr) bool
-func timerChan(ch unsafe.Pointer)
 
 func fatal(s string)
 
 //go:linkname fatal runtime.fatal
 //go:linkname timerAdd runtime.timerAdd
+//go:linkname timerAddChan runtime.timerAddChan
 //go:linkname timerStop runtime.timerStop
 //go:linkname timerReset runtime.timerReset
-//go:linkname timerChan runtime.timerChan
 
 // timer is what a *Timer or *Ticker points into: its first two words are theirs.
 type timer struct {
@@ -34,12 +35,13 @@ type timer struct {
 
 func newTimer(when, period int64, f func(any, uintptr, int64), arg any, cp unsafe.Pointer) *Timer {
 	t := &timer{Timer: Timer{initTimer: true}, when: when, period: period, f: f, arg: arg}
+	t.bubbled = runtimeIsBubbled()
 	if cp != nil {
 		t.values = arg.(chan Time)
-		timerChan(cp)
+		t.record = timerAddChan(when, fire, t, 0, cp)
+	} else {
+		t.record = timerAdd(when, fire, t, 0)
 	}
-	t.bubbled = runtimeIsBubbled()
-	t.record = timerAdd(when, fire, t, 0)
 	t.now(when)
 	return &t.Timer
 }
