@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
@@ -48,44 +49,46 @@ func muffledPeer(c *cluster) (*Replica, *muffled) {
 // TestAlarmComparesVectorsFirst: two peers whose DAGs have the same heads and whose digests differ are no alarm while one has deltas that the other lacks, or is
 // catching up; they are when both have the same.
 func TestAlarmComparesVectorsFirst(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	c.config = func(*Config) {}
-	a := c.create("a")
-	b, m := muffledPeer(c)
-	p := start(t, a, 1)
-	p.step(t)
-	c.converge()
-	m.deaf.Store(true)
-	alarm := func() bool {
-		before := valueOf(t, b.m.Diverged)
-		b.mu.Lock()
-		s := said{heads: feed.HeadsHash(b.tips), digest: changes.Hash{7}}
-		old := said{sight: sight{s.heads, s.digest, s.heads, b.table.digest.Root()}}
-		b.mu.Unlock()
-		b.suspect("a", &s, old)
-		if !s.alarmed {
-			t.Fatal("nothing is suspected")
-		}
-		for range 100 {
-			if valueOf(t, b.m.Diverged) > before {
-				return true
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		c.config = func(*Config) {}
+		a := c.create("a")
+		b, m := muffledPeer(c)
+		p := start(t, a, 1)
+		p.step(t)
+		c.converge()
+		m.deaf.Store(true)
+		alarm := func() bool {
+			before := valueOf(t, b.m.Diverged)
+			b.mu.Lock()
+			s := said{heads: feed.HeadsHash(b.tips), digest: changes.Hash{7}}
+			old := said{sight: sight{s.heads, s.digest, s.heads, b.table.digest.Root()}}
+			b.mu.Unlock()
+			b.suspect("a", &s, old)
+			if !s.alarmed {
+				t.Fatal("nothing is suspected")
 			}
-			time.Sleep(2 * time.Millisecond)
+			for range 100 {
+				if valueOf(t, b.m.Diverged) > before {
+					return true
+				}
+				time.Sleep(2 * time.Millisecond)
+			}
+			return false
 		}
-		return false
-	}
-	if !alarm() {
-		t.Error("no alarm though both have the same deltas")
-	}
-	p.step(t) // which b does not hear of
-	if alarm() {
-		t.Error("an alarm though a has a delta that b lacks")
-	}
-	m.deaf.Store(false)
-	c.converge()
-	if !alarm() {
-		t.Error("no alarm after b has caught up")
-	}
+		if !alarm() {
+			t.Error("no alarm though both have the same deltas")
+		}
+		p.step(t) // which b does not hear of
+		if alarm() {
+			t.Error("an alarm though a has a delta that b lacks")
+		}
+		m.deaf.Store(false)
+		c.converge()
+		if !alarm() {
+			t.Error("no alarm after b has caught up")
+		}
+	})
 }
 
 // TestWhatIsLeftOutWaitsForTheRest: a delta that came early waits for a parent. An answer that says that the parent is left out brings deltas from before it, of

@@ -3,6 +3,7 @@ package replication
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	dshelp "github.com/ipfs/boxo/datastore/dshelp"
@@ -58,68 +59,70 @@ func compactNow(t testing.TB, r *Replica) {
 // TestCompactionKeepsWhatCounts writes many turns, compacts everywhere, and finds the same digest with a fraction of the deltas, also after a
 // restart, at a peer that joins afterwards and at one that was away all the time, with a turn that nobody knew.
 func TestCompactionKeepsWhatCounts(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	c.config = func(cfg *Config) { cfg.Retain, cfg.FlushInterval = 4<<10, time.Nanosecond }
-	a := c.create("a")
-	b := c.join("b")
-	c.join("away")
-	mine := start(t, c.r["away"], 1)
-	mine.step(t)
-	c.converge()
-	c.net.Split([]string{"away"})
-	mine.step(t) // known at away only
-	p := start(t, a, 2)
-	counts := map[string]int64{}
-	for range 300 {
-		turn := wordTurn(p, 20, counts)
-		if err := a.CommitTurn(within(t, 10*time.Second), turn); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		c.config = func(cfg *Config) { cfg.Retain, cfg.FlushInterval = 4<<10, time.Nanosecond }
+		a := c.create("a")
+		b := c.join("b")
+		c.join("away")
+		mine := start(t, c.r["away"], 1)
+		mine.step(t)
+		c.converge()
+		c.net.Split([]string{"away"})
+		mine.step(t) // known at away only
+		p := start(t, a, 2)
+		counts := map[string]int64{}
+		for range 300 {
+			turn := wordTurn(p, 20, counts)
+			if err := a.CommitTurn(within(t, 10*time.Second), turn); err != nil {
+				t.Fatal(err)
+			}
+			p.turn, p.hits = turn.Number, p.hits+1
 		}
-		p.turn, p.hits = turn.Number, p.hits+1
-	}
-	eventually(t, "b has all", func() bool { h, err := b.Head(p.run); return err == nil && h.Turn == 300 })
-	before := a.Digest()
-	made := int(a.Status().Deltas) // one a turn; b, when it was slow, has heard of only those that were left
-	if made < 300 {
-		t.Fatalf("a made %d deltas", made)
-	}
-	for _, r := range []*Replica{a, b} {
-		compactNow(t, r)
-		left, _ := r.deltaStore()
-		t.Logf("%s: %d deltas of %d left", r.Self(), left, made)
-		if left > made/3 {
-			t.Errorf("%s keeps %d deltas of %d", r.Self(), left, made)
+		eventually(t, "b has all", func() bool { h, err := b.Head(p.run); return err == nil && h.Turn == 300 })
+		before := a.Digest()
+		made := int(a.Status().Deltas) // one a turn; b, when it was slow, has heard of only those that were left
+		if made < 300 {
+			t.Fatalf("a made %d deltas", made)
 		}
-		if r.Digest() != before {
-			t.Errorf("%s has another digest after compaction", r.Self())
+		for _, r := range []*Replica{a, b} {
+			compactNow(t, r)
+			left, _ := r.deltaStore()
+			t.Logf("%s: %d deltas of %d left", r.Self(), left, made)
+			if left > made/3 {
+				t.Errorf("%s keeps %d deltas of %d", r.Self(), left, made)
+			}
+			if r.Digest() != before {
+				t.Errorf("%s has another digest after compaction", r.Self())
+			}
 		}
-	}
-	c.stop("b")
-	b = c.join("b")
-	if b.Digest() != before {
-		t.Error("b has another digest after a restart")
-	}
-	j := c.join("joiner")
-	eventually(t, "the joiner has all", func() bool { return j.Digest() == before })
-	c.net.Heal()
-	c.converge()
-	for n, r := range c.r {
-		if got := hits(t, r); got != 302 {
-			t.Errorf("%s sees %d hits", n, got)
+		c.stop("b")
+		b = c.join("b")
+		if b.Digest() != before {
+			t.Error("b has another digest after a restart")
 		}
-		if h, err := r.Head(mine.run); err != nil || h.Turn != 2 {
-			t.Errorf("%s has the run of who was away at %+v, %v", n, h.Turn, err)
+		j := c.join("joiner")
+		eventually(t, "the joiner has all", func() bool { return j.Digest() == before })
+		c.net.Heal()
+		c.converge()
+		for n, r := range c.r {
+			if got := hits(t, r); got != 302 {
+				t.Errorf("%s sees %d hits", n, got)
+			}
+			if h, err := r.Head(mine.run); err != nil || h.Turn != 2 {
+				t.Errorf("%s has the run of who was away at %+v, %v", n, h.Turn, err)
+			}
+			if got := valueOf(t, r.m.Equivocations) + valueOf(t, r.m.Rejected) + valueOf(t, r.m.Forged) + valueOf(t, r.m.Malformed); got != 0 {
+				t.Errorf("%s counts %v refusals", n, got)
+			}
+			if st := r.Status(); st.Failed != nil || st.Heads > 4 {
+				t.Errorf("%s: %+v", n, st)
+			}
 		}
-		if got := valueOf(t, r.m.Equivocations) + valueOf(t, r.m.Rejected) + valueOf(t, r.m.Forged) + valueOf(t, r.m.Malformed); got != 0 {
-			t.Errorf("%s counts %v refusals", n, got)
-		}
-		if st := r.Status(); st.Failed != nil || st.Heads > 4 {
-			t.Errorf("%s: %+v", n, st)
-		}
-	}
-	p.step(t)
-	mine.step(t)
-	c.converge()
+		p.step(t)
+		mine.step(t)
+		c.converge()
+	})
 }
 
 // TestFalseHeadIsTakenAway: a peer stopped in the middle of a catch-up that left deltas out has heads of the DAG that are none. When it comes back it

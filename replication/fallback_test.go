@@ -4,84 +4,93 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandemvm/tandem/replication/internal/block"
 )
 
 // TestTakeOverFromOlderHead: the newest head's pages can be had nowhere, so the run is continued from an older one that is complete, with
-// the cells and lines of that turn, at both levels; the newest turns become void.
+// the cells and lines of that turn, at both levels; the newest turns become void. With -short, as under the race detector, at one level: many pages take it long.
 func TestTakeOverFromOlderHead(t *testing.T) {
-	for _, level := range []Level{Local, Majority} {
+	levels := []Level{Local, Majority}
+	if testing.Short() {
+		levels = levels[:1]
+	}
+	for _, level := range levels {
 		t.Run(level.String(), func(t *testing.T) {
-			c := newCluster(t, seedOf(t))
-			c.config = func(cfg *Config) { cfg.Retain = 1 << 10 } // compactions must leave what the older head needs
-			a := c.create("a")
-			b := c.join("b")
-			d := c.join("d")
-			run, epoch, err := a.StartRun(within(t, 5*time.Second), RunStart{Name: "toy", Durable: level})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := &program{r: a, run: run, epoch: epoch, pages: 1600} // more than travels inside a message
-			warm := func() {
-				for _, r := range []*Replica{b, d} {
-					eventually(t, "standbys are warm", func() bool { return len(r.Runs()) > 0 && r.Runs()[0].Warm })
-				}
-			}
-			// At majority all three are to be voters: of a and one other, a's end leaves no majority.
-			whole := uint64(0)
-			for voters := 0; whole < 5 || level == Majority && voters < 3; {
-				p.step(t)
-				warm() // turns of that size come faster than they are fetched
-				whole++
-				h, err := a.Head(run)
-				if err != nil {
-					t.Fatal(err)
-				}
-				voters = len(h.Voters)
-			}
-			c.converge()
-			warm()
-			c.ports["a"].Handle(block.Protocol, func(context.Context, string, []byte, func([]byte) error) error {
-				return errors.New("a gives no pages")
-			})
-			for range 3 {
-				turn := p.next()
-				if _, err := a.SubmitTurn(turn); err != nil {
-					t.Fatal(err)
-				}
-				p.advance(turn)
-				time.Sleep(10 * time.Millisecond)
-			}
-			for _, r := range []*Replica{b, d} {
-				eventually(t, "the newest head", func() bool { h, err := r.Head(run); return err == nil && h.Turn == whole+3 })
-				if _, _, err := r.compactAll(nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-			c.ports["a"].Close()
-			s, err := b.TakeOver(within(t, 20*time.Second), run)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if checkState(t, s); s.Head.Turn != whole || s.Head.Lines != whole {
-				t.Fatalf("taken over at turn %d with %d lines", s.Head.Turn, s.Head.Lines)
-			}
-			q := continueFrom(t, b, s)
-			if q.hits != int64(whole) {
-				t.Errorf("the program sees %d hits at turn %d", q.hits, whole)
-			}
-			q.step(t)
-			c.stop("a")
-			c.converge()
-			for _, r := range []*Replica{b, d} {
-				if got := hits(t, r); got != int64(whole)+1 {
-					t.Errorf("%s sees %d hits", r.Self(), got)
-				}
-				h, _ := r.Head(run)
-				checkLines(t, r, h)
-			}
+			synctest.Test(t, func(t *testing.T) { takeOverFromOlderHead(t, level) })
 		})
+	}
+}
+
+func takeOverFromOlderHead(t *testing.T, level Level) {
+	c := newCluster(t, seedOf(t))
+	c.config = func(cfg *Config) { cfg.Retain = 1 << 10 } // compactions must leave what the older head needs
+	a := c.create("a")
+	b := c.join("b")
+	d := c.join("d")
+	run, epoch, err := a.StartRun(within(t, 5*time.Second), RunStart{Name: "toy", Durable: level})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{r: a, run: run, epoch: epoch, pages: 1600} // more than travels inside a message
+	warm := func() {
+		for _, r := range []*Replica{b, d} {
+			eventually(t, "standbys are warm", func() bool { return len(r.Runs()) > 0 && r.Runs()[0].Warm })
+		}
+	}
+	// At majority all three are to be voters: of a and one other, a's end leaves no majority.
+	whole := uint64(0)
+	for voters := 0; whole < 5 || level == Majority && voters < 3; {
+		p.step(t)
+		warm() // turns of that size come faster than they are fetched
+		whole++
+		h, err := a.Head(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		voters = len(h.Voters)
+	}
+	c.converge()
+	warm()
+	c.ports["a"].Handle(block.Protocol, func(context.Context, string, []byte, func([]byte) error) error {
+		return errors.New("a gives no pages")
+	})
+	for range 3 {
+		turn := p.next()
+		if _, err := a.SubmitTurn(turn); err != nil {
+			t.Fatal(err)
+		}
+		p.advance(turn)
+		time.Sleep(10 * time.Millisecond)
+	}
+	for _, r := range []*Replica{b, d} {
+		eventually(t, "the newest head", func() bool { h, err := r.Head(run); return err == nil && h.Turn == whole+3 })
+		if _, _, err := r.compactAll(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.ports["a"].Close()
+	s, err := b.TakeOver(within(t, 20*time.Second), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checkState(t, s); s.Head.Turn != whole || s.Head.Lines != whole {
+		t.Fatalf("taken over at turn %d with %d lines", s.Head.Turn, s.Head.Lines)
+	}
+	q := continueFrom(t, b, s)
+	if q.hits != int64(whole) {
+		t.Errorf("the program sees %d hits at turn %d", q.hits, whole)
+	}
+	q.step(t)
+	c.stop("a")
+	c.converge()
+	for _, r := range []*Replica{b, d} {
+		if got := hits(t, r); got != int64(whole)+1 {
+			t.Errorf("%s sees %d hits", r.Self(), got)
+		}
+		h, _ := r.Head(run)
+		checkLines(t, r, h)
 	}
 }

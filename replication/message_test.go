@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
@@ -19,65 +20,67 @@ import (
 // TestMessagesReachEveryPeer: messages of any size are at all peers, of each sender in the order they were sent, also after restarts and for
 // peers that come later; every list only grows.
 func TestMessagesReachEveryPeer(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	c.config = func(cfg *Config) { cfg.Retain = 4 << 10 }
-	a := c.create("a")
-	c.net.SetFaults(memnet.Faults{Loss: 0.2, Duplicate: 0.3, DelayMax: 10 * time.Millisecond})
-	b := c.join("b")
-	p := start(t, a, 1)
-	p.step(t)
-	eventually(t, "b knows the run", func() bool { _, err := b.Head(p.run); return err == nil })
-	ctx := within(t, 20*time.Second)
-	var want []string
-	for i := range 12 {
-		for _, r := range []*Replica{a, b} {
-			body := bytes.Repeat([]byte{byte(i)}, i*i*i*100)
-			if err := r.Send(ctx, p.run, fmt.Sprintf("%s %02d", r.Self(), i), body); err != nil {
-				t.Fatal(err)
-			}
-			want = append(want, fmt.Sprintf("%s %02d: %d of %d", r.Self(), i, len(body), i))
-		}
-	}
-	c.net.SetFaults(memnet.Faults{})
-	c.join("late")
-	c.converge()
-	c.stop("b")
-	c.join("b")
-	c.converge()
-	for _, r := range c.r { // compaction keeps messages, the long ones too
-		for range 3 {
-			compactNow(t, r)
-		}
-	}
-	slices.Sort(want)
-	for name, r := range c.r {
-		var got []string
-		last := map[string]string{}
-		for skip := 0; ; skip += 5 {
-			ms, _, err := r.Messages(p.run, skip)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range ms[:min(5, len(ms))] {
-				if m.ID <= last[m.From] || !strings.HasPrefix(m.ID, m.From) {
-					t.Errorf("%s: %s after %s", name, m.ID, last[m.From])
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		c.config = func(cfg *Config) { cfg.Retain = 4 << 10 }
+		a := c.create("a")
+		c.net.SetFaults(memnet.Faults{Loss: 0.2, Duplicate: 0.3, DelayMax: 10 * time.Millisecond})
+		b := c.join("b")
+		p := start(t, a, 1)
+		p.step(t)
+		eventually(t, "b knows the run", func() bool { _, err := b.Head(p.run); return err == nil })
+		ctx := within(t, 20*time.Second)
+		var want []string
+		for i := range 12 {
+			for _, r := range []*Replica{a, b} {
+				body := bytes.Repeat([]byte{byte(i)}, i*i*i*100)
+				if err := r.Send(ctx, p.run, fmt.Sprintf("%s %02d", r.Self(), i), body); err != nil {
+					t.Fatal(err)
 				}
-				last[m.From] = m.ID
-				n := byte(0)
-				if len(m.Body) > 0 {
-					n = m.Body[len(m.Body)-1]
+				want = append(want, fmt.Sprintf("%s %02d: %d of %d", r.Self(), i, len(body), i))
+			}
+		}
+		c.net.SetFaults(memnet.Faults{})
+		c.join("late")
+		c.converge()
+		c.stop("b")
+		c.join("b")
+		c.converge()
+		for _, r := range c.r { // compaction keeps messages, the long ones too
+			for range 3 {
+				compactNow(t, r)
+			}
+		}
+		slices.Sort(want)
+		for name, r := range c.r {
+			var got []string
+			last := map[string]string{}
+			for skip := 0; ; skip += 5 {
+				ms, _, err := r.Messages(p.run, skip)
+				if err != nil {
+					t.Fatal(err)
 				}
-				got = append(got, fmt.Sprintf("%s: %d of %d", m.ID, len(m.Body), n))
+				for _, m := range ms[:min(5, len(ms))] {
+					if m.ID <= last[m.From] || !strings.HasPrefix(m.ID, m.From) {
+						t.Errorf("%s: %s after %s", name, m.ID, last[m.From])
+					}
+					last[m.From] = m.ID
+					n := byte(0)
+					if len(m.Body) > 0 {
+						n = m.Body[len(m.Body)-1]
+					}
+					got = append(got, fmt.Sprintf("%s: %d of %d", m.ID, len(m.Body), n))
+				}
+				if len(ms) < 5 {
+					break
+				}
 			}
-			if len(ms) < 5 {
-				break
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s has %q, want %q", name, got, want)
 			}
 		}
-		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s has %q, want %q", name, got, want)
-		}
-	}
+	})
 }
 
 func TestSendRefuses(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -196,64 +197,66 @@ func TestTurnsAgainstTheRules(t *testing.T) {
 
 // TestForeignDeltasChangeNothing gives a replica deltas that it must refuse, as gossip.
 func TestForeignDeltasChangeNothing(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	reg := prometheus.NewRegistry()
-	c.config = func(cfg *Config) { cfg.Metrics = reg }
-	a := c.create("a")
-	c.config = func(cfg *Config) { cfg.Secret = []byte("another key") }
-	p := start(t, a, 2)
-	p.step(t)
-	before, deltas := a.Digest(), a.Status().Deltas
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		reg := prometheus.NewRegistry()
+		c.config = func(cfg *Config) { cfg.Metrics = reg }
+		a := c.create("a")
+		c.config = func(cfg *Config) { cfg.Secret = []byte("another key") }
+		p := start(t, a, 2)
+		p.step(t)
+		before, deltas := a.Digest(), a.Status().Deltas
 
-	// a peer that knows everything but the key: its deltas are refused, its store gets nothing into ours
-	cfg := c.configOf("m")
-	cfg.Sandbox = c.sandbox
-	m, err := Open(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.r["m"] = m
-	m.commitRecords(context.Background(), []record.Record{}, nil)
-	eventually(t, "the non-member is refused", func() bool { return valueOf(t, a.m.Forged) > 0 })
+		// a peer that knows everything but the key: its deltas are refused, its store gets nothing into ours
+		cfg := c.configOf("m")
+		cfg.Sandbox = c.sandbox
+		m, err := Open(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.r["m"] = m
+		m.commitRecords(context.Background(), []record.Record{}, nil)
+		eventually(t, "the non-member is refused", func() bool { return valueOf(t, a.m.Forged) > 0 })
 
-	good, err := a.store.Get(a.engine.Heads()[0].StoreKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(good); i += 1 + len(good)/400 {
-		bad := append([]byte(nil), good...)
-		bad[i] ^= 1
-		if d, err := a.feed.Decode(bad); err == nil && d.Hash != a.engine.Heads()[0] {
-			t.Errorf("byte %d flipped: accepted", i)
+		good, err := a.store.Get(a.engine.Heads()[0].StoreKey())
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	// the author's block in another's envelope, in another incarnation, at another place of the chain
-	d, err := record.LoadDelta(good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, spoil := range map[string]func(*record.Envelope){
-		"author":      func(e *record.Envelope) { e.Peer = "m" },
-		"incarnation": func(e *record.Envelope) { e.Incarnation++ },
-		"sequence":    func(e *record.Envelope) { e.Seq++ },
-	} {
-		e := d.Envelope
-		spoil(&e)
-		e.Signature, _ = c.ports["m"].Sign(record.SignedBytes(c.sandbox, d.Hash, e.Incarnation, e.Seq))
-		if _, err := a.feed.Decode(record.Encode(e)); err == nil {
-			t.Errorf("another %s: accepted", name)
+		for i := 0; i < len(good); i += 1 + len(good)/400 {
+			bad := append([]byte(nil), good...)
+			bad[i] ^= 1
+			if d, err := a.feed.Decode(bad); err == nil && d.Hash != a.engine.Heads()[0] {
+				t.Errorf("byte %d flipped: accepted", i)
+			}
 		}
-	}
-	for _, msg := range [][]byte{nil, {1}, {2, 'd', 1}, {1, 'd', 1, 2, 3}, {1, 'b', 9}, {1, 'x', 1}} {
-		a.receive("m", msg)
-	}
-	if a.Digest() != before || a.Status().Deltas != deltas || a.Status().Failed != nil {
-		t.Error("a refused delta changed something")
-	}
-	if valueOf(t, a.m.Malformed) < 6 {
-		t.Errorf("%v malformed messages counted", valueOf(t, a.m.Malformed))
-	}
-	p.step(t)
+		// the author's block in another's envelope, in another incarnation, at another place of the chain
+		d, err := record.LoadDelta(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, spoil := range map[string]func(*record.Envelope){
+			"author":      func(e *record.Envelope) { e.Peer = "m" },
+			"incarnation": func(e *record.Envelope) { e.Incarnation++ },
+			"sequence":    func(e *record.Envelope) { e.Seq++ },
+		} {
+			e := d.Envelope
+			spoil(&e)
+			e.Signature, _ = c.ports["m"].Sign(record.SignedBytes(c.sandbox, d.Hash, e.Incarnation, e.Seq))
+			if _, err := a.feed.Decode(record.Encode(e)); err == nil {
+				t.Errorf("another %s: accepted", name)
+			}
+		}
+		for _, msg := range [][]byte{nil, {1}, {2, 'd', 1}, {1, 'd', 1, 2, 3}, {1, 'b', 9}, {1, 'x', 1}} {
+			a.receive("m", msg)
+		}
+		if a.Digest() != before || a.Status().Deltas != deltas || a.Status().Failed != nil {
+			t.Error("a refused delta changed something")
+		}
+		if valueOf(t, a.m.Malformed) < 6 {
+			t.Errorf("%v malformed messages counted", valueOf(t, a.m.Malformed))
+		}
+		p.step(t)
+	})
 }
 
 // TestAnswerWithTwoHeaders: who announces twice holds nothing up, neither the fetching of states nor what is said about the join.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
@@ -36,119 +37,125 @@ func TestTurnsReachEveryPeer(t *testing.T) {
 }
 
 func TestConvergesUnderFaults(t *testing.T) {
-	seed := seedOf(t)
-	c := newCluster(t, seed)
-	names := []string{"a", "b", "c"}
-	c.create("a")
-	c.net.SetFaults(memnet.Faults{Loss: 0.3, Duplicate: 0.3, DelayMax: 20 * time.Millisecond})
-	c.join("b")
-	c.join("c")
-	var ps []*program
-	for _, n := range names {
-		ps = append(ps, start(t, c.r[n], 2))
-	}
-	for round := range 30 {
-		switch round {
-		case 10:
-			c.net.Split([]string{"a"}, []string{"b", "c"})
-		case 20:
-			c.net.Heal()
+	synctest.Test(t, func(t *testing.T) {
+		seed := seedOf(t)
+		c := newCluster(t, seed)
+		names := []string{"a", "b", "c"}
+		c.create("a")
+		c.net.SetFaults(memnet.Faults{Loss: 0.3, Duplicate: 0.3, DelayMax: 20 * time.Millisecond})
+		c.join("b")
+		c.join("c")
+		var ps []*program
+		for _, n := range names {
+			ps = append(ps, start(t, c.r[n], 2))
 		}
-		for _, p := range ps {
-			p.step(t)
+		for round := range 30 {
+			switch round {
+			case 10:
+				c.net.Split([]string{"a"}, []string{"b", "c"})
+			case 20:
+				c.net.Heal()
+			}
+			for _, p := range ps {
+				p.step(t)
+			}
 		}
-	}
-	c.net.SetFaults(memnet.Faults{})
-	begin := time.Now()
-	c.converge()
-	t.Logf("converged %v after the last turn", time.Since(begin))
-	for _, n := range names {
-		if got := hits(t, c.r[n]); got != 90 {
-			t.Errorf("%s sees %d hits, want 90", n, got)
+		c.net.SetFaults(memnet.Faults{})
+		begin := time.Now()
+		c.converge()
+		t.Logf("converged %v after the last turn", time.Since(begin))
+		for _, n := range names {
+			if got := hits(t, c.r[n]); got != 90 {
+				t.Errorf("%s sees %d hits, want 90", n, got)
+			}
 		}
-	}
+	})
 }
 
 func TestLateJoinerAndRestart(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	p := start(t, c.create("a"), 3)
-	for range 200 {
-		p.step(t)
-	}
-	b := c.join("b")
-	c.converge()
-	if hits(t, b) != 200 {
-		t.Errorf("late joiner sees %d", hits(t, b))
-	}
-	before := b.Digest()
-	c.stop("b")
-	b = c.join("b")
-	if b.Digest() != before {
-		t.Error("digest changed over a restart")
-	}
-	c.converge()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		p := start(t, c.create("a"), 3)
+		for range 200 {
+			p.step(t)
+		}
+		b := c.join("b")
+		c.converge()
+		if hits(t, b) != 200 {
+			t.Errorf("late joiner sees %d", hits(t, b))
+		}
+		before := b.Digest()
+		c.stop("b")
+		b = c.join("b")
+		if b.Digest() != before {
+			t.Error("digest changed over a restart")
+		}
+		c.converge()
+	})
 }
 
 func TestTakeOverVoidsStaleTurns(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	a := c.create("a")
-	b := c.join("b")
-	c.join("c")
-	p := start(t, a, 4)
-	p.tag = 1
-	for range 10 {
-		p.step(t)
-	}
-	c.converge()
-	c.net.Split([]string{"a"}, []string{"b", "c"})
-	for range 7 { // these happen nowhere but at a
-		p.step(t)
-	}
-	ev := waitEvent(t, OwnerGone, c.r["b"], c.r["c"])
-	taker := c.r[ev.peer]
-	s, err := taker.TakeOver(within(t, 5*time.Second), p.run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Head.Turn != 10 || s.Head.Epoch.Number != 2 {
-		t.Fatalf("taken over at turn %d epoch %d", s.Head.Turn, s.Head.Epoch.Number)
-	}
-	q := continueFrom(t, taker, s)
-	q.tag = 2
-	for range 3 {
-		q.step(t)
-	}
-	c.net.Heal()
-	eventually(t, "a stands down", func() bool {
-		err := a.CommitTurn(context.Background(), p.next())
-		if err == nil {
-			p.advance(p.next())
-			time.Sleep(5 * time.Millisecond)
-		} else if !errors.Is(err, ErrSuperseded) {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		a := c.create("a")
+		b := c.join("b")
+		c.join("c")
+		p := start(t, a, 4)
+		p.tag = 1
+		for range 10 {
+			p.step(t)
 		}
-		return err != nil
-	})
-	c.converge()
-	for n, r := range c.r {
-		if got := hits(t, r); got != 13 {
-			t.Errorf("%s sees %d hits, want 13: the voided turns left a trace", n, got)
+		c.converge()
+		c.net.Split([]string{"a"}, []string{"b", "c"})
+		for range 7 { // these happen nowhere but at a
+			p.step(t)
 		}
-		s, err := r.LoadState(context.Background(), p.run)
+		ev := waitEvent(t, OwnerGone, c.r["b"], c.r["c"])
+		taker := c.r[ev.peer]
+		s, err := taker.TakeOver(within(t, 5*time.Second), p.run)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tag := checkState(t, s); tag != 2 || s.Head.Turn != 13 {
-			t.Errorf("%s has execution %d at turn %d", n, tag, s.Head.Turn)
+		if s.Head.Turn != 10 || s.Head.Epoch.Number != 2 {
+			t.Fatalf("taken over at turn %d epoch %d", s.Head.Turn, s.Head.Epoch.Number)
 		}
-		st := r.Runs()
-		if len(st) != 1 || len(st[0].Forks) != 1 || st[0].Forks[0].Turn < 17 {
-			t.Errorf("%s: the fork is not kept: %+v", n, st)
+		q := continueFrom(t, taker, s)
+		q.tag = 2
+		for range 3 {
+			q.step(t)
 		}
-	}
-	if b.Status().Failed != nil {
-		t.Error(b.Status().Failed)
-	}
+		c.net.Heal()
+		eventually(t, "a stands down", func() bool {
+			err := a.CommitTurn(context.Background(), p.next())
+			if err == nil {
+				p.advance(p.next())
+				time.Sleep(5 * time.Millisecond)
+			} else if !errors.Is(err, ErrSuperseded) {
+				t.Fatal(err)
+			}
+			return err != nil
+		})
+		c.converge()
+		for n, r := range c.r {
+			if got := hits(t, r); got != 13 {
+				t.Errorf("%s sees %d hits, want 13: the voided turns left a trace", n, got)
+			}
+			s, err := r.LoadState(context.Background(), p.run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tag := checkState(t, s); tag != 2 || s.Head.Turn != 13 {
+				t.Errorf("%s has execution %d at turn %d", n, tag, s.Head.Turn)
+			}
+			st := r.Runs()
+			if len(st) != 1 || len(st[0].Forks) != 1 || st[0].Forks[0].Turn < 17 {
+				t.Errorf("%s: the fork is not kept: %+v", n, st)
+			}
+		}
+		if b.Status().Failed != nil {
+			t.Error(b.Status().Failed)
+		}
+	})
 }
 
 type peerEvent struct {
@@ -189,55 +196,57 @@ func waitEvent(t testing.TB, k EventKind, rs ...*Replica) peerEvent {
 }
 
 func TestLinesWithoutGapOrRepeat(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	a := c.create("a")
-	b := c.join("b")
-	p := start(t, a, 2)
-	p.step(t)
-	eventually(t, "b knows the run", func() bool { _, err := b.Head(p.run); return err == nil })
-	var got []string
-	done := make(chan error, 1)
-	go func() {
-		done <- b.Lines(within(t, 20*time.Second), p.run, 1, func(l changes.Line) error {
-			got = append(got, fmt.Sprintf("%d %s", l.Number, l.Text))
-			return nil
-		})
-	}()
-	for range 20 {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		a := c.create("a")
+		b := c.join("b")
+		p := start(t, a, 2)
 		p.step(t)
-	}
-	c.converge()
-	c.stop("a")
-	s, err := b.TakeOver(within(t, 5*time.Second), p.run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := continueFrom(t, b, s)
-	for range 20 {
-		q.step(t)
-	}
-	last := q.next()
-	last.Done, last.Exit = true, 3
-	if err := b.CommitTurn(within(t, 5*time.Second), last); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	if len(got) != 42 {
-		t.Errorf("%d lines, want 42", len(got))
-	}
-	for i, l := range got {
-		if want := fmt.Sprintf("%d line %d", i+1, i+1); l != want {
-			t.Fatalf("line %d is %q", i+1, l)
+		eventually(t, "b knows the run", func() bool { _, err := b.Head(p.run); return err == nil })
+		var got []string
+		done := make(chan error, 1)
+		go func() {
+			done <- b.Lines(within(t, 20*time.Second), p.run, 1, func(l changes.Line) error {
+				got = append(got, fmt.Sprintf("%d %s", l.Number, l.Text))
+				return nil
+			})
+		}()
+		for range 20 {
+			p.step(t)
 		}
-	}
-	if h, _ := b.Head(p.run); !h.Done || h.Exit != 3 {
-		t.Errorf("head %+v", h)
-	}
-	if _, err := b.TakeOver(within(t, 5*time.Second), p.run); !errors.Is(err, ErrDone) {
-		t.Errorf("taking over an ended run: %v", err)
-	}
+		c.converge()
+		c.stop("a")
+		s, err := b.TakeOver(within(t, 5*time.Second), p.run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := continueFrom(t, b, s)
+		for range 20 {
+			q.step(t)
+		}
+		last := q.next()
+		last.Done, last.Exit = true, 3
+		if err := b.CommitTurn(within(t, 5*time.Second), last); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 42 {
+			t.Errorf("%d lines, want 42", len(got))
+		}
+		for i, l := range got {
+			if want := fmt.Sprintf("%d line %d", i+1, i+1); l != want {
+				t.Fatalf("line %d is %q", i+1, l)
+			}
+		}
+		if h, _ := b.Head(p.run); !h.Done || h.Exit != 3 {
+			t.Errorf("head %+v", h)
+		}
+		if _, err := b.TakeOver(within(t, 5*time.Second), p.run); !errors.Is(err, ErrDone) {
+			t.Errorf("taking over an ended run: %v", err)
+		}
+	})
 }
 
 // TestLargeTurnIsAtomic commits turns with more cells than a delta holds keys and looks at every moment

@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/store"
@@ -16,43 +17,45 @@ func (r *Replica) countBlocks(kind block.Kind) (n int) {
 
 // TestSweepKeepsWhatHeadsNeed writes many states, sweeps, and finds the newest whole and the old ones gone.
 func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
-	const pages, steps = 130, 6 // less than sweepBytesMin in all, so that nobody else sweeps
-	c := newCluster(t, seedOf(t))
-	a := c.create("a")
-	b := c.join("b")
-	p := start(t, a, pages)
-	for range steps {
+	synctest.Test(t, func(t *testing.T) {
+		const pages, steps = 130, 6 // less than sweepBytesMin in all, so that nobody else sweeps
+		c := newCluster(t, seedOf(t))
+		a := c.create("a")
+		b := c.join("b")
+		p := start(t, a, pages)
+		for range steps {
+			p.step(t)
+		}
+		c.converge()
+		eventually(t, "b is warm", func() bool { return b.Runs()[0].Warm })
+		for _, r := range []*Replica{a, b} {
+			before := r.countBlocks(block.PageKind)
+			_, suspects, err := r.sweep(nil)
+			if err != nil || r.countBlocks(block.PageKind) != before {
+				t.Fatalf("the first sweep removes %d blocks, %v", before-r.countBlocks(block.PageKind), err)
+			}
+			if _, _, err := r.sweep(suspects); err != nil {
+				t.Fatal(err)
+			}
+			r.sweep(nil) // spares what is young, forgets that it is
+			_, suspects, _ = r.sweep(nil)
+			if _, _, err := r.sweep(suspects); err != nil {
+				t.Fatal(err)
+			}
+			if n, nodes := r.countBlocks(block.PageKind), r.countBlocks(block.NodeKind); n != pages || nodes != 3 {
+				t.Errorf("%s keeps %d pages and %d nodes, %d and 3 are live", r.Self(), n, nodes, pages)
+			}
+			s, err := r.LoadState(context.Background(), p.run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkState(t, s)
+		}
 		p.step(t)
-	}
-	c.converge()
-	eventually(t, "b is warm", func() bool { return b.Runs()[0].Warm })
-	for _, r := range []*Replica{a, b} {
-		before := r.countBlocks(block.PageKind)
-		_, suspects, err := r.sweep(nil)
-		if err != nil || r.countBlocks(block.PageKind) != before {
-			t.Fatalf("the first sweep removes %d blocks, %v", before-r.countBlocks(block.PageKind), err)
+		c.converge()
+		s, err := b.LoadState(context.Background(), p.run)
+		if err != nil || checkState(t, s) != 0 || s.Head.Turn != steps+1 {
+			t.Errorf("turn %d, %v", s.Head.Turn, err)
 		}
-		if _, _, err := r.sweep(suspects); err != nil {
-			t.Fatal(err)
-		}
-		r.sweep(nil) // spares what is young, forgets that it is
-		_, suspects, _ = r.sweep(nil)
-		if _, _, err := r.sweep(suspects); err != nil {
-			t.Fatal(err)
-		}
-		if n, nodes := r.countBlocks(block.PageKind), r.countBlocks(block.NodeKind); n != pages || nodes != 3 {
-			t.Errorf("%s keeps %d pages and %d nodes, %d and 3 are live", r.Self(), n, nodes, pages)
-		}
-		s, err := r.LoadState(context.Background(), p.run)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkState(t, s)
-	}
-	p.step(t)
-	c.converge()
-	s, err := b.LoadState(context.Background(), p.run)
-	if err != nil || checkState(t, s) != 0 || s.Head.Turn != steps+1 {
-		t.Errorf("turn %d, %v", s.Head.Turn, err)
-	}
+	})
 }

@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
@@ -14,44 +15,46 @@ import (
 // one wins, and everybody holds it and says so, also who had said the same of the other: a peer that comes back learns from nobody
 // else that the lines are released.
 func TestEpochsOfOneNumberAreAcknowledged(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	c.config = func(cfg *Config) { cfg.Lease = time.Minute }
-	a := c.create("a")
-	b := c.join("b")
-	c.join("c")
-	c.converge()
-	run, epoch, err := a.StartRun(within(t, 10*time.Second), RunStart{Name: "toy", Durable: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &program{r: a, run: run, epoch: epoch, pages: 1}
-	p.step(t)
-	c.converge()
-	for n, r := range c.r {
-		eventually(t, n+" is warm", func() bool { return r.Runs()[0].Warm })
-	}
-	a.Release(run)
-	c.net.Split([]string{"a"})
-	ctx, cancel := context.WithCancel(context.Background())
-	alone := make(chan error, 1)
-	go func() { _, err := a.TakeOver(ctx, run); alone <- err }()
-	if _, err := b.TakeOver(within(t, 10*time.Second), run); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "a is in the next epoch, alone", func() bool { h, err := a.Head(run); return err == nil && h.Epoch.Number == 2 })
-	cancel()
-	<-alone
-	c.net.Heal()
-	c.converge()
-	for n, r := range c.r {
-		if s := r.Runs()[0]; len(s.Forks) != 1 || s.Forks[0].Epoch.Number != 2 || s.Forks[0].Turn != s.Head.Turn {
-			t.Fatalf("%s: no tie: %+v", n, s)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		c.config = func(cfg *Config) { cfg.Lease = time.Minute }
+		a := c.create("a")
+		b := c.join("b")
+		c.join("c")
+		c.converge()
+		run, epoch, err := a.StartRun(within(t, 10*time.Second), RunStart{Name: "toy", Durable: 2})
+		if err != nil {
+			t.Fatal(err)
 		}
-		eventually(t, n+" knows that all hold the winner", func() bool { return len(r.Runs()[0].Held) == 3 })
-	}
-	c.stop("c")
-	back := c.join("c")
-	eventually(t, "lines are released at who comes back", func() bool { return back.Runs()[0].Lines == 1 })
+		p := &program{r: a, run: run, epoch: epoch, pages: 1}
+		p.step(t)
+		c.converge()
+		for n, r := range c.r {
+			eventually(t, n+" is warm", func() bool { return r.Runs()[0].Warm })
+		}
+		a.Release(run)
+		c.net.Split([]string{"a"})
+		ctx, cancel := context.WithCancel(context.Background())
+		alone := make(chan error, 1)
+		go func() { _, err := a.TakeOver(ctx, run); alone <- err }()
+		if _, err := b.TakeOver(within(t, 10*time.Second), run); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "a is in the next epoch, alone", func() bool { h, err := a.Head(run); return err == nil && h.Epoch.Number == 2 })
+		cancel()
+		<-alone
+		c.net.Heal()
+		c.converge()
+		for n, r := range c.r {
+			if s := r.Runs()[0]; len(s.Forks) != 1 || s.Forks[0].Epoch.Number != 2 || s.Forks[0].Turn != s.Head.Turn {
+				t.Fatalf("%s: no tie: %+v", n, s)
+			}
+			eventually(t, n+" knows that all hold the winner", func() bool { return len(r.Runs()[0].Held) == 3 })
+		}
+		c.stop("c")
+		back := c.join("c")
+		eventually(t, "lines are released at who comes back", func() bool { return back.Runs()[0].Lines == 1 })
+	})
 }
 
 // TestBeatIsOfOneMoment listens to the beats of a peer that writes all the time: the same heads are never said with two digests. They were, and

@@ -263,37 +263,39 @@ func costOfLargerTurns(t *testing.T, m *weighed) {
 // TestStandbyKeepsUpUnderLoss: while turns never pause and messages are lost, repeated and overtake each other, and while it is opened anew in the middle, a standby
 // comes by newer and newer states all the same.
 func TestStandbyKeepsUpUnderLoss(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	a := c.create("a")
-	b := c.join("b")
-	p := start(t, a, 3)
-	p.step(t)
-	c.converge()
-	c.net.SetFaults(memnet.Faults{Loss: 0.2, Duplicate: 0.2, DelayMax: 4 * time.Millisecond})
-	warm := func() uint64 {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if h := b.warm[p.run]; h != nil {
-			return h.Turn
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		a := c.create("a")
+		b := c.join("b")
+		p := start(t, a, 3)
+		p.step(t)
+		c.converge()
+		c.net.SetFaults(memnet.Faults{Loss: 0.2, Duplicate: 0.2, DelayMax: 4 * time.Millisecond})
+		warm := func() uint64 {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if h := b.warm[p.run]; h != nil {
+				return h.Turn
+			}
+			return 0
 		}
-		return 0
-	}
-	for round := range 4 {
-		if round == 2 {
-			c.stop("b")
-			b = c.join("b")
-		}
-		from := p.turn
-		for end := time.Now().Add(20 * time.Second); warm() <= from; p.step(t) {
-			if time.Now().After(end) {
-				t.Fatalf("at turn %d the standby has the state of turn %d: it has got no newer one since %d", p.turn, warm(), from)
+		for round := range 4 {
+			if round == 2 {
+				c.stop("b")
+				b = c.join("b")
+			}
+			from := p.turn
+			for end := time.Now().Add(20 * time.Second); warm() <= from; p.step(t) {
+				if time.Now().After(end) {
+					t.Fatalf("at turn %d the standby has the state of turn %d: it has got no newer one since %d", p.turn, warm(), from)
+				}
 			}
 		}
-	}
-	c.net.SetFaults(memnet.Faults{})
-	p.step(t)
-	c.converge()
-	if got := hits(t, b); got != p.hits {
-		t.Errorf("%d hits, want %d", got, p.hits)
-	}
+		c.net.SetFaults(memnet.Faults{})
+		p.step(t)
+		c.converge()
+		if got := hits(t, b); got != p.hits {
+			t.Errorf("%d hits, want %d", got, p.hits)
+		}
+	})
 }
