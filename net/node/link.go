@@ -218,6 +218,19 @@ func (n *Node) closeOlder(than network.Conn) {
 	}
 }
 
+// closeUnproven closes connections with a peer that is no member, so that it can be dialed: two that dialed each other at once have two connections and
+// their links on one of them, and when that one ends nobody proves anything over the other, which libp2p counts as being connected.
+func (n *Node) closeUnproven(p peer.ID) {
+	n.mu.Lock()
+	known := n.members[p] != nil
+	n.mu.Unlock()
+	for _, c := range n.host.Network().ConnsToPeer(p) {
+		if !known && time.Since(c.Stat().Opened) > n.cfg.proofDue {
+			c.Close()
+		}
+	}
+}
+
 // runLink beats and listens until the link ends.
 func (n *Node) runLink(l *link) {
 	stop := make(chan struct{})

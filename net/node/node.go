@@ -71,6 +71,8 @@ type Config struct {
 
 	Logger  *slog.Logger          // default: none
 	Metrics prometheus.Registerer // default: none
+
+	proofDue time.Duration // age at which a connection is proven or never will be; default: both sides have had their time
 }
 
 var defaultListen = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
@@ -102,6 +104,9 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, log: cfg.Logger, gater: &gater{cut: map[peer.ID]bool{}}, metrics: newMetrics(cfg.Metrics),
 		rooms: map[tag]*Room{}, members: map[peer.ID]*member{}, changed: make(chan struct{})}
+	if n.cfg.proofDue == 0 {
+		n.cfg.proofDue = 2 * proofLimit
+	}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -352,6 +357,7 @@ func (n *Node) await(ctx context.Context, limit time.Duration, ok func() bool) b
 type dialer struct{ n *Node }
 
 func (d dialer) Connect(ctx context.Context, info peer.AddrInfo) error {
+	d.n.closeUnproven(info.ID)
 	// libp2p refuses to dial an address again for 5 s and more after a failure; the book has its own, shorter, patience.
 	if s, ok := d.n.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(info.ID)

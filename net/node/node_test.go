@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
@@ -65,9 +67,15 @@ func open(t *testing.T, id *ident.Identity, listen ...string) *peerUnderTest {
 	if len(listen) == 0 {
 		listen = []string{quicLoopback}
 	}
-	p := &peerUnderTest{t: t, id: id, reg: prometheus.NewRegistry()}
+	return openAs(t, Config{Identity: id, Listen: listen})
+}
+
+func openAs(t *testing.T, c Config) *peerUnderTest {
+	t.Helper()
+	p := &peerUnderTest{t: t, id: c.Identity, reg: prometheus.NewRegistry()}
+	c.Metrics = p.reg
 	var err error
-	if p.node, err = Open(Config{Identity: id, Listen: listen, Metrics: p.reg}); err != nil {
+	if p.node, err = Open(c); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.node.Close() })
@@ -443,6 +451,37 @@ func TestRestart(t *testing.T) {
 			p.node.Close()
 		}
 	}
+}
+
+// TestSecondConnectionIsNoMember: a connection that stays when the one with the link has ended does not keep the two from meeting again.
+func TestSecondConnectionIsNoMember(t *testing.T) {
+	tk := newTicket(t)
+	a, b := openAs(t, Config{Identity: identity(t), Listen: []string{tcpLoopback}, proofDue: 1}).join(tk), open(t, identity(t), tcpLoopback).join(tk)
+	if err := b.room.Connect(t.Context(), a.node.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "they meet", func() bool { return a.sees(b) && b.sees(a) })
+	eventually(t, "a knows where b is", func() bool { return len(a.node.book.Addrs(b.node.host.ID())) > 0 })
+	linked := a.node.host.Network().ConnsToPeer(b.node.host.ID())
+	addr := a.node.host.Network().ListenAddresses()[0]
+	second, err := b.node.host.Network().(*swarm.Swarm).TransportForDialing(addr).Dial(t.Context(), addr, a.node.host.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	eventually(t, "two connections", func() bool { return len(a.node.host.Network().ConnsToPeer(b.node.host.ID())) == len(linked)+1 })
+	b.node.book.Close() // it is a who has to dial
+	var were []string
+	for _, c := range b.node.host.Network().ConnsToPeer(a.node.host.ID()) {
+		were = append(were, c.ID())
+	}
+	for _, c := range linked {
+		c.Close()
+	}
+	eventually(t, "a meets b again", func() bool {
+		fresh := slices.DeleteFunc(b.node.host.Network().ConnsToPeer(a.node.host.ID()), func(c network.Conn) bool { return slices.Contains(were, c.ID()) })
+		return a.sees(b) && b.sees(a) && len(fresh) > 0
+	})
 }
 
 func TestPortInUse(t *testing.T) {
