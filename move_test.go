@@ -1,6 +1,7 @@
 package tandem
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -39,5 +40,41 @@ func TestMove(t *testing.T) {
 	}
 	if v, _, _ := a.Value("main.Hits"); v.Int() != int64(n) {
 		t.Errorf("%v hits at a, %d at b", v, n)
+	}
+}
+
+// TestMoveNotTaken: a run that is let go of and not taken goes on where it was, and who waits for it goes on waiting.
+func TestMoveNotTaken(t *testing.T) {
+	ctx := patient(t)
+	cfg := func() Config { return Config{Dir: t.TempDir(), Listen: loopback, Lease: 10 * time.Second} }
+	a := must[*Sandbox](t)(Create(ctx, cfg(), compileText(t, ticks), "ticks"))
+	defer end(t, a)
+	b := must[*Sandbox](t)(Join(ctx, cfg(), must[string](t)(a.Ticket())))
+	defer end(t, b)
+	r := must[*Run](t)(a.Start(ctx, RunOptions{Name: "a", Args: []string{"ticks"}}))
+	waited := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := r.Wait(ctx)
+			waited <- err
+		}()
+	}
+	eventually(t, "the run is under way", func() bool { return len(b.Runs()) == 1 && b.Runs()[0].Head.Turn > 3 })
+	short, cancel := context.WithCancel(ctx)
+	go func() {
+		<-r.done // it was let go of
+		cancel()
+	}()
+	if err := a.Move(short, r.ID(), b.Self()); err == nil {
+		t.Skip("it was taken before the context ended")
+	}
+	if a.Run(r.ID()) == nil {
+		t.Error("it does not go on")
+	}
+	ticked(t, b, r.ID())
+	for range 2 {
+		if err := <-waited; err != nil {
+			t.Errorf("waited: %v", err)
+		}
 	}
 }

@@ -40,8 +40,9 @@ type Run struct {
 	poke    chan struct{} // wakes the run: somebody asked it to pause or to go on
 
 	mu    sync.Mutex
-	asked []*ask // what the run was asked to do and has not done
-	why   error  // why execution was stopped from outside
+	back  chan *Run // while and after it is moved: the run as it goes on here all the same, nil if it does not
+	asked []*ask    // what the run was asked to do and has not done
+	why   error     // why execution was stopped from outside
 	turn  uint64
 	exit  int
 	err   error
@@ -61,14 +62,18 @@ func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
 		return nil, err
 	}
 	mt := meta{Args: o.Args, OnFailure: o.OnFailure}
-	m, err := vm.New(s.program, s.machineConfig(mt))
+	program := s.Program()
+	if program == nil {
+		return nil, fmt.Errorf("%w: the program is not here yet: wait for Join", ErrProgram)
+	}
+	m, err := vm.New(program, s.machineConfig(mt))
 	if err != nil {
 		return nil, err
 	}
 	id, epoch, err := s.replica.StartRun(ctx, replication.RunStart{Name: o.Name, Meta: mt.encode(), Durable: o.Durable})
 	if err != nil {
 		m.Close()
-		return nil, err
+		return nil, s.ours(err)
 	}
 	m.SetRun(id)
 	r, err := s.execute(&Run{s: s, id: id, epoch: epoch, name: o.Name, level: o.Durable, machine: m, meta: mt})
@@ -249,14 +254,30 @@ func (r *Run) Name() string { return r.name }
 // Wait waits until the run ends, stops here, or ctx ends. The error is ErrMoved when another peer continues it, ErrClosed
 // when the sandbox was closed, else what made a turn fail.
 func (r *Run) Wait(ctx context.Context) (exit int, err error) {
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	for {
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		r.mu.Lock()
+		exit, err = r.exit, r.err
+		back := r.back
+		r.mu.Unlock()
+		if back == nil {
+			return exit, err
+		}
+		select { // it is on its way to another peer, which may not take it
+		case next := <-back:
+			back <- next // for others who wait
+			if next == nil {
+				return exit, err
+			}
+			r = next
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.exit, r.err
 }
 
 // stand makes the run stop executing here.
@@ -275,15 +296,18 @@ func (r *Run) drive(ctx context.Context) {
 	err := r.turns(ctx)
 	r.machine.Close()
 	r.mu.Lock()
-	if r.why != nil {
+	// A program that ended while it was stopped has ended, if its last turn counts already.
+	ended := r.ended && err == nil && (ctx.Err() == nil || r.level == replication.Local)
+	switch {
+	case ended:
+	case r.why != nil:
 		err = r.why
-	} else if errors.Is(err, replication.ErrSuperseded) || errors.Is(err, replication.ErrNotOwner) {
+	case errors.Is(err, replication.ErrSuperseded) || errors.Is(err, replication.ErrNotOwner):
 		err = ErrMoved
-	} else if ctx.Err() != nil && err != nil {
+	case ctx.Err() != nil && (err != nil || r.ended):
 		err = ErrClosed
 	}
 	r.err = err
-	ended := r.ended && err == nil
 	r.mu.Unlock()
 	r.s.mu.Lock()
 	delete(r.s.runs, r.id)

@@ -33,7 +33,7 @@ type Sandbox struct {
 	cfg     Config
 	log     *slog.Logger
 	peer    *Peer
-	own     bool // peer was made for this sandbox alone
+	alone   bool // peer was made for this sandbox
 	room    *node.Room
 	sim     *Simulation // nil: a real peer; else peer and room are nil
 	replica *replication.Replica
@@ -53,12 +53,13 @@ type Sandbox struct {
 	peers   []string      // connected members as last told
 	metAt   time.Time     // when one was reached that was not before
 	closed  bool
+	gone    chan struct{} // closed when Close is done
 
 	ticketMu sync.Mutex
 	ticket   ticket.Ticket // as it stands in the file: with the addresses of all members ever met
 }
 
-// Create makes a new sandbox for program in cfg.Dir, which must not hold one yet.
+// Create makes a new sandbox for program in cfg.Dir, which must not hold one yet. Nothing of a sandbox stays there when it fails.
 func Create(ctx context.Context, cfg Config, program *vm.Program, name string) (*Sandbox, error) {
 	s, l, err := open(cfg)
 	if err != nil {
@@ -70,11 +71,23 @@ func Create(ctx context.Context, cfg Config, program *vm.Program, name string) (
 		return nil, s.fail(err)
 	}
 	rc := s.replicaConfig(l, t)
-	if s.replica, err = replication.Create(ctx, rc, genesis(program, name), program.Encode()); err != nil {
-		return nil, s.fail(err)
+	_, missing := os.Lstat(rc.Dir)
+	s.replica, err = replication.Create(ctx, rc, genesis(program, name), program.Encode())
+	if err == nil {
+		t.Sandbox = s.replica.Sandbox()
+		s, err = s.enter(l, t)
+	} else {
+		err = s.fail(err)
 	}
-	t.Sandbox = s.replica.Sandbox()
-	return s.enter(l, t)
+	switch _, none := Held(cfg.Dir); {
+	case err == nil:
+		return s, nil
+	case errors.Is(missing, fs.ErrNotExist): // what is there now was made here, and nobody has heard of it
+		return nil, errors.Join(err, os.RemoveAll(rc.Dir), os.RemoveAll(filepath.Join(cfg.Dir, ticketFile)))
+	case errors.Is(err, replication.ErrExists) && errors.Is(none, ErrStore):
+		return nil, fmt.Errorf("%w; no ticket is beside it, so it was never finished: it can be removed", err)
+	}
+	return nil, err
 }
 
 // genesis is the first record of a sandbox for program.
@@ -154,8 +167,8 @@ func open(cfg Config) (*Sandbox, *link, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("tandem: %w", err)
 	}
-	s.peer, s.own = cfg.Peer, cfg.Peer == nil
-	if s.own {
+	s.peer, s.alone = cfg.Peer, cfg.Peer == nil
+	if s.alone {
 		var err error
 		s.peer, err = Listen(PeerConfig{Dir: cfg.Dir, Listen: cfg.Listen, MDNS: cfg.MDNS, Logger: s.log, Metrics: cfg.Metrics})
 		if err != nil {
@@ -174,7 +187,7 @@ func newSandbox(cfg Config) *Sandbox {
 		cfg.TurnWords = turnWordsDefault
 	}
 	s := &Sandbox{cfg: cfg, log: cfg.Logger, runs: map[changes.RunID]*Run{}, taking: map[changes.RunID]bool{},
-		touched: make(chan struct{}), events: make(chan Event, 256), quiet: make(chan struct{})}
+		touched: make(chan struct{}), events: make(chan Event, 256), quiet: make(chan struct{}), gone: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -193,7 +206,7 @@ func (s *Sandbox) fail(err error) error {
 	if s.room != nil {
 		s.room.Close()
 	}
-	if s.own {
+	if s.alone {
 		s.peer.Close()
 	}
 	return err
@@ -316,8 +329,12 @@ func writeFile(name, text string) error {
 // ID names the sandbox: the hash of its genesis record.
 func (s *Sandbox) ID() changes.Hash { return s.replica.Sandbox() }
 
-// Name is what the sandbox was created as.
-func (s *Sandbox) Name() string { return s.name }
+// Name is what the sandbox was created as; empty while it is joined, see Config.Opened.
+func (s *Sandbox) Name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.name
+}
 
 // Self is this peer's id.
 func (s *Sandbox) Self() string { return s.replica.Self() }
@@ -325,8 +342,12 @@ func (s *Sandbox) Self() string { return s.replica.Self() }
 // Addrs are the addresses this peer listens on.
 func (s *Sandbox) Addrs() []string { return s.peer.Addrs() }
 
-// Program is the program that the sandbox runs.
-func (s *Sandbox) Program() *vm.Program { return s.program }
+// Program is the program that the sandbox runs; nil while it is joined, see Config.Opened.
+func (s *Sandbox) Program() *vm.Program {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.program
+}
 
 // Ticket is an invitation to the sandbox, with the addresses of the members known now. Who holds it is a member: it is a secret.
 func (s *Sandbox) Ticket() (string, error) { return s.room.Ticket().Text() }
@@ -389,13 +410,31 @@ func (s *Sandbox) Status() replication.Status { return s.replica.Status() }
 
 // Converged waits until every reachable peer, at least peersMin of them, has said the same digest as ours.
 func (s *Sandbox) Converged(ctx context.Context, peersMin int) error {
-	return s.replica.Converged(ctx, peersMin)
+	return s.ours(s.replica.Converged(ctx, peersMin))
+}
+
+// ours makes an error of the replica one of the sandbox.
+func (s *Sandbox) ours(err error) error {
+	if errors.Is(err, replication.ErrClosed) {
+		return ErrClosed
+	}
+	return err
+}
+
+// isOpen is ErrClosed after Close.
+func (s *Sandbox) isOpen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return nil
 }
 
 // Lines calls f for each piece of output of a run from number `from` on (1 is the first; 0: the first that is kept), each once and in order, and
 // follows the run until it is done, ctx ends or f returns an error. replication.ErrLinesGone: older ones were asked for than are kept. Joined, the pieces of a stream are what the program wrote.
 func (s *Sandbox) Lines(ctx context.Context, run changes.RunID, from uint64, f func(changes.Line) error) error {
-	return s.replica.Lines(ctx, run, from, f)
+	return s.ours(s.replica.Lines(ctx, run, from, f))
 }
 
 // Close ends the runs executing here at their next safe point, makes everything durable and leaves the sandbox. Runs
@@ -404,9 +443,11 @@ func (s *Sandbox) Close() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
+		<-s.gone
 		return nil
 	}
 	s.closed = true
+	defer close(s.gone)
 	s.cancel()
 	runs := make([]*Run, 0, len(s.runs))
 	for _, r := range s.runs {
@@ -421,7 +462,7 @@ func (s *Sandbox) Close() error {
 	if s.room != nil {
 		s.room.Close()
 	}
-	if s.own {
+	if s.alone {
 		err = errors.Join(err, s.peer.Close())
 	}
 	return err

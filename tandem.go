@@ -54,7 +54,8 @@ type Config struct {
 	RetainOutput int64
 	DiskFreeMin  int64 // bytes of the disk that the store leaves free; default 32 MiB
 
-	// Notify is called for what happens to runs and peers, on one goroutine; it must return soon. nil: nothing is told.
+	// Notify is called for what happens to runs and peers, on one goroutine; it must return soon, and cannot Close the sandbox, which waits for it.
+	// nil: nothing is told.
 	Notify func(Event)
 
 	// Opened is called as soon as Sandbox.Status can be asked how far joining is: before Join or Open return, which wait for the program. nil: not.

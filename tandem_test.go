@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -265,4 +268,102 @@ func TestBadStores(t *testing.T) {
 	}
 	again := must[*Sandbox](t)(Open(ctx, Config{Dir: dir, Listen: loopback}))
 	end(t, again)
+}
+
+// TestInterruptedCreate: a context that ends while a sandbox is made leaves nothing that is in the way of the next try.
+func TestInterruptedCreate(t *testing.T) {
+	prog, dir := compileText(t, hits), t.TempDir()
+	made := false
+	for wait := time.Duration(0); !made; wait = 2*wait + time.Millisecond {
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		s, err := Create(ctx, Config{Dir: dir, Listen: loopback}, prog, "hits")
+		cancel()
+		if made = err == nil; made {
+			end(t, s)
+			continue
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("after %v: %v", wait, err)
+		}
+		if _, err := Held(dir); !errors.Is(err, ErrStore) {
+			t.Fatalf("after %v: %v", wait, err)
+		}
+	}
+	// A process that was killed in the middle leaves a store without a ticket.
+	if err := os.Remove(filepath.Join(dir, ticketFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(t.Context(), Config{Dir: dir, Listen: loopback}, prog, "hits"); !errors.Is(err, replication.ErrExists) || !strings.Contains(err.Error(), "can be removed") {
+		t.Errorf("what is left of another: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, storeDir)); err != nil {
+		t.Errorf("a store that was there is gone: %v", err)
+	}
+}
+
+// TestClosed: what is asked of a closed sandbox is ErrClosed, and whoever closes it as well waits for the end.
+func TestClosed(t *testing.T) {
+	ctx := patient(t)
+	s := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback}, compileText(t, ticks), "ticks"))
+	r := must[*Run](t)(s.Start(ctx, RunOptions{Args: []string{"ticks"}}))
+	read := make(chan error, 1)
+	go func() {
+		read <- s.Lines(ctx, r.ID(), 1, func(changes.Line) error { return nil })
+	}()
+	eventually(t, "it runs", func() bool { return len(s.Runs()) == 1 && s.Runs()[0].Head.Lines > 3 })
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			end(t, s)
+			select {
+			case <-s.gone:
+			default:
+				t.Error("Close came back before the end")
+			}
+		})
+	}
+	all.Wait()
+	_, started := s.Start(ctx, RunOptions{})
+	_, differs := s.Diverge(ctx, "nobody")
+	_, waited := r.Wait(ctx)
+	for what, err := range map[string]error{"start": started, "move": s.Move(ctx, r.ID(), "nobody"), "leave": s.Leave(ctx), "converged": s.Converged(ctx, 1), "lines": <-read,
+		"wait": waited, "later lines": s.Lines(ctx, r.ID(), 1, func(changes.Line) error { return nil })} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if differs == nil {
+		t.Error("compared with nobody")
+	}
+}
+
+// TestNoGoroutineStays: sandboxes that share a peer and others are closed in different orders, the peer first too, while they work; nothing of them stays.
+func TestNoGoroutineStays(t *testing.T) {
+	prog := compileText(t, ticks)
+	eventually(t, "others have ended", func() bool { return runtime.NumGoroutine() < 20 })
+	before := runtime.NumGoroutine()
+	for round := range 3 {
+		ctx := patient(t)
+		peer := must[*Peer](t)(Listen(PeerConfig{Dir: t.TempDir(), Listen: loopback}))
+		a := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Peer: peer}, prog, "a"))
+		x := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Peer: peer}, prog, "x"))
+		b := must[*Sandbox](t)(Join(ctx, Config{Dir: t.TempDir(), Listen: loopback, Standby: true}, must[string](t)(a.Ticket())))
+		for _, s := range []*Sandbox{a, x, b} {
+			must[*Run](t)(s.Start(ctx, RunOptions{Args: []string{"ticks"}}))
+		}
+		eventually(t, "b hears of a", func() bool { return len(b.Runs()) == 2 && b.Runs()[0].Head.Turn > 1 && b.Runs()[1].Head.Turn > 1 })
+		closers := []func() error{a.Close, x.Close, b.Close, peer.Close}
+		for i := range closers {
+			if err := closers[(i+3*round)%len(closers)](); err != nil {
+				t.Errorf("round %d: %v", round, err)
+			}
+		}
+	}
+	for end := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			var all strings.Builder
+			pprof.Lookup("goroutine").WriteTo(&all, 1)
+			t.Fatalf("%d goroutines, before %d:\n%s", runtime.NumGoroutine(), before, &all)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,8 +59,11 @@ func peerProcess(t *testing.T, dir, out string, args ...string) *exec.Cmd {
 	return c
 }
 
+// peerOutput is what a command says; one that asks a peer that was stopped ends unanswered.
 func peerOutput(dir string, args ...string) string {
-	c := exec.Command(os.Args[0], args...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c := exec.CommandContext(ctx, os.Args[0], args...)
 	c.Dir = dir
 	c.Env = append(os.Environ(), asPeer+"=1")
 	out, _ := c.CombinedOutput()
@@ -75,7 +79,10 @@ func awaited(t *testing.T, what string, f func() bool) {
 	}
 }
 
-var ownsRunning = regexp.MustCompile(`ticker +running +here`)
+var (
+	ownsRunning  = regexp.MustCompile(`ticker +running +here`)
+	threeMembers = regexp.MustCompile(`ticker +3 +2 `)
+)
 
 // TestStoppedOwnerReleasesNothing stops the owner of a run at majority with SIGSTOP until others have taken it over, and lets it go on; then the next
 // owner, and the one after that. What readers at all three peers were ever given is one and the same sequence: every line holds the time at
@@ -111,11 +118,15 @@ func TestStoppedOwnerReleasesNothing(t *testing.T) {
 	t.Cleanup(func() {
 		for _, s := range stores {
 			if t.Failed() {
-				t.Logf("%s has given out %d lines and says\n%s", s, count(s), peerOutput(dir, "ps", "--store", s))
+				peers[s].Process.Signal(syscall.SIGCONT)
+				t.Logf("%s has given out %d lines and says\n%s%s%s", s, count(s), peerOutput(dir, "ps", "--store", s), peerOutput(dir, "peers", "--store", s), peerOutput(dir, "status", "--store", s))
 			}
 		}
 	})
-	awaited(t, "lines at the third", func() bool { return count("three") > 20 })
+	// The voters of the run become the members one after the other, each by a turn; before all three are, it can need the one that is stopped.
+	awaited(t, "three members", func() bool { return threeMembers.MatchString(peerOutput(dir, "status", "--store", "one")) })
+	voted := count("three") + 20
+	awaited(t, "lines at the third", func() bool { return count("three") > voted })
 	stops := map[string]int{}
 	for range 3 {
 		owner := ""

@@ -362,7 +362,7 @@ func (s *stream) end(err error) {
 	switch {
 	case err == nil:
 		s.e.Encode(map[string]bool{"end": true})
-	case !errors.Is(err, context.Canceled) && !errors.Is(err, tandem.ErrClosed) && !errors.Is(err, replication.ErrClosed):
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, tandem.ErrClosed):
 		s.e.Encode(api.Error{Error: oneLine(err)})
 	}
 	s.flush()
