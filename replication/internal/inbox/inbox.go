@@ -20,7 +20,11 @@ type Inbox[S comparable] struct {
 	items   []Item[S]
 	gone    int // places before items
 	senders map[S]*sender
+	dropped []Dropped
 }
+
+// Dropped is a message that was taken away: the run is not to have it any more.
+type Dropped struct{ Key, ID string } // of the record that says so; of the message
 
 // sender is what is here of one sender's messages. Deltas come in any order that causes permit, and compaction moves records to later ones, so
 // a message waits until all that were sent before are here, or need not be.
@@ -117,4 +121,18 @@ func (b *Inbox[S]) Forget(done func(Item[S]) bool) {
 	}
 	b.items = slices.Delete(b.items, 0, n)
 	b.gone += n
+}
+
+// Drop notes that a message was taken away, once for each key. It says whether that is new.
+func (b *Inbox[S]) Drop(d Dropped) bool {
+	if slices.Contains(b.dropped, d) {
+		return false
+	}
+	b.dropped = append(b.dropped, d)
+	return true
+}
+
+// Dropped are the messages taken away, in the order in which that became known here, from a place of that list on. The list only grows.
+func (b *Inbox[S]) Dropped(from int) []Dropped {
+	return slices.Clone(b.dropped[min(from, len(b.dropped)):])
 }

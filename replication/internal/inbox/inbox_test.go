@@ -99,3 +99,21 @@ func TestPassedOverComes(t *testing.T) {
 		t.Errorf("%v, %d", items, next)
 	}
 }
+
+// What was taken away stands in a list of its own that only grows, once for each record that says so.
+func TestDropped(t *testing.T) {
+	var b Inbox[string]
+	for _, d := range []struct {
+		Dropped
+		fresh bool
+	}{{Dropped{"x1", "one"}, true}, {Dropped{"x2", "two"}, true}, {Dropped{"x1", "one"}, false}, {Dropped{"x3", "one"}, true}} {
+		if b.Drop(d.Dropped) != d.fresh {
+			t.Errorf("%v is new: %t", d.Dropped, !d.fresh)
+		}
+	}
+	for from, want := range []string{"[{x1 one} {x2 two} {x3 one}]", "[{x2 two} {x3 one}]", "[{x3 one}]", "[]", "[]"} {
+		if got := fmt.Sprint(b.Dropped(from)); got != want {
+			t.Errorf("from %d: %s, want %s", from, got, want)
+		}
+	}
+}

@@ -240,6 +240,17 @@ func (d *Delta) CheckElement(e Element, sandbox SandboxID, secret []byte, verify
 		if m.Blob != nil {
 			d.Blobs = append(d.Blobs, *m.Blob)
 		}
+	case DropRecord:
+		x, err := DecodeDrop(e.Key, e.Value)
+		if err != nil {
+			return err
+		}
+		if x.By != d.Peer {
+			return RuleError("drop in the name of another peer")
+		}
+		if x.Blob != nil {
+			d.Blobs = append(d.Blobs, *x.Blob)
+		}
 	case LinesRecord, PackRecord:
 		c, err := DecodeContent(e.Value)
 		if err != nil {
@@ -274,6 +285,10 @@ func (e Element) Blob() *block.Ref {
 	case MessageRecord:
 		if m, err := DecodeMessage(e.Value); err == nil {
 			return m.Blob
+		}
+	case DropRecord:
+		if x, err := DecodeDrop(e.Key, e.Value); err == nil {
+			return x.Blob
 		}
 	}
 	return nil

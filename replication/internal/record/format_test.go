@@ -77,11 +77,13 @@ func TestFormats(t *testing.T) {
 	line("segment", Encode(Segment{First: 3, Lines: []Line{{Stream: 1, Text: []byte("x")}}}))
 	line("pack", Encode(Pack{Cells: []PackCell{{Path: []byte("p"), Cell: []byte("c")}}}))
 	line("message", Encode(Message{ID: "id", From: "b", SentMs: 5, Inline: []byte("x")}))
+	line("drop", Encode(Drop{Message: Message{ID: "id", From: "b", SentMs: 5, Inline: []byte("x")}, By: "c", AtMs: 6}))
 	line("envelope", goldenDelta().Bytes)
 	line("signed", SignedBytes(id, BlockHash{9}, 7, 2))
 	for _, k := range []Key{{Kind: GenesisRecord, Sandbox: id}, {Kind: MemberRecord, Lineage: l}, {Kind: HeadRecord, Run: changes.RunID{1}, Lineage: l},
 		{Kind: LinesRecord, Run: changes.RunID{1}, Lineage: l, Number: 12}, {Kind: PackRecord, Run: changes.RunID{1}, Lineage: l, Number: 3},
 		{Kind: MessageRecord, Run: changes.RunID{1}, Lineage: Lineage{Actor: actor}, Number: 2},
+		{Kind: DropRecord, Run: changes.RunID{1}, Lineage: Lineage{Actor: actor}, Number: DropNumber("id")},
 		{Kind: CellRecord, Run: changes.RunID{1}, Lineage: l, Path: changes.VarPath("main.Counts").Key(changes.StringValue("word"))}} {
 		text("key", k.String())
 		if back, err := ParseKey(k.String()); err != nil || back.String() != k.String() {

@@ -68,14 +68,15 @@ const (
 	PackRecord    recordKind = 'p'
 	CellRecord    recordKind = 'c'
 	MessageRecord recordKind = 'i'
+	DropRecord    recordKind = 'x'
 )
 
 // Key is a parsed key. No key is a path prefix of another: each kind has a fixed number of parts.
 type Key struct {
 	Kind    recordKind
 	Run     changes.RunID
-	Lineage Lineage // memberRecord, messageRecord: only the actor
-	Number  uint64  // linesRecord: first line; packRecord: slot; messageRecord: of the actor's messages to the run, from 1
+	Lineage Lineage // memberRecord, messageRecord, dropRecord: only the actor
+	Number  uint64  // linesRecord: first line; packRecord: slot; messageRecord: of the actor's messages to the run, from 1; dropRecord: DropNumber
 	Path    changes.Path
 	Sandbox SandboxID
 }
@@ -96,8 +97,8 @@ func (k Key) String() string {
 		return "/h/" + k.lineageText()
 	case LinesRecord, PackRecord:
 		return fmt.Sprintf("/%c/%s/%016x", k.Kind, k.lineageText(), k.Number)
-	case MessageRecord:
-		return fmt.Sprintf("/i/%s/%s/%016x", k.Run.String(), k.Lineage.Actor, k.Number)
+	case MessageRecord, DropRecord:
+		return fmt.Sprintf("/%c/%s/%s/%016x", k.Kind, k.Run.String(), k.Lineage.Actor, k.Number)
 	case CellRecord:
 		return changes.CellKey(k.Path, k.Run, k.Lineage.Epoch())
 	}
@@ -132,7 +133,7 @@ func ParseKey(s string) (k Key, err error) {
 		ok = len(parts) == 3 && k.parseLineage(parts)
 	case LinesRecord, PackRecord:
 		ok = len(parts) == 4 && k.parseLineage(parts) && parseNumber(parts[3], &k.Number)
-	case MessageRecord:
+	case MessageRecord, DropRecord:
 		if len(parts) == 3 {
 			k.Lineage.Actor, ok = parseActor(parts[1])
 			ok = ok && ParseHex(parts[0], k.Run[:]) && parseNumber(parts[2], &k.Number)
