@@ -69,10 +69,12 @@ replication/internal/joining: changes replication/internal/lease
 replication/internal/block: changes replication/internal/store
 replication/internal/record: changes replication/internal/block replication/internal/quorum +dscrdt +ds +ipld +cbor +protobuf
 replication/internal/metrics: +metrics
+replication/internal/verdict: changes replication/internal/record
+replication/internal/table: changes replication/internal/block replication/internal/inbox replication/internal/lease replication/internal/metrics replication/internal/quorum replication/internal/record replication/internal/verdict
 replication/internal/sequel: changes changes/patch replication/internal/block replication/internal/record replication/internal/store +zstd
 replication/internal/feed: changes replication/internal/block replication/internal/metrics replication/internal/record replication/internal/store +dscrdt +ds +ipld +protobuf
 replication/memnet:
-replication:          changes replication/internal/block replication/internal/feed replication/internal/inbox replication/internal/joining replication/internal/lease replication/internal/mailbox replication/internal/metrics replication/internal/quorum replication/internal/record replication/internal/sequel replication/internal/store +metrics
+replication:          changes replication/internal/block replication/internal/feed replication/internal/inbox replication/internal/joining replication/internal/lease replication/internal/mailbox replication/internal/metrics replication/internal/quorum replication/internal/record replication/internal/sequel replication/internal/store replication/internal/table replication/internal/verdict +metrics
 replication/sim:      changes replication replication/internal/store replication/memnet +metrics +sys +unsafe
 
 tandem:               changes net/ident net/node net/ticket replication vm +metrics

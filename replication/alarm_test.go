@@ -62,7 +62,7 @@ func TestAlarmComparesVectorsFirst(t *testing.T) {
 			before := valueOf(t, b.m.Diverged)
 			b.mu.Lock()
 			s := said{heads: feed.HeadsHash(b.tips), digest: changes.Hash{7}}
-			old := said{sight: sight{s.heads, s.digest, s.heads, b.table.digest.Root()}}
+			old := said{sight: sight{s.heads, s.digest, s.heads, b.table.Digest.Root()}}
 			b.mu.Unlock()
 			b.suspect("a", &s, old)
 			if !s.alarmed {

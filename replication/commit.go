@@ -209,7 +209,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 
 // introduction is the member record, which stands in an actor's first delta. Called with mu held.
 func (r *Replica) introduction() []record.Record {
-	if _, known := r.table.members[r.feed.Writer()]; known {
+	if _, known := r.table.Members[r.feed.Writer()]; known {
 		return nil
 	}
 	return []record.Record{r.memberRecord()}
@@ -219,7 +219,7 @@ func (r *Replica) introduction() []record.Record {
 func (r *Replica) memberRecord() record.Record {
 	k := record.Key{Kind: record.MemberRecord, Lineage: record.Lineage{Actor: r.feed.Writer()}}
 	return record.Record{Key: k.String(), Value: record.Encode(record.Member{Peer: r.self, Incarnation: r.feed.Incarnation(),
-		Proof: record.MemberProof(r.cfg.Secret, r.sandbox, r.feed.Writer()), Opening: r.table.opening(r.self)})}
+		Proof: record.MemberProof(r.cfg.Secret, r.sandbox, r.feed.Writer()), Opening: r.table.Opening(r.self)})}
 }
 
 // end stops a run's ownership with a reason; later turns get it, and the run may be taken over again.

@@ -10,6 +10,7 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
+	"github.com/tandemvm/tandem/replication/internal/verdict"
 )
 
 // stored is a delta in the store, as a compaction sees it.
@@ -30,7 +31,7 @@ const pruneMax = 512
 // compact removes deltas in which nothing counts any more, beyond the newest Config.Retain bytes, and issues again what counts in own deltas that
 // are mostly dead, so that they can go the next time. Nobody is asked: a delta in which nothing counts says nothing to anybody, and who lacks
 // it is told that it is left out. An actor's first delta says that it is a member, and stays. It returns the bytes left, and the blobs that they need.
-func (r *Replica) compact(v verdict) (left int64, needed map[blockID]bool, err error) {
+func (r *Replica) compact(v verdict.Verdict) (left int64, needed map[blockID]bool, err error) {
 	all, err := r.survey(v)
 	if err != nil {
 		return 0, nil, err
@@ -75,7 +76,7 @@ func (r *Replica) compact(v verdict) (left int64, needed map[blockID]bool, err e
 }
 
 // survey reads all deltas and weighs what counts in them.
-func (r *Replica) survey(v verdict) (all []*stored, err error) {
+func (r *Replica) survey(v verdict.Verdict) (all []*stored, err error) {
 	err = r.feed.Stored(func(d *record.Delta, bytes int64) bool {
 		s := &stored{Place: feed.Place{Hash: d.Hash, Actor: d.Actor, Seq: d.Seq}, height: d.Height, bytes: bytes}
 		for _, e := range d.Elements {
@@ -86,7 +87,7 @@ func (r *Replica) survey(v verdict) (all []*stored, err error) {
 					s.blobs = append(s.blobs, parts...)
 				}
 			}
-			if key := e.Key.String(); v.counts(e.Key) && r.engine.ValueHeight(key) == d.Height {
+			if key := e.Key.String(); v.Counts(e.Key) && r.engine.ValueHeight(key) == d.Height {
 				s.live += int64(len(key) + len(e.Value))
 				if d.Actor == r.feed.Writer() {
 					s.keys = append(s.keys, key)
@@ -108,9 +109,9 @@ func (r *Replica) busyActors() map[record.Actor]bool {
 	m := map[record.Actor]bool{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, rt := range r.table.runs {
-		if w := rt.winner; w != nil && r.wanted(w.head) && r.owned[id] == nil && (r.warm[id] == nil || r.warm[id].Manifest != w.head.Manifest) {
-			m[w.id.Actor] = true
+	for id, rt := range r.table.Runs {
+		if w := rt.Winner; w != nil && r.wanted(w.Head) && r.owned[id] == nil && (r.warm[id] == nil || r.warm[id].Manifest != w.Head.Manifest) {
+			m[w.ID.Actor] = true
 		}
 	}
 	return m

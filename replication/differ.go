@@ -34,8 +34,8 @@ type leafWire struct {
 func (r *Replica) serveDigest(_ context.Context, _ string, _ []byte, send func([]byte) error) error {
 	r.mu.Lock()
 	var all []leafWire
-	for _, name := range r.table.digest.Names() {
-		h := r.table.digest.Leaf(name)
+	for _, name := range r.table.Digest.Names() {
+		h := r.table.Digest.Leaf(name)
 		all = append(all, leafWire{Name: []byte(name), Hash: h[:]})
 	}
 	r.mu.Unlock()
@@ -79,7 +79,7 @@ func (r *Replica) differ(ctx context.Context, peer string) ([]string, error) {
 		return nil, err
 	}
 	r.mu.Lock()
-	names := r.table.digest.Differ(theirs)
+	names := r.table.Digest.Differ(theirs)
 	r.mu.Unlock()
 	return names, nil
 }
@@ -89,8 +89,8 @@ func (r *Replica) DigestLeaves() []DigestLeaf {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []DigestLeaf
-	for _, name := range r.table.digest.Names() {
-		out = append(out, DigestLeaf{leafText(name), r.table.digest.Leaf(name)})
+	for _, name := range r.table.Digest.Names() {
+		out = append(out, DigestLeaf{leafText(name), r.table.Digest.Leaf(name)})
 	}
 	return out
 }

@@ -46,10 +46,10 @@ type cellHash struct {
 func (r *Replica) cellHashes(p changes.Path) (list []cellHash) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.table.view == nil {
+	if r.table.View == nil {
 		return nil
 	}
-	for _, c := range r.table.view.Cells(p) {
+	for _, c := range r.table.View.Cells(p) {
 		h := block.Tagged("tandem cell 1", c.Encode())
 		list = append(list, cellHash{Run: c.Stamp.Run[:], Turn: c.Stamp.Turn & (1<<40 - 1), Hash: h[:]})
 	}
@@ -128,7 +128,7 @@ type sight struct{ theirHeads, theirDigest, ourHeads, ourDigest changes.Hash }
 // and then vectors that are the same on both sides with nothing on its way to either (TestAlarmComparesVectorsFirst).
 func (r *Replica) suspect(from string, s *said, old said) {
 	r.mu.Lock()
-	s.sight = sight{s.heads, s.digest, feed.HeadsHash(r.tips), r.table.digest.Root()}
+	s.sight = sight{s.heads, s.digest, feed.HeadsHash(r.tips), r.table.Digest.Root()}
 	r.mu.Unlock()
 	x := s.sight
 	if x.theirHeads != x.ourHeads || x.theirDigest == x.ourDigest || x != old.sight || old.alarmed {

@@ -52,7 +52,7 @@ func (r *Replica) need(h *Head) (n int, voters []string) {
 	if h.Durable == Majority {
 		return quorum.More(len(h.Voters)), h.Voters
 	}
-	return int(h.Durable), r.table.peers()
+	return int(h.Durable), r.table.Peers()
 }
 
 // durableTurn is the newest turn of the winning epoch that is durable at its level, with the lines up to it. Called with mu held.
@@ -88,16 +88,16 @@ func (r *Replica) heard(run changes.RunID, member string, a quorum.Ack) (news bo
 
 // release lets go what is durable now: lines for every reader here, waiting turns of the owner. Called with mu held.
 func (r *Replica) release(run changes.RunID) (news bool) {
-	rt := r.table.runs[run]
-	if rt == nil || rt.winner == nil {
+	rt := r.table.Runs[run]
+	if rt == nil || rt.Winner == nil {
 		return false
 	}
-	turn, lines := r.durableTurn(rt.winner.head)
+	turn, lines := r.durableTurn(rt.Winner.Head)
 	if d := r.durabilityOf(run); lines > d.lines {
 		d.lines, news = lines, true
 	}
 	o := r.owned[run]
-	if o == nil || o.lineage != rt.winner.id {
+	if o == nil || o.lineage != rt.Winner.ID {
 		return news
 	}
 	for len(o.waiting) > 0 && o.waiting[0].turn <= turn {
@@ -140,7 +140,7 @@ func (r *Replica) settleVoters(o *ownedRun, h *Head) {
 	}
 	tally := &r.durabilityOf(o.id).tally
 	epoch := ackOf(o.last).Epoch
-	next, same := quorum.Change(o.voters, r.table.peers(), func(m string) bool {
+	next, same := quorum.Change(o.voters, r.table.Peers(), func(m string) bool {
 		a := tally.Of(m)
 		return a.Epoch == epoch && a.Turn >= o.votersAt
 	})
@@ -184,18 +184,18 @@ func (r *Replica) receiveBrief(from string, body []byte) error {
 		return fmt.Errorf("%w: %v", ErrFormat, err)
 	}
 	r.mu.Lock()
-	l := r.table.tagged[w.Tag]
+	l := r.table.Tagged[w.Tag]
 	r.mu.Unlock()
 	if l == nil {
 		return nil
 	}
-	return r.receiveAcks(from, []ackWire{{Run: l.run.id[:], Epoch: l.id.Number, Actor: l.id.Actor[:], Turn: w.Turn, Lines: w.Lines, Promised: w.Promised}})
+	return r.receiveAcks(from, []ackWire{{Run: l.Run.ID[:], Epoch: l.ID.Number, Actor: l.ID.Actor[:], Turn: w.Turn, Lines: w.Lines, Promised: w.Promised}})
 }
 
 // wins says whether h is of the run's winning lineage. Called with mu held.
 func (r *Replica) wins(h *Head) bool {
-	rt := r.table.runs[h.Run]
-	return rt != nil && rt.winner != nil && rt.winner.id == h.Lineage()
+	rt := r.table.Runs[h.Run]
+	return rt != nil && rt.Winner != nil && rt.Winner.ID == h.Lineage()
 }
 
 // ackMessage is gossip: what a member holds, said when it is new. Beats say it again.
@@ -228,8 +228,8 @@ func (d *durability) wire(run changes.RunID) ackWire {
 // mu held.
 func (r *Replica) word(run changes.RunID, d *durability) ackWire {
 	w := d.wire(run)
-	if rt := r.table.runs[run]; rt != nil && rt.winner != nil {
-		if h := rt.winner.head; h.Epoch.Number == w.Promised && !d.promise.Allows(h.Epoch.Number, h.Owner) {
+	if rt := r.table.Runs[run]; rt != nil && rt.Winner != nil {
+		if h := rt.Winner.Head; h.Epoch.Number == w.Promised && !d.promise.Allows(h.Epoch.Number, h.Owner) {
 			w.Promised++
 		}
 	}
@@ -462,8 +462,8 @@ func (r *Replica) epochAbove(run changes.RunID) uint64 {
 	for _, e := range d.elsewhere {
 		top = max(top, e)
 	}
-	if rt := r.table.runs[run]; rt != nil {
-		for id := range rt.lineages {
+	if rt := r.table.Runs[run]; rt != nil {
+		for id := range rt.Lineages {
 			top = max(top, id.Number)
 		}
 	}

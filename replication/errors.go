@@ -39,6 +39,8 @@ var (
 	ErrLinesGone = errors.New("replication: lines are not kept any more")
 	// ErrDone: the run has ended.
 	ErrDone = errors.New("replication: run has ended")
+	// ErrUnknownMessage: the run has no such message that it has not received.
+	ErrUnknownMessage = errors.New("replication: no such message waits for the run")
 	// ErrTurn: a turn breaks the rules (number, line numbers, page index, size).
 	ErrTurn = errors.New("replication: turn is not acceptable")
 	// ErrGenesis: a genesis record is not acceptable.

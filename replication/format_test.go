@@ -54,7 +54,7 @@ func TestDifferNamesTheVariable(t *testing.T) {
 		t.Errorf("equal replicas differ in %v, %v", names, err)
 	}
 	b.mu.Lock()
-	b.table.digest.Set("var "+string(changes.VarPath("main.Hits").Encode()), changes.IntValue(changes.Int, 99))
+	b.table.Digest.Set("var "+string(changes.VarPath("main.Hits").Encode()), changes.IntValue(changes.Int, 99))
 	b.mu.Unlock()
 	if names, err := b.Differ(context.Background(), "a"); err != nil || len(names) != 1 || names[0] != "var main.Hits" {
 		t.Errorf("differ in %v, %v", names, err)

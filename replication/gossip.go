@@ -77,7 +77,7 @@ func (r *Replica) sendBeat() {
 	for _, h := range r.tips[:min(len(r.tips), beatHeadsMax)] {
 		b.Heads = append(b.Heads, h[:])
 	}
-	root := r.table.digest.Root()
+	root := r.table.Digest.Root()
 	b.Digest = root[:]
 	for id, o := range r.owned {
 		if len(b.Claims) < beatClaimsMax {

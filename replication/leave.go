@@ -7,17 +7,6 @@ import (
 	"time"
 )
 
-// standing is whether a peer is a member: the newest opening that member records and leaves speak of.
-type standing struct{ opened, left uint64 }
-
-func (s standing) member() bool { return s.opened > s.left }
-
-// opening is the number of the next opening of a peer. Called with mu held.
-func (t *table) opening(peer string) uint64 {
-	s := t.standing[peer]
-	return max(s.opened, s.left) + 1
-}
-
 // Leave makes this peer no member any more: majorities are of those who stay, and no takeover waits for it. Opening the sandbox again makes it a member
 // again. ErrTurn while it owns runs: move them, or stop them, first.
 func (r *Replica) Leave(ctx context.Context) error {
@@ -41,19 +30,19 @@ func (r *Replica) Expel(ctx context.Context, peer string) error {
 
 func (r *Replica) takeOut(ctx context.Context, peer string) error {
 	r.mu.Lock()
-	s := r.table.standing[peer]
+	s := r.table.Standing[peer]
 	r.mu.Unlock()
-	if !s.member() {
+	if !s.Member() {
 		return fmt.Errorf("%w: %s is no member", ErrUnknownPeer, peer)
 	}
 	k := record.Key{Kind: record.LeaveRecord, Run: record.LeaverName(peer), Lineage: record.Lineage{Actor: r.feed.Writer()}}
-	return r.commitRecords(ctx, []record.Record{{Key: k.String(), Value: record.Encode(record.Leave{Peer: peer, Opening: s.opened})}}, nil)
+	return r.commitRecords(ctx, []record.Record{{Key: k.String(), Value: record.Encode(record.Leave{Peer: peer, Opening: s.Opened})}}, nil)
 }
 
 // reenter makes this peer a member again when others took it for gone. Called by apply after the records that say so.
 func (r *Replica) reenter() {
 	r.mu.Lock()
-	again := !r.leaving && !r.closing && r.failure == nil && r.table.standing[r.self].opened > 0 && !r.table.standing[r.self].member()
+	again := !r.leaving && !r.closing && r.failure == nil && r.table.Standing[r.self].Opened > 0 && !r.table.Standing[r.self].Member()
 	r.mu.Unlock()
 	if !again || !r.reentering.CompareAndSwap(false, true) {
 		return
@@ -62,7 +51,7 @@ func (r *Replica) reenter() {
 		defer r.reentering.Store(false)
 		r.mu.Lock()
 		var again []record.Record // an actor's first delta has its member record in any case
-		if _, introduced := r.table.members[r.feed.Writer()]; introduced {
+		if _, introduced := r.table.Members[r.feed.Writer()]; introduced {
 			again = append(again, r.memberRecord())
 		}
 		r.mu.Unlock()
@@ -76,7 +65,7 @@ func (r *Replica) expire() {
 		return
 	}
 	r.mu.Lock()
-	peers := r.table.peers()
+	peers := r.table.Peers()
 	r.mu.Unlock()
 	now := r.now()
 	for _, p := range peers {

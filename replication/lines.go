@@ -8,6 +8,7 @@ import (
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
+	"github.com/tandemvm/tandem/replication/internal/table"
 )
 
 // Lines calls f for each line of a run, numbered from `from` (1: the first; 0: the first that is kept), each number once and in
@@ -27,7 +28,7 @@ func (r *Replica) Lines(ctx context.Context, run changes.RunID, from uint64, f f
 		if err != nil {
 			return err
 		}
-		if place.count == 0 {
+		if place.Count == 0 {
 			if done {
 				return nil
 			}
@@ -46,8 +47,8 @@ func (r *Replica) Lines(ctx context.Context, run changes.RunID, from uint64, f f
 			return err
 		}
 		any = false
-		for last := min(place.first+place.count-1, to); next <= last; next++ {
-			l := s.Lines[next-place.first]
+		for last := min(place.First+place.Count-1, to); next <= last; next++ {
+			l := s.Lines[next-place.First]
 			if err := f(changes.Line{Number: next, Stream: l.Stream, Text: l.Text}); err != nil {
 				return err
 			}
@@ -59,39 +60,39 @@ func (r *Replica) Lines(ctx context.Context, run changes.RunID, from uint64, f f
 func (r *Replica) linesKept(run changes.RunID) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if rt := r.table.runs[run]; rt != nil {
-		return rt.kept()
+	if rt := r.table.Runs[run]; rt != nil {
+		return rt.Kept()
 	}
 	return 0
 }
 
 // linePlace finds line n on the winning chain. Without it: whether none will come, and what to wait for.
-func (r *Replica) linePlace(run changes.RunID, n uint64) (p segmentPlace, to uint64, done bool, changed <-chan struct{}, err error) {
+func (r *Replica) linePlace(run changes.RunID, n uint64) (p table.Segment, to uint64, done bool, changed <-chan struct{}, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed = r.changed
 	if r.closing {
 		return p, 0, false, nil, ErrClosed
 	}
-	rt := r.table.runs[run]
-	if rt == nil || rt.winner == nil {
+	rt := r.table.Runs[run]
+	if rt == nil || rt.Winner == nil {
 		if r.owned[run] == nil {
 			return p, 0, false, nil, fmt.Errorf("%w: %s", ErrUnknownRun, run)
 		}
 		return p, 0, false, changed, nil
 	}
-	if rt.winner.head.Durable != Local && n > r.durabilityOf(run).lines {
-		return p, 0, rt.winner.head.Done && n > rt.winner.head.Lines, changed, nil // not released yet
+	if rt.Winner.Head.Durable != Local && n > r.durabilityOf(run).lines {
+		return p, 0, rt.Winner.Head.Done && n > rt.Winner.Head.Lines, changed, nil // not released yet
 	}
-	p, to, _ = rt.line(n)
-	if rt.winner.head.Durable != Local {
+	p, to, _ = rt.Line(n)
+	if rt.Winner.Head.Durable != Local {
 		to = min(to, r.durabilityOf(run).lines)
 	}
-	return p, to, rt.winner.head.Done && n > rt.winner.head.Lines, changed, nil
+	return p, to, rt.Winner.Head.Done && n > rt.Winner.Head.Lines, changed, nil
 }
 
-func (r *Replica) readSegment(p segmentPlace) (*record.Segment, error) {
-	value, err := r.engine.Value(p.key)
+func (r *Replica) readSegment(p table.Segment) (*record.Segment, error) {
+	value, err := r.engine.Value(p.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +104,8 @@ func (r *Replica) readSegment(p segmentPlace) (*record.Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.First != p.first || uint64(len(s.Lines)) != p.count {
-		return nil, fmt.Errorf("%w: segment of lines %d to %d under the key of %d", ErrFormat, s.First, s.First+uint64(len(s.Lines))-1, p.first)
+	if s.First != p.First || uint64(len(s.Lines)) != p.Count {
+		return nil, fmt.Errorf("%w: segment of lines %d to %d under the key of %d", ErrFormat, s.First, s.First+uint64(len(s.Lines))-1, p.First)
 	}
 	return s, nil
 }

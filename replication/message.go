@@ -20,23 +20,14 @@ type Message struct {
 	From   string // peer id
 	SentMs int64  // by the sender's clock, ms since 1970
 	Body   []byte
+	Next   int // the place after it in the list that Messages gives; 0 in Dropped
 }
 
-// addMessage files a message, once and in its sender's order.
-func (r *runTable) addMessage(k record.Key, rec string, e *effect) {
-	if r.inbox.Add(k.Lineage.Actor, k.Number, rec, r.takenOf(k.Lineage.Actor)) {
-		e.messaged[r.id] = true
-	}
-}
-
-// takenOf is how far any head says that messages of an actor were taken: those before may be kept nowhere, and are not waited for.
-func (r *runTable) takenOf(a record.Actor) (n uint64) {
-	for _, l := range r.lineages {
-		if l.head != nil {
-			n = max(n, l.head.TakenOf(a))
-		}
-	}
-	return n
+// Dropped is a message that was taken away from a run.
+type Dropped struct {
+	Message
+	By   string // peer id
+	AtMs int64  // by that peer's clock, ms since 1970
 }
 
 // Send delivers a message to a run, wherever it executes, and returns when that is durable here. The run consumes it once, also if a message
@@ -94,48 +85,132 @@ func (r *Replica) begun(ctx context.Context, run changes.RunID) (Head, error) {
 
 // Messages gives the messages to a run that are here, from a place of the list on (0: the first), with the place after them. Those that one opening of
 // a peer sent are in the order it sent them; the order otherwise differs from peer to peer and from opening to opening. The list only grows
-// while the replica is open, and loses from its beginning what the run has taken (Turn.Taken): places count on over those.
+// while the replica is open, and loses what the run has taken (Turn.Taken) and what was dropped: places count on over those.
 func (r *Replica) Messages(run changes.RunID, from int) (out []Message, next int, err error) {
+	next, err = r.waiting(run, from, func(m *record.Message, next int) error {
+		x, err := r.message(m)
+		x.Next = next
+		out = append(out, x)
+		return err
+	})
+	return out, next, err
+}
+
+// waiting calls f for the records of messages that a run has not taken, in the places from `from` on, with the place after each.
+func (r *Replica) waiting(run changes.RunID, from int, f func(m *record.Message, next int) error) (next int, err error) {
 	r.mu.Lock()
 	var list []inbox.Item[record.Actor]
+	var dropped []inbox.Dropped
+	var head Head
 	next = from
-	if rt := r.table.runs[run]; rt != nil {
-		list, next = rt.inbox.Between(from, math.MaxInt)
-		if rt.winner != nil {
-			list = slices.DeleteFunc(list, func(it inbox.Item[record.Actor]) bool { return it.Number <= rt.winner.head.TakenOf(it.Sender) })
+	if rt := r.table.Runs[run]; rt != nil {
+		list, next = rt.Inbox.Between(from, math.MaxInt)
+		dropped = rt.Inbox.Dropped(0)
+		if rt.Winner != nil {
+			head = *rt.Winner.Head
 		}
 	}
 	r.mu.Unlock()
-	for _, it := range list {
+	for i, it := range list {
+		if it.Number <= head.TakenOf(it.Sender) {
+			continue
+		}
 		value, err := r.engine.Value(it.Key)
 		if errors.Is(err, store.ErrAbsent) {
 			continue // folded meanwhile
 		}
 		if err != nil {
-			return nil, 0, err
+			return 0, err
 		}
 		m, err := record.DecodeMessage(value)
 		if err != nil {
-			return nil, 0, err
+			return 0, err
 		}
-		x := Message{ID: m.ID, From: m.From, SentMs: m.SentMs, Body: m.Inline}
-		if m.Blob != nil {
-			if x.Body, err = r.blocks.ReadBlob(*m.Blob); err != nil {
-				return nil, 0, err
-			}
+		if slices.ContainsFunc(dropped, func(d inbox.Dropped) bool { return d.ID == m.ID }) {
+			continue
 		}
-		out = append(out, x)
+		if err := f(m, next-len(list)+i+1); err != nil {
+			return 0, err
+		}
 	}
-	return out, next, nil
+	return next, nil
 }
 
-// taken notes in a head which messages a run has taken: those in the places from to below n. Of a sender's only up to the first that it has not
-// taken, which may still come: a head of an epoch that lost can have taken it.
-func (r *runTable) taken(h *Head, from, n int) {
-	items, _ := r.inbox.Between(from, n)
-	for _, it := range items {
-		if it.Number == h.TakenOf(it.Sender)+1 {
-			h.Take(it.Sender, it.Number)
+// message is what a record says, with its body.
+func (r *Replica) message(m *record.Message) (x Message, err error) {
+	x = Message{ID: m.ID, From: m.From, SentMs: m.SentMs, Body: m.Inline}
+	if m.Blob != nil {
+		x.Body, err = r.blocks.ReadBlob(*m.Blob)
+	}
+	return x, err
+}
+
+// Drop takes a message away from a run, wherever it executes, and returns when that is durable here: whoever executes the run, now or later, does
+// not give it the message any more. What it receives before it hears of that, it has received. Dropped again it stays as it is. ErrUnknownRun, ErrDone, ErrUnknownMessage.
+func (r *Replica) Drop(ctx context.Context, run changes.RunID, id string) error {
+	h, err := r.begun(ctx, run)
+	if err == nil && h.Done {
+		err = fmt.Errorf("%w: run %s", ErrDone, run)
+	}
+	if err != nil {
+		return err
+	}
+	if ids, _ := r.DroppedIDs(run, 0); slices.Contains(ids, id) {
+		return nil
+	}
+	var found *record.Message
+	_, err = r.waiting(run, 0, func(m *record.Message, _ int) error {
+		if m.ID == id {
+			found = m
+		}
+		return nil
+	})
+	if err == nil && found == nil {
+		err = fmt.Errorf("%w: run %s has received %q, or nobody sent it", ErrUnknownMessage, run, id)
+	}
+	if err != nil {
+		return err
+	}
+	key := record.Key{Kind: record.DropRecord, Run: run, Lineage: record.Lineage{Actor: r.feed.Writer()}, Number: record.DropNumber(id)}
+	value := record.Encode(record.Drop{Message: *found, By: r.self, AtMs: r.clock.Now().UnixMilli()})
+	return r.commitRecords(ctx, []record.Record{{Key: key.String(), Value: value}}, nil)
+}
+
+// DroppedIDs names the messages that were taken away from a run, in the order in which that became known here, from a place of that list on, with
+// the place after them. One that two peers dropped may stand there twice.
+func (r *Replica) DroppedIDs(run changes.RunID, from int) (ids []string, next int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rt := r.table.Runs[run]; rt != nil {
+		for _, d := range rt.Inbox.Dropped(from) {
+			ids = append(ids, d.ID)
 		}
 	}
+	return ids, from + len(ids)
+}
+
+// Dropped gives the messages that were taken away from a run, as long as the run is known.
+func (r *Replica) Dropped(run changes.RunID) (out []Dropped, err error) {
+	r.mu.Lock()
+	var list []inbox.Dropped
+	if rt := r.table.Runs[run]; rt != nil {
+		list = rt.Inbox.Dropped(0)
+	}
+	r.mu.Unlock()
+	for _, x := range list {
+		value, err := r.engine.Value(x.Key)
+		if err != nil {
+			return nil, err
+		}
+		var d record.Drop
+		if err := record.Decode(value, &d); err != nil {
+			return nil, err
+		}
+		m, err := r.message(&d.Message)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Dropped{m, d.By, d.AtMs})
+	}
+	return out, nil
 }

@@ -100,12 +100,12 @@ func (r *Replica) serveMove(ctx context.Context, _ string, req []byte, send func
 	defer cancel()
 	var at Head
 	err := r.wait(ctx, func() (bool, error) { // the head, or a later one
-		rt := r.table.runs[run]
-		if rt == nil || rt.winner == nil {
+		rt := r.table.Runs[run]
+		if rt == nil || rt.Winner == nil {
 			return false, nil
 		}
-		at = *rt.winner.head
-		return rt.winner.hash == head || !q.Take && at.Turn > 0, nil
+		at = *rt.Winner.Head
+		return rt.Winner.Hash == head || !q.Take && at.Turn > 0, nil
 	})
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (r *Replica) serveMove(ctx context.Context, _ string, req []byte, send func
 	}
 	r.emit(Event{Kind: Handed, Run: run, Head: at})
 	err = r.wait(ctx, func() (bool, error) {
-		at = *r.table.runs[run].winner.head
+		at = *r.table.Runs[run].Winner.Head
 		return at.Owner == r.self && at.Epoch.Number > s.Head.Epoch.Number, nil
 	})
 	if err != nil {

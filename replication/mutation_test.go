@@ -10,16 +10,17 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/feed"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
+	"github.com/tandemvm/tandem/replication/internal/table"
 )
 
 // TestMutationsAreNoticed breaks one of three peers in ways in which a program, a memory or a disk may break, and finds that another names the
 // variable, within two beats of both being at rest.
 func TestMutationsAreNoticed(t *testing.T) {
 	hits := changes.VarPath("main.Hits")
-	cellOf := func(r *Replica, run changes.RunID) (*lineage, string, changes.PathCell) {
-		l := r.table.runs[run].winner
+	cellOf := func(r *Replica, run changes.RunID) (*table.Lineage, string, changes.PathCell) {
+		l := r.table.Runs[run].Winner
 		code := string(hits.Encode())
-		return l, code, l.cells[code]
+		return l, code, l.Cells[code]
 	}
 	// put writes a cell into what b merges, as if its deltas had said so.
 	put := func(r *Replica, run changes.RunID, change func(*changes.Cell)) {
@@ -27,9 +28,9 @@ func TestMutationsAreNoticed(t *testing.T) {
 		defer r.mu.Unlock()
 		l, code, c := cellOf(r, run)
 		change(&c.Cell)
-		l.cells[code] = c
-		r.table.put(c)
-		r.table.refresh()
+		l.Cells[code] = c
+		r.table.Put(c)
+		r.table.Refresh()
 	}
 	add := func(n int64) func(*changes.Cell) {
 		return func(c *changes.Cell) { c.Value = changes.IntValue(changes.Int, c.Value.Int()+n) }
@@ -44,23 +45,23 @@ func TestMutationsAreNoticed(t *testing.T) {
 			b := c.r["b"]
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			g := *b.table.genesis
+			g := *b.table.Genesis
 			g.Variables = append([]Variable{}, g.Variables...)
 			for i := range g.Variables {
 				if g.Variables[i].Name == "main.Hits" {
 					g.Variables[i].Rule = "max"
 				}
 			}
-			b.table.genesis, b.table.view = &g, nil
-			e := newEffect()
-			b.table.declare(e)
-			b.table.refresh()
+			b.table.Genesis, b.table.View = &g, nil
+			e := table.NewEffect()
+			b.table.Declare(e)
+			b.table.Refresh()
 		},
 		"a bit flips at rest": func(c *cluster, run changes.RunID) {
 			b := c.r["b"]
 			b.mu.Lock()
 			l, _, x := cellOf(b, run)
-			key := record.Key{Kind: record.CellRecord, Run: run, Lineage: l.id, Path: x.Path}.String()
+			key := record.Key{Kind: record.CellRecord, Run: run, Lineage: l.ID, Path: x.Path}.String()
 			b.mu.Unlock()
 			low, _ := store.EngineRange(feed.ValuePrefix + key + feed.ValueSuffix)
 			value, err := b.store.Get(low)

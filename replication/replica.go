@@ -27,6 +27,7 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/sequel"
 	"github.com/tandemvm/tandem/replication/internal/store"
+	"github.com/tandemvm/tandem/replication/internal/table"
 )
 
 // Clock is the injected wall clock; nil in Config means the real one.
@@ -123,7 +124,7 @@ type Replica struct {
 
 	mu       sync.Mutex
 	flushed  *sync.Cond // a flush or an ownership ended
-	table    *table
+	table    *table.Table
 	tips     []record.BlockHash // heads of the DAG that the table is of
 	owned    map[changes.RunID]*ownedRun
 	past     map[changes.RunID]pastOwnership // the last one of each run
@@ -243,7 +244,7 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.blocks = block.New(s, r.t, r.m.BlocksFetched, r.m.BlocksMissing, r.m.Malformed)
-	r.table = newTable(r.blocks, r.m)
+	r.table = table.New(r.blocks, r.m)
 	r.lease = newLease(r)
 	return r
 }
@@ -288,11 +289,11 @@ func (r *Replica) load() error {
 	if err != nil {
 		return err
 	}
-	r.table.apply(records)
-	for a := range r.table.members {
+	r.table.Apply(records)
+	for a := range r.table.Members {
 		r.feed.Admit(a)
 	}
-	for _, peer := range r.table.peers() {
+	for _, peer := range r.table.Peers() {
 		r.lease.Member(peer)
 	}
 	if err := r.loadPromises(); err != nil {
@@ -303,9 +304,9 @@ func (r *Replica) load() error {
 		if err != nil {
 			return true // it is fetched again
 		}
-		if rt := r.table.runs[h.Run]; rt != nil && rt.winner != nil {
-			if rt.winner.hash == h.Hash() {
-				h = rt.winner.head
+		if rt := r.table.Runs[h.Run]; rt != nil && rt.Winner != nil {
+			if rt.Winner.Hash == h.Hash() {
+				h = rt.Winner.Head
 			}
 			r.warm[h.Run] = h
 			if d := r.durabilityOf(h.Run); h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && ackOf(h).After(d.said) {
@@ -343,7 +344,7 @@ func (r *Replica) enter() {
 		return
 	}
 	r.mu.Lock()
-	known := r.table.standing[r.self].member()
+	known := r.table.Standing[r.self].Member()
 	r.mu.Unlock()
 	if !known {
 		r.commitRecords(r.ctx, nil, nil)
@@ -450,41 +451,41 @@ func (r *Replica) fail(err error) {
 func (r *Replica) apply(records []record.Record, heads []record.BlockHash) {
 	r.mu.Lock()
 	r.tips = heads
-	e := r.table.apply(records)
+	e := r.table.Apply(records)
 	var events []Event
-	for _, id := range slices.SortedFunc(maps.Keys(e.advanced), changes.RunID.Compare) {
-		w := r.table.runs[id].winner
-		if w.head.Durable != Local {
-			r.heard(id, w.head.Owner, ackOf(w.head)) // the owner has synced what it published
+	for _, id := range slices.SortedFunc(maps.Keys(e.Advanced), changes.RunID.Compare) {
+		w := r.table.Runs[id].Winner
+		if w.Head.Durable != Local {
+			r.heard(id, w.Head.Owner, ackOf(w.Head)) // the owner has synced what it published
 		}
-		if o := r.owned[id]; o != nil && o.lineage != w.id && o.outranked(w) {
-			r.standDown(o, fmt.Errorf("%w: epoch %d by %s", ErrSuperseded, w.id.Number, w.head.Owner))
-			events = append(events, Event{Kind: Superseded, Run: id, Head: *w.head})
+		if o := r.owned[id]; o != nil && o.lineage != w.ID && o.outranked(w) {
+			r.standDown(o, fmt.Errorf("%w: epoch %d by %s", ErrSuperseded, w.ID.Number, w.Head.Owner))
+			events = append(events, Event{Kind: Superseded, Run: id, Head: *w.Head})
 		}
-		events = append(events, Event{Kind: HeadAdvanced, Run: id, Head: *w.head})
+		events = append(events, Event{Kind: HeadAdvanced, Run: id, Head: *w.Head})
 	}
 	for _, o := range r.owned {
-		for id := range e.switched {
+		for id := range e.Switched {
 			if id != o.id {
 				o.renewed[id] = true
 			}
 		}
-		for code, p := range e.paths {
+		for code, p := range e.Paths {
 			o.dirty[code] = p
 		}
 	}
 	r.mu.Unlock()
-	r.settleMembers(e.members)
+	r.settleMembers(e.Members)
 	for _, ev := range events {
 		r.emit(ev)
 	}
-	for id := range e.messaged {
+	for id := range e.Messaged {
 		r.emit(Event{Kind: Messaged, Run: id})
 	}
-	if len(e.paths) > 0 {
-		r.emit(Event{Kind: TouchedPaths, touched: e.paths})
+	if len(e.Paths) > 0 {
+		r.emit(Event{Kind: TouchedPaths, touched: e.Paths})
 	}
-	if len(e.advanced) > 0 {
+	if len(e.Advanced) > 0 {
 		wake(r.warmWake)
 	}
 	r.notify()
@@ -494,7 +495,7 @@ func (r *Replica) apply(records []record.Record, heads []record.BlockHash) {
 func (r *Replica) settleMembers(peers []string) {
 	for _, p := range peers {
 		r.mu.Lock()
-		member := r.table.standing[p].member()
+		member := r.table.Standing[p].Member()
 		r.mu.Unlock()
 		r.leaseMu.Lock()
 		if member || p == r.self {
@@ -511,11 +512,11 @@ func (r *Replica) settleMembers(peers []string) {
 
 // outranked says whether a winning head means that somebody else writes for the run now. An epoch that
 // has no durable head yet is outranked by its own number or a higher one.
-func (o *ownedRun) outranked(w *lineage) bool {
+func (o *ownedRun) outranked(w *table.Lineage) bool {
 	if o.last != nil {
-		return rankOf(w.head).Compare(rankOf(o.last)) > 0
+		return table.RankOf(w.Head).Compare(table.RankOf(o.last)) > 0
 	}
-	return w.id.Number >= o.lineage.Number
+	return w.ID.Number >= o.lineage.Number
 }
 
 // notify wakes everybody who waits for a change.
@@ -561,11 +562,11 @@ func (r *Replica) decide() {
 	r.mu.Lock()
 	var runs []lease.Run
 	heads := map[changes.RunID]Head{}
-	for id, rt := range r.table.runs {
-		if rt.winner == nil {
+	for id, rt := range r.table.Runs {
+		if rt.Winner == nil {
 			continue
 		}
-		h := rt.winner.head
+		h := rt.Winner.Head
 		runs = append(runs, lease.Run{ID: id, Epoch: h.Epoch.Number, Owner: h.Owner, Done: h.Done && r.sealed(h),
 			Mine: r.owned[id] != nil, Warm: r.warm[id] != nil && !r.released[id]})
 		heads[id] = *h

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/replication/internal/table"
 )
 
 // linesOf reads lines until the run's newest.
@@ -290,7 +291,7 @@ func TestForksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, seedOf(t))
 		const lines = 5 // kept, about: an epoch that wrote one of them is not forgotten
-		c.config = func(cfg *Config) { cfg.Retain, cfg.RetainOutput = 1<<10, lines*segmentBytes }
+		c.config = func(cfg *Config) { cfg.Retain, cfg.RetainOutput = 1<<10, lines*table.SegmentBytes }
 		a := c.create("a")
 		b := c.join("b")
 		p := start(t, a, 1)

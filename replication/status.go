@@ -14,6 +14,7 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/joining"
 	"github.com/tandemvm/tandem/replication/internal/lease"
 	"github.com/tandemvm/tandem/replication/internal/store"
+	"github.com/tandemvm/tandem/replication/internal/table"
 )
 
 // Sandbox is the id of the sandbox; Self this peer's.
@@ -44,10 +45,10 @@ func (r *Replica) wait(ctx context.Context, f func() (bool, error)) error {
 // Genesis waits until the genesis record is here.
 func (r *Replica) Genesis(ctx context.Context) (g Genesis, err error) {
 	err = r.wait(ctx, func() (bool, error) {
-		if r.table.genesis == nil {
+		if r.table.Genesis == nil {
 			return false, nil
 		}
-		g = *r.table.genesis
+		g = *r.table.Genesis
 		return true, nil
 	})
 	return g, err
@@ -82,14 +83,14 @@ type RunStatus struct {
 func (r *Replica) Runs() []RunStatus {
 	r.mu.Lock()
 	var out []RunStatus
-	for id, rt := range r.table.runs {
-		if rt.winner == nil {
+	for id, rt := range r.table.Runs {
+		if rt.Winner == nil {
 			continue
 		}
-		w := rt.winner.head
+		w := rt.Winner.Head
 		held, lines := r.holders(w)
 		out = append(out, RunStatus{Head: *w, Held: held, Lines: lines, Owned: r.owned[id] != nil,
-			Warm: r.warm[id] != nil && r.warm[id].Manifest == w.Manifest, Forks: rt.forks()})
+			Warm: r.warm[id] != nil && r.warm[id].Manifest == w.Manifest, Forks: rt.Forks()})
 	}
 	r.mu.Unlock()
 	slices.SortFunc(out, func(a, b RunStatus) int { return bytes.Compare(a.Head.Run[:], b.Head.Run[:]) })
@@ -106,8 +107,8 @@ func (r *Replica) Runs() []RunStatus {
 func (r *Replica) Head(run changes.RunID) (Head, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if rt := r.table.runs[run]; rt != nil && rt.winner != nil {
-		return *rt.winner.head, nil
+	if rt := r.table.Runs[run]; rt != nil && rt.Winner != nil {
+		return *rt.Winner.Head, nil
 	}
 	return Head{}, fmt.Errorf("%w: %s", ErrUnknownRun, run)
 }
@@ -117,20 +118,20 @@ func (r *Replica) Head(run changes.RunID) (Head, error) {
 func (r *Replica) Merged(name string) (v changes.Value, conflicts int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.table.view == nil {
+	if r.table.View == nil {
 		return v, 0, fmt.Errorf("%w: the genesis record is not here yet", ErrGenesis)
 	}
-	return r.table.view.Value(name)
+	return r.table.View.Value(name)
 }
 
 // Overwritten counts the concurrent lww values of a shared variable that lost and were overwritten since (changes.View.Conflicts).
 func (r *Replica) Overwritten(name string) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.table.view == nil {
+	if r.table.View == nil {
 		return 0, fmt.Errorf("%w: the genesis record is not here yet", ErrGenesis)
 	}
-	_, n, err := r.table.view.Conflicts(name)
+	_, n, err := r.table.View.Conflicts(name)
 	return n, err
 }
 
@@ -138,7 +139,7 @@ func (r *Replica) Overwritten(name string) (uint64, error) {
 func (r *Replica) Digest() changes.Hash {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.table.digest.Root()
+	return r.table.Digest.Root()
 }
 
 // PeerStatus is what a peer said in its last beat.
@@ -176,19 +177,19 @@ func (r *Replica) look() {
 	p := r.feed.Pulled()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	others := slices.ContainsFunc(r.table.peers(), func(peer string) bool { return peer != r.self })
+	others := slices.ContainsFunc(r.table.Peers(), func(peer string) bool { return peer != r.self })
 	var states []joining.State
-	for id, rt := range r.table.runs {
-		if rt.winner != nil && r.owned[id] == nil && r.wanted(rt.winner.head) {
-			s := joining.State{Run: id, Rank: rankOf(rt.winner.head)}
+	for id, rt := range r.table.Runs {
+		if rt.Winner != nil && r.owned[id] == nil && r.wanted(rt.Winner.Head) {
+			s := joining.State{Run: id, Rank: table.RankOf(rt.Winner.Head)}
 			if h := r.warm[id]; h != nil {
-				here := rankOf(h)
+				here := table.RankOf(h)
 				s.Here = &here
 			}
 			states = append(states, s)
 		}
 	}
-	if r.joined.Look(r.table.genesis != nil && (p.Asked || !others) && p.Behind == 0, states) {
+	if r.joined.Look(r.table.Genesis != nil && (p.Asked || !others) && p.Behind == 0, states) {
 		r.log.Info("everything that members had is here", "deltas", p.Deltas, "bytes", p.Bytes)
 	}
 }
@@ -198,7 +199,7 @@ func (r *Replica) Status() Status {
 	connected := r.t.Peers()
 	r.mu.Lock()
 	heads := r.tips
-	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.digest.Root(), Heads: len(heads), Failed: r.failure}
+	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.Digest.Root(), Heads: len(heads), Failed: r.failure}
 	done := r.joined.Done()
 	self := r.table.standing[r.self]
 	left := self.opened > 0 && !self.member()

@@ -96,16 +96,16 @@ func (r *Replica) remove(gone []block.ID, needed map[block.ID]bool) error {
 func (r *Replica) markNeeded(needed map[block.ID]bool) error {
 	r.mu.Lock()
 	var heads []*Head
-	for _, rt := range r.table.runs {
+	for _, rt := range r.table.Runs {
 		past := map[record.Lineage]bool{} // continued by the winner: only needed when its own state cannot be had
-		if w := rt.winner; w != nil && r.warm[w.run.id] != nil && r.warm[w.run.id].Manifest == w.head.Manifest {
-			for _, p := range rt.chain()[1:] {
-				past[p.l.id] = p.turn == 0 || p.l.head.Turn <= p.turn
+		if w := rt.Winner; w != nil && r.warm[w.Run.ID] != nil && r.warm[w.Run.ID].Manifest == w.Head.Manifest {
+			for _, p := range rt.Chain()[1:] {
+				past[p.Lineage.ID] = p.Turn == 0 || p.Lineage.Head.Turn <= p.Turn
 			}
 		}
-		for id, l := range rt.lineages {
-			if l.head != nil && !past[id] {
-				heads = append(heads, l.head)
+		for id, l := range rt.Lineages {
+			if l.Head != nil && !past[id] {
+				heads = append(heads, l.Head)
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/store"
+	"github.com/tandemvm/tandem/replication/internal/table"
 )
 
 // RunStart describes a new run. Everything in it travels in each head, so a taker-over can go on.
@@ -43,7 +44,7 @@ func (r *Replica) StartRun(ctx context.Context, s RunStart) (changes.RunID, chan
 	}
 	h := Head{Run: id, Owner: r.self, Name: s.Name, Meta: s.Meta, Program: g.Program, Durable: s.Durable}
 	if s.Durable == Majority {
-		h.Voters = r.table.peers()
+		h.Voters = r.table.Peers()
 		if !slices.Contains(h.Voters, r.self) {
 			h.Voters = append(h.Voters, r.self)
 			slices.Sort(h.Voters)
@@ -61,9 +62,9 @@ func (r *Replica) own(h Head, number uint64) *ownedRun {
 	o := &ownedRun{id: h.Run, lineage: l, head: h, dirty: map[string]changes.Path{},
 		renewed: map[changes.RunID]bool{}, cells: map[string]changes.PathCell{}}
 	o.voters = h.Voters
-	o.seen = newView(r.table.genesis)
-	for id, rt := range r.table.runs {
-		if id != h.Run && rt.winner != nil {
+	o.seen = table.NewView(r.table.Genesis)
+	for id, rt := range r.table.Runs {
+		if id != h.Run && rt.Winner != nil {
 			o.renewed[id] = true
 		}
 	}
@@ -127,8 +128,8 @@ const fetchTimeout = 5 * time.Second
 func (r *Replica) LoadState(ctx context.Context, run changes.RunID) (*State, error) {
 	r.mu.Lock()
 	var h, old *Head
-	if rt := r.table.runs[run]; rt != nil && rt.winner != nil {
-		h, old = rt.winner.head, r.warm[run]
+	if rt := r.table.Runs[run]; rt != nil && rt.Winner != nil {
+		h, old = rt.Winner.Head, r.warm[run]
 	}
 	r.mu.Unlock()
 	if h == nil {
@@ -218,9 +219,9 @@ func (r *Replica) warmer() {
 func (r *Replica) coldHeads() (out []*Head) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, rt := range r.table.runs {
-		if rt.winner != nil && r.wanted(rt.winner.head) && r.warm[id] != rt.winner.head && r.owned[id] == nil {
-			out = append(out, rt.winner.head)
+	for id, rt := range r.table.Runs {
+		if rt.Winner != nil && r.wanted(rt.Winner.Head) && r.warm[id] != rt.Winner.Head && r.owned[id] == nil {
+			out = append(out, rt.Winner.Head)
 		}
 	}
 	slices.SortFunc(out, func(a, b *Head) int { return a.Run.Compare(b.Run) })
@@ -325,15 +326,15 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	if err := r.usable(); err != nil {
 		return nil, err
 	}
-	rt := r.table.runs[s.Head.Run]
-	switch now := rt.winner.head; {
+	rt := r.table.Runs[s.Head.Run]
+	switch now := rt.Winner.Head; {
 	case now.Done && promised == 0:
 		return nil, fmt.Errorf("%w: run %s", ErrDone, now.Run)
 	case now.Hash() != winner:
 		return nil, fmt.Errorf("%w: run %s went on, in epoch %d at turn %d, while its state was fetched: nothing is to be taken over", ErrSuperseded, now.Run, now.Epoch.Number, now.Turn)
 	}
-	number := max(claimed, rt.winner.id.Number)
-	for id := range rt.lineages {
+	number := max(claimed, rt.Winner.ID.Number)
+	for id := range rt.Lineages {
 		number = max(number, id.Number)
 	}
 	if promised > 0 && promised <= number {
@@ -373,14 +374,14 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 	id := h.Lineage()
 	want := h.Hash()
 	r.mu.Lock()
-	l := r.table.run(h.Run).lineage(id)
-	if l.head != nil && l.hash == want {
-		cells := maps.Clone(l.cells)
+	l := r.table.Run(h.Run).Lineage(id)
+	if l.Head != nil && l.Hash == want {
+		cells := maps.Clone(l.Cells)
 		r.mu.Unlock()
 		return cells, nil
 	}
 	r.mu.Unlock()
-	past := newTable(r.blocks, r.m)
+	past := table.New(r.blocks, r.m)
 	found, whole, last := false, true, changes.Hash{}
 	err := r.feed.Authored(id.Actor, func(d *record.Delta) bool {
 		var records []record.Record
@@ -389,16 +390,16 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 				records = append(records, record.Record{Key: e.Key.String(), Value: e.Value})
 			}
 		}
-		past.apply(records)
-		x := past.run(h.Run).lineage(id)
-		if x.head != nil && x.hash != last {
+		past.Apply(records)
+		x := past.Run(h.Run).Lineage(id)
+		if x.Head != nil && x.Hash != last {
 			before := last
-			if last == (changes.Hash{}) && x.head.Base != nil {
-				before = x.head.Base.Head // the epoch's first
+			if last == (changes.Hash{}) && x.Head.Base != nil {
+				before = x.Head.Base.Head // the epoch's first
 			}
-			whole, last = whole && x.head.Prev == before, x.hash
+			whole, last = whole && x.Head.Prev == before, x.Hash
 		}
-		found = x.head != nil && x.hash == want
+		found = x.Head != nil && x.Hash == want
 		return !found
 	})
 	if err != nil {
@@ -407,5 +408,5 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 	if !found || !whole {
 		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, h.Run, h.Turn)
 	}
-	return past.run(h.Run).lineage(id).cells, nil
+	return past.Run(h.Run).Lineage(id).Cells, nil
 }

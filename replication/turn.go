@@ -7,6 +7,7 @@ import (
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/table"
 )
 
 // Turn is what a run did between two commit points. Pages, Changes and Lines are not modified by the
@@ -159,8 +160,8 @@ func (r *Replica) submit(o *ownedRun, t Turn) (<-chan error, error) {
 	h.Turn, h.Instructions, h.MemoryBytes = t.Number, t.Instructions, t.MemoryBytes
 	h.Lines += uint64(len(t.Lines))
 	h.Limits, h.Done, h.Exit = t.Limits, t.Done, t.Exit
-	if rt := r.table.runs[t.Run]; rt != nil && t.Taken > o.taken {
-		rt.taken(h, o.taken, t.Taken)
+	if rt := r.table.Runs[t.Run]; rt != nil && t.Taken > o.taken {
+		rt.Take(h, o.taken, t.Taken)
 		o.taken = t.Taken
 	}
 	r.keepLines(o, &t)
@@ -180,12 +181,12 @@ func (r *Replica) keepLines(o *ownedRun, t *Turn) {
 	if len(t.Lines) == 0 {
 		return
 	}
-	o.unmarked += segmentBytes
+	o.unmarked += table.SegmentBytes
 	for _, l := range t.Lines {
 		o.unmarked += int64(len(l.Text))
 	}
-	if rt := r.table.runs[t.Run]; rt != nil && o.unmarked > r.cfg.RetainOutput/16 {
-		o.head.Kept = max(o.head.Kept, rt.keep(r.cfg.RetainOutput))
+	if rt := r.table.Runs[t.Run]; rt != nil && o.unmarked > r.cfg.RetainOutput/16 {
+		o.head.Kept = max(o.head.Kept, rt.Keep(r.cfg.RetainOutput))
 		o.unmarked = 0
 	}
 }
@@ -282,14 +283,14 @@ func (r *Replica) Pull(run changes.RunID) ([]changes.Assignment, error) {
 	}
 	for id := range o.renewed {
 		o.seen.Drop(id)
-		if rt := r.table.runs[id]; rt != nil && rt.winner != nil {
-			for _, c := range rt.winner.cells {
+		if rt := r.table.Runs[id]; rt != nil && rt.Winner != nil {
+			for _, c := range rt.Winner.Cells {
 				r.see(o, c)
 			}
 		}
 	}
 	for _, p := range o.dirty {
-		for _, c := range r.table.view.Cells(p) {
+		for _, c := range r.table.View.Cells(p) {
 			if c.Stamp.Run != run {
 				r.see(o, changes.PathCell{Path: p, Cell: c})
 			}

@@ -2,60 +2,46 @@ package replication
 
 import (
 	"maps"
-	"slices"
 
-	"github.com/tandemvm/tandem/changes"
-	"github.com/tandemvm/tandem/replication/internal/inbox"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/table"
+	"github.com/tandemvm/tandem/replication/internal/verdict"
 )
 
 // forksMax is how many forks of a run are kept by name, with their state: the best.
 const forksMax = 8
 
-// verdict says of records whether they can still mean anything, as of one moment. What it does not know came later, and counts.
-type verdict map[changes.RunID]*runVerdict
-
-type runVerdict struct {
-	epoch    uint64                    // the winner's
-	chain    map[record.Lineage]bool   // epochs whose lines may count
-	heads    map[record.Lineage]bool   // epochs below the winner's whose heads are kept, and cells with them
-	kept     uint64                    // first line that is kept
-	straddle map[record.Lineage]uint64 // first line of the segment that holds that one
-	done     bool                      // nothing is received any more
-	taken    func(record.Actor) uint64 // how far messages were taken
-}
-
 // judge looks at every run with a winner.
-func (r *Replica) judge() verdict {
+func (r *Replica) judge() verdict.Verdict {
 	r.agree()
-	v := verdict{}
+	v := verdict.Verdict{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, rt := range r.table.runs {
-		if rt.winner == nil {
+	for id, rt := range r.table.Runs {
+		if rt.Winner == nil {
 			continue
 		}
-		w := rt.winner.head
-		x := &runVerdict{epoch: rt.winner.id.Number, kept: w.Kept, chain: map[record.Lineage]bool{}, heads: map[record.Lineage]bool{},
-			straddle: map[record.Lineage]uint64{}, done: w.Done && r.sealed(w), taken: r.takenHere(rt)}
+		w := rt.Winner.Head
+		x := &verdict.Run{Epoch: rt.Winner.ID.Number, Kept: w.Kept, Chain: map[record.Lineage]bool{}, Heads: map[record.Lineage]bool{},
+			Straddle: map[record.Lineage]uint64{}, Done: w.Done && r.sealed(w), Taken: r.takenHere(rt)}
 		v[id] = x
-		for i, p := range rt.chain() {
-			if i > 1 && p.to < x.kept {
+		for i, p := range rt.Chain() {
+			if i > 1 && p.To < x.Kept {
 				break // i == 1: the base of the winner, so that it is no fork
 			}
-			x.chain[p.l.id], x.heads[p.l.id] = true, true
-			for _, s := range p.l.segments {
-				if s.first < x.kept && s.first+s.count > x.kept {
-					x.straddle[p.l.id] = s.first
+			x.Chain[p.Lineage.ID], x.Heads[p.Lineage.ID] = true, true
+			for _, s := range p.Lineage.Segments {
+				if s.First < x.Kept && s.First+s.Count > x.Kept {
+					x.Straddle[p.Lineage.ID] = s.First
 				}
 			}
 		}
-		forks := rt.forks()
+		forks := rt.Forks()
 		for _, h := range forks[:min(len(forks), forksMax)] {
-			x.heads[h.Lineage()] = true
+			x.Heads[h.Lineage()] = true
 		}
 		if h := r.warm[id]; h != nil {
-			x.heads[h.Lineage()] = true
+			x.Heads[h.Lineage()] = true
 		}
 	}
 	return v
@@ -68,23 +54,23 @@ func (r *Replica) agree() {
 	r.leaseMu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	root := r.table.digest.Root()
-	for _, p := range r.table.peers() {
+	root := r.table.Digest.Root()
+	for _, p := range r.table.Peers() {
 		if s, ok := said[p]; p != r.self && (!ok || s.digest != root) {
 			return
 		}
 	}
-	for _, rt := range r.table.runs {
-		if rt.winner != nil {
-			rt.agreed = rt.winner.head
+	for _, rt := range r.table.Runs {
+		if rt.Winner != nil {
+			rt.Agreed = rt.Winner.Head
 		}
 	}
 }
 
 // takenHere is how far a run's messages can be forgotten here: whoever goes on with it does so from a state that has taken them, this peer
 // from its own or a later one. Called with mu held.
-func (r *Replica) takenHere(rt *runTable) func(record.Actor) uint64 {
-	w, warm, agreed := rt.winner.head, r.warm[rt.id], rt.agreed
+func (r *Replica) takenHere(rt *table.Run) func(record.Actor) uint64 {
+	w, warm, agreed := rt.Winner.Head, r.warm[rt.ID], rt.Agreed
 	return func(a record.Actor) uint64 {
 		if agreed == nil || r.wanted(w) && warm == nil {
 			return 0
@@ -97,65 +83,10 @@ func (r *Replica) takenHere(rt *runTable) func(record.Actor) uint64 {
 	}
 }
 
-// counts says whether a record can still mean anything: cells of an epoch below the winner's while its head is kept, since a taker-over that
-// falls back begins from both, lines on the winning chain from the first that is kept on, messages until they are taken. Of void heads the best are kept, as names of forks.
-func (v verdict) counts(k record.Key) bool {
-	x := v[k.Run]
-	if x == nil {
-		return true
-	}
-	low := k.Lineage.Number < x.epoch
-	switch k.Kind {
-	case record.CellRecord, record.PackRecord:
-		return !low || x.heads[k.Lineage]
-	case record.LinesRecord:
-		if low && !x.chain[k.Lineage] {
-			return false
-		}
-		first, found := x.straddle[k.Lineage]
-		return k.Number >= x.kept || found && k.Number == first || !x.chain[k.Lineage]
-	case record.HeadRecord:
-		return !low || x.heads[k.Lineage]
-	case record.MessageRecord:
-		return !x.done && k.Number > x.taken(k.Lineage.Actor)
-	}
-	return true
-}
-
 // drop forgets, in memory and among the engine's values, what counts no more.
-func (r *Replica) drop(v verdict) error {
+func (r *Replica) drop(v verdict.Verdict) error {
 	r.mu.Lock()
-	for id, x := range v {
-		rt := r.table.runs[id]
-		for l, y := range rt.lineages {
-			if l.Number >= x.epoch {
-				y.cut(x)
-				continue
-			}
-			switch {
-			case !x.heads[l]:
-				delete(rt.lineages, l)
-				delete(r.table.tagged, y.tag())
-			case !x.chain[l]:
-				y.segments = nil
-			default:
-				y.cut(x)
-			}
-		}
-		rt.inbox.Forget(func(it inbox.Item[record.Actor]) bool { return x.done || it.Number <= x.taken(it.Sender) })
-	}
+	r.table.Forget(v)
 	r.mu.Unlock()
-	return r.engine.Forget(r.ctx, func(k record.Key) bool { return !v.counts(k) })
-}
-
-// cut takes the segments of lines away that are not kept.
-func (l *lineage) cut(x *runVerdict) {
-	if !x.chain[l.id] {
-		return
-	}
-	n := 0
-	for n < len(l.segments) && l.segments[n].first+l.segments[n].count <= x.kept {
-		n++
-	}
-	l.segments = slices.Delete(l.segments, 0, n)
+	return r.engine.Forget(r.ctx, func(k record.Key) bool { return !v.Counts(k) })
 }

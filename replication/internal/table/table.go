@@ -1,4 +1,7 @@
-package replication
+// Package table is what the applied deltas of a sandbox say, decoded: its members, its runs with every epoch that anybody wrote and the messages to them, and
+// the merged variables over the epochs that count, with their digest. It is a function of the set of deltas, whatever their order. It has no
+// lock (the replica's mutex guards it), reads no store but for packs, and sends nothing. Cost: what is live, in memory.
+package table
 
 import (
 	"slices"
@@ -10,91 +13,98 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/metrics"
 	"github.com/tandemvm/tandem/replication/internal/quorum"
 	"github.com/tandemvm/tandem/replication/internal/record"
+	"github.com/tandemvm/tandem/replication/internal/verdict"
 )
 
-// table is what the applied deltas say, decoded: runs with their epochs, and the merged variables over
-// the winning ones. It is a function of the set of applied deltas, whatever their order. Guarded by Replica.mu.
-type table struct {
+// Table is what the applied deltas say, decoded: runs with their epochs, and the merged variables over
+// the winning ones. It is a function of the set of applied deltas, whatever their order. Guarded by the replica's mutex.
+type Table struct {
 	blocks   *block.Store
 	m        *metrics.Set
-	genesis  *Genesis
-	members  map[record.Actor]string
-	standing map[string]standing // by peer
-	runs     map[changes.RunID]*runTable
-	tagged   map[quorum.Tag]*lineage // those that have a head
-	view     *changes.View           // nil until the genesis is here
-	digest   *changes.DigestTree
+	Genesis  *record.Genesis
+	Members  map[record.Actor]string
+	Standing map[string]Standing // by peer
+	Runs     map[changes.RunID]*Run
+	Tagged   map[quorum.Tag]*Lineage // those that have a head
+	View     *changes.View           // nil until the genesis is here
+	Digest   *changes.DigestTree
 }
 
-// runTable is a run: every epoch of it that anybody wrote, and the one that counts.
-type runTable struct {
-	id       changes.RunID
-	lineages map[record.Lineage]*lineage
-	inbox    inbox.Inbox[record.Actor]
-	winner   *lineage // the one whose head ranks highest; nil while no head is here
-	agreed   *Head    // the newest winner that every member is known to have had
+// Run is a run: every epoch of it that anybody wrote, and the one that counts.
+type Run struct {
+	ID       changes.RunID
+	Lineages map[record.Lineage]*Lineage
+	Inbox    inbox.Inbox[record.Actor]
+	Winner   *Lineage     // the one whose head ranks highest; nil while no head is here
+	Agreed   *record.Head // the newest winner that every member is known to have had
 }
 
-// lineage is what one writer wrote in one epoch of a run.
-type lineage struct {
-	run      *runTable
-	id       record.Lineage
-	head     *Head
-	hash     changes.Hash
-	cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
-	segments []segmentPlace              // sorted by first; those of lines that are not kept are missing
+// Lineage is what one writer wrote in one epoch of a run.
+type Lineage struct {
+	Run      *Run
+	ID       record.Lineage
+	Head     *record.Head
+	Hash     changes.Hash
+	Cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
+	Segments []Segment                   // sorted by first; those of lines that are not kept are missing
 }
 
-func (l *lineage) tag() quorum.Tag {
-	return quorum.Epoch{Number: l.id.Number, Actor: l.id.Actor}.Tag(l.run.id)
+// Tag names the epoch in acknowledgements.
+func (l *Lineage) Tag() quorum.Tag {
+	return quorum.Epoch{Number: l.ID.Number, Actor: l.ID.Actor}.Tag(l.Run.ID)
 }
 
-type segmentPlace struct {
-	first, count uint64
-	bytes        int64 // that it costs to keep
-	key          string
+// Segment is where consecutive lines of output stand.
+type Segment struct {
+	First, Count uint64
+	Bytes        int64 // that it costs to keep
+	Key          string
 }
 
-// effect is what applying some deltas changed.
-type effect struct {
-	paths    map[string]changes.Path // leaf paths whose cells in winning epochs changed
-	switched map[changes.RunID]bool  // runs that count from another epoch now
-	advanced map[changes.RunID]bool  // runs with a new winning head
-	messaged map[changes.RunID]bool  // runs with new messages
-	members  []string
+// Effect is what applying some deltas changed.
+type Effect struct {
+	Paths    map[string]changes.Path // leaf paths whose cells in winning epochs changed
+	Switched map[changes.RunID]bool  // runs that count from another epoch now
+	Advanced map[changes.RunID]bool  // runs with a new winning head
+	Messaged map[changes.RunID]bool  // runs with new messages
+	Members  []string
 }
 
-func newEffect() *effect {
-	return &effect{paths: map[string]changes.Path{}, switched: map[changes.RunID]bool{}, advanced: map[changes.RunID]bool{}, messaged: map[changes.RunID]bool{}}
+// NewEffect is no change.
+func NewEffect() *Effect {
+	return &Effect{Paths: map[string]changes.Path{}, Switched: map[changes.RunID]bool{}, Advanced: map[changes.RunID]bool{}, Messaged: map[changes.RunID]bool{}}
 }
 
-func newTable(b *block.Store, m *metrics.Set) *table {
-	return &table{blocks: b, m: m, members: map[record.Actor]string{}, standing: map[string]standing{}, runs: map[changes.RunID]*runTable{},
-		tagged: map[quorum.Tag]*lineage{}, digest: changes.NewDigestTree()}
+// New is what no delta at all says.
+func New(b *block.Store, m *metrics.Set) *Table {
+	return &Table{blocks: b, m: m, Members: map[record.Actor]string{}, Standing: map[string]Standing{}, Runs: map[changes.RunID]*Run{},
+		Tagged: map[quorum.Tag]*Lineage{}, Digest: changes.NewDigestTree()}
 }
 
-func (t *table) run(id changes.RunID) *runTable {
-	r := t.runs[id]
+// Run is the run of an id, made if there is none yet.
+func (t *Table) Run(id changes.RunID) *Run {
+	r := t.Runs[id]
 	if r == nil {
-		r = &runTable{id: id, lineages: map[record.Lineage]*lineage{}}
-		t.runs[id] = r
+		r = &Run{ID: id, Lineages: map[record.Lineage]*Lineage{}}
+		t.Runs[id] = r
 	}
 	return r
 }
 
-func (r *runTable) lineage(id record.Lineage) *lineage {
-	l := r.lineages[id]
+// Lineage is an epoch of the run, made if there is none yet.
+func (r *Run) Lineage(id record.Lineage) *Lineage {
+	l := r.Lineages[id]
 	if l == nil {
-		l = &lineage{run: r, id: id, cells: map[string]changes.PathCell{}}
-		r.lineages[id] = l
+		l = &Lineage{Run: r, ID: id, Cells: map[string]changes.PathCell{}}
+		r.Lineages[id] = l
 	}
 	return l
 }
 
-// peers are the members, each once, sorted.
-func (t *table) peers() (out []string) {
-	for p, s := range t.standing {
-		if s.member() {
+// Peers are the members, each once, sorted.
+func (t *Table) Peers() (out []string) {
+	for p, s := range t.Standing {
+		if s.Member() {
 			out = append(out, p)
 		}
 	}
@@ -102,12 +112,12 @@ func (t *table) peers() (out []string) {
 	return out
 }
 
-// apply takes the records of whole deltas. Cells and heads of one delta are looked at together: first
+// Apply takes the records of whole deltas. Cells and heads of one delta are looked at together: first
 // all are filed, then winners are chosen, so no reader sees a head without its turn's cells or the reverse.
-func (t *table) apply(records []record.Record) *effect {
-	e := newEffect()
-	changed := map[*lineage]map[string]changes.PathCell{}
-	heads := map[*runTable]bool{}
+func (t *Table) Apply(records []record.Record) *Effect {
+	e := NewEffect()
+	changed := map[*Lineage]map[string]changes.PathCell{}
+	heads := map[*Run]bool{}
 	for _, rec := range records {
 		k, err := record.ParseKey(rec.Key)
 		if err != nil {
@@ -116,47 +126,52 @@ func (t *table) apply(records []record.Record) *effect {
 		}
 		switch k.Kind {
 		case record.GenesisRecord:
-			if t.genesis == nil {
-				t.genesis, err = record.DecodeGenesis(rec.Value)
+			if t.Genesis == nil {
+				t.Genesis, err = record.DecodeGenesis(rec.Value)
 			}
 		case record.LeaveRecord:
 			var l *record.Leave
 			if l, err = record.DecodeLeave(k, rec.Value); err == nil {
-				s := t.standing[l.Peer]
-				s.left = max(s.left, l.Opening)
-				t.standing[l.Peer] = s
-				e.members = append(e.members, l.Peer)
+				s := t.Standing[l.Peer]
+				s.Left = max(s.Left, l.Opening)
+				t.Standing[l.Peer] = s
+				e.Members = append(e.Members, l.Peer)
 			}
 		case record.MemberRecord:
 			var m record.Member
 			if err = record.Decode(rec.Value, &m); err == nil {
-				t.members[k.Lineage.Actor] = m.Peer
-				s := t.standing[m.Peer]
-				s.opened = max(s.opened, m.Opening, 1)
-				t.standing[m.Peer] = s
-				e.members = append(e.members, m.Peer)
+				t.Members[k.Lineage.Actor] = m.Peer
+				s := t.Standing[m.Peer]
+				s.Opened = max(s.Opened, m.Opening, 1)
+				t.Standing[m.Peer] = s
+				e.Members = append(e.Members, m.Peer)
 			}
 		case record.HeadRecord:
-			r := t.run(k.Run)
-			l := r.lineage(k.Lineage)
-			var h *Head
+			r := t.Run(k.Run)
+			l := r.Lineage(k.Lineage)
+			var h *record.Head
 			if h, err = record.DecodeHead(rec.Value); err == nil {
-				if l.head == nil {
-					t.tagged[l.tag()] = l
+				if l.Head == nil {
+					t.Tagged[l.Tag()] = l
 				}
-				l.head, l.hash = h, h.Hash()
+				l.Head, l.Hash = h, h.Hash()
 				heads[r] = true
 			}
 		case record.LinesRecord:
-			err = t.run(k.Run).lineage(k.Lineage).addSegment(k, rec)
+			err = t.Run(k.Run).Lineage(k.Lineage).addSegment(k, rec)
 		case record.MessageRecord:
-			t.run(k.Run).addMessage(k, rec.Key, e)
+			t.Run(k.Run).addMessage(k, rec.Key, e)
+		case record.DropRecord:
+			var d *record.Drop
+			if d, err = record.DecodeDrop(k, rec.Value); err == nil && t.Run(k.Run).Inbox.Drop(inbox.Dropped{Key: rec.Key, ID: d.ID}) {
+				e.Messaged[k.Run] = true
+			}
 		case record.PackRecord:
 			err = t.addPack(k, rec.Value, changed)
 		case record.CellRecord:
 			var c changes.Cell
 			if c, err = changes.DecodeCell(rec.Value); err == nil {
-				t.run(k.Run).lineage(k.Lineage).addCell(changes.PathCell{Path: k.Path, Cell: c}, changed)
+				t.Run(k.Run).Lineage(k.Lineage).addCell(changes.PathCell{Path: k.Path, Cell: c}, changed)
 			}
 		}
 		if err != nil {
@@ -167,47 +182,47 @@ func (t *table) apply(records []record.Record) *effect {
 	return e
 }
 
-// segmentBytes is about what a segment costs beside its lines: keys, and its share of a delta.
-const segmentBytes = 512
+// SegmentBytes is about what a segment costs beside its lines: keys, and its share of a delta.
+const SegmentBytes = 512
 
-func (l *lineage) addSegment(k record.Key, rec record.Record) error {
+func (l *Lineage) addSegment(k record.Key, rec record.Record) error {
 	c, err := record.DecodeContent(rec.Value)
 	if err != nil {
 		return err
 	}
-	p := segmentPlace{first: k.Number, count: c.Count, bytes: int64(len(c.Inline)) + segmentBytes, key: rec.Key}
+	p := Segment{First: k.Number, Count: c.Count, Bytes: int64(len(c.Inline)) + SegmentBytes, Key: rec.Key}
 	if c.Blob != nil {
-		p.bytes += c.Blob.Bytes
+		p.Bytes += c.Blob.Bytes
 	}
-	i, found := slices.BinarySearchFunc(l.segments, p, func(a, b segmentPlace) int {
-		if a.first < b.first {
+	i, found := slices.BinarySearchFunc(l.Segments, p, func(a, b Segment) int {
+		if a.First < b.First {
 			return -1
-		} else if a.first > b.first {
+		} else if a.First > b.First {
 			return 1
 		}
 		return 0
 	})
 	if found {
-		l.segments[i] = p
+		l.Segments[i] = p
 	} else {
-		l.segments = slices.Insert(l.segments, i, p)
+		l.Segments = slices.Insert(l.Segments, i, p)
 	}
 	return nil
 }
 
-func (l *lineage) addCell(c changes.PathCell, changed map[*lineage]map[string]changes.PathCell) {
+func (l *Lineage) addCell(c changes.PathCell, changed map[*Lineage]map[string]changes.PathCell) {
 	code := string(c.Path.Encode())
-	if old, ok := l.cells[code]; ok && old.Cell.Stamp.Turn > c.Cell.Stamp.Turn {
+	if old, ok := l.Cells[code]; ok && old.Cell.Stamp.Turn > c.Cell.Stamp.Turn {
 		return
 	}
-	l.cells[code] = c
+	l.Cells[code] = c
 	if changed[l] == nil {
 		changed[l] = map[string]changes.PathCell{}
 	}
 	changed[l][code] = c
 }
 
-func (t *table) addPack(k record.Key, value []byte, changed map[*lineage]map[string]changes.PathCell) error {
+func (t *Table) addPack(k record.Key, value []byte, changed map[*Lineage]map[string]changes.PathCell) error {
 	data, err := record.ReadContent(t.blocks, value)
 	if err != nil {
 		return err
@@ -216,7 +231,7 @@ func (t *table) addPack(k record.Key, value []byte, changed map[*lineage]map[str
 	if err != nil {
 		return err
 	}
-	l := t.run(k.Run).lineage(k.Lineage)
+	l := t.Run(k.Run).Lineage(k.Lineage)
 	for _, c := range cells {
 		if c.Cell.Stamp.Run != k.Run {
 			t.m.Rejected.Inc()
@@ -228,87 +243,88 @@ func (t *table) addPack(k record.Key, value []byte, changed map[*lineage]map[str
 }
 
 // settle chooses winners and brings view and digest up to date.
-func (t *table) settle(e *effect, changed map[*lineage]map[string]changes.PathCell, heads map[*runTable]bool) {
-	first := t.view == nil && t.genesis != nil
+func (t *Table) settle(e *Effect, changed map[*Lineage]map[string]changes.PathCell, heads map[*Run]bool) {
+	first := t.View == nil && t.Genesis != nil
 	for r := range heads {
-		old := r.winner
-		for _, l := range r.lineages {
-			if l.head != nil && (r.winner == nil || rankOf(l.head).Compare(rankOf(r.winner.head)) > 0) {
-				r.winner = l
+		old := r.Winner
+		for _, l := range r.Lineages {
+			if l.Head != nil && (r.Winner == nil || RankOf(l.Head).Compare(RankOf(r.Winner.Head)) > 0) {
+				r.Winner = l
 			}
 		}
-		if r.winner == nil {
+		if r.Winner == nil {
 			continue
 		}
-		e.advanced[r.id] = true
-		if r.inbox.Pass(r.takenOf) {
-			e.messaged[r.id] = true
+		e.Advanced[r.ID] = true
+		if r.Inbox.Pass(r.TakenOf) {
+			e.Messaged[r.ID] = true
 		}
-		t.digest.Set("run "+r.id.String(), changes.BytesValue(r.winner.hash[:]))
-		if old != r.winner && !first {
-			e.switched[r.id] = true
+		t.Digest.Set("run "+r.ID.String(), changes.BytesValue(r.Winner.Hash[:]))
+		if old != r.Winner && !first {
+			e.Switched[r.ID] = true
 			t.recount(r, old, e)
 		}
 	}
 	if first {
-		t.declare(e)
-	} else if t.view != nil {
+		t.Declare(e)
+	} else if t.View != nil {
 		for l, cells := range changed {
-			if l.run.winner != l || e.switched[l.run.id] {
+			if l.Run.Winner != l || e.Switched[l.Run.ID] {
 				continue
 			}
 			for code, c := range cells {
-				t.put(c)
-				e.paths[code] = c.Path
+				t.Put(c)
+				e.Paths[code] = c.Path
 			}
 		}
 	}
-	t.refresh()
+	t.Refresh()
 }
 
 // recount replaces the cells of a run by those of its new winning epoch.
-func (t *table) recount(r *runTable, old *lineage, e *effect) {
-	if t.view == nil {
+func (t *Table) recount(r *Run, old *Lineage, e *Effect) {
+	if t.View == nil {
 		return
 	}
 	if old != nil {
-		t.view.Drop(r.id)
-		for code, c := range old.cells {
-			e.paths[code] = c.Path
+		t.View.Drop(r.ID)
+		for code, c := range old.Cells {
+			e.Paths[code] = c.Path
 		}
 	}
-	for code, c := range r.winner.cells {
-		t.put(c)
-		e.paths[code] = c.Path
+	for code, c := range r.Winner.Cells {
+		t.Put(c)
+		e.Paths[code] = c.Path
 	}
 }
 
-func (t *table) put(c changes.PathCell) {
-	if _, err := t.view.Put(c.Path, c.Cell); err != nil {
+// Put makes a cell count among the merged variables.
+func (t *Table) Put(c changes.PathCell) {
+	if _, err := t.View.Put(c.Path, c.Cell); err != nil {
 		t.m.Rejected.Inc()
 	}
 }
 
-// declare builds the view when the genesis arrives.
-func (t *table) declare(e *effect) {
-	t.view = newView(t.genesis)
-	for _, v := range t.genesis.Variables {
+// Declare builds the view when the genesis arrives.
+func (t *Table) Declare(e *Effect) {
+	t.View = NewView(t.Genesis)
+	for _, v := range t.Genesis.Variables {
 		spec, initial, _ := v.Spec()
 		for _, g := range changes.Genesis(spec, v.Name, initial) {
-			t.view.Touch(g.Path) // every replica's digest begins with the initial values
+			t.View.Touch(g.Path) // every replica's digest begins with the initial values
 		}
 	}
-	for _, r := range t.runs {
-		if r.winner == nil {
+	for _, r := range t.Runs {
+		if r.Winner == nil {
 			continue
 		}
-		e.switched[r.id] = true
+		e.Switched[r.ID] = true
 		t.recount(r, nil, e)
 	}
 }
 
-// newView declares the genesis' variables in an empty view.
-func newView(g *Genesis) *changes.View {
+// NewView declares the genesis' variables in an empty view.
+func NewView(g *record.Genesis) *changes.View {
 	v := changes.NewView()
 	for _, x := range g.Variables {
 		spec, initial, err := x.Spec()
@@ -322,113 +338,188 @@ func newView(g *Genesis) *changes.View {
 	return v
 }
 
-// refresh drains the view into the digest, one entry a leaf path.
-func (t *table) refresh() {
-	if t.view == nil {
+// Refresh drains the view into the digest, one entry a leaf path.
+func (t *Table) Refresh() {
+	if t.View == nil {
 		return
 	}
-	for _, a := range t.view.Assignments() {
-		t.digest.Set("var "+string(a.Path.Encode()), a.Value)
+	for _, a := range t.View.Assignments() {
+		t.Digest.Set("var "+string(a.Path.Encode()), a.Value)
 	}
 }
 
-// forks are the heads that are neither the winner nor ancestors of it.
-func (r *runTable) forks() (out []Head) {
+// Forks are the heads that are neither the winner nor ancestors of it.
+func (r *Run) Forks() (out []record.Head) {
 	kept := map[record.Lineage]bool{}
-	for _, p := range r.chain() {
-		kept[p.l.id] = p.l.head != nil && (p.turn == 0 || p.l.head.Turn <= p.turn)
+	for _, p := range r.Chain() {
+		kept[p.Lineage.ID] = p.Lineage.Head != nil && (p.Turn == 0 || p.Lineage.Head.Turn <= p.Turn)
 	}
-	for id, l := range r.lineages {
-		if l.head != nil && !kept[id] {
-			out = append(out, *l.head)
+	for id, l := range r.Lineages {
+		if l.Head != nil && !kept[id] {
+			out = append(out, *l.Head)
 		}
 	}
-	slices.SortFunc(out, func(a, b Head) int { return rankOf(&b).Compare(rankOf(&a)) })
+	slices.SortFunc(out, func(a, b record.Head) int { return RankOf(&b).Compare(RankOf(&a)) })
 	return out
 }
 
-// part is a stretch of the winning chain: the lines above `above`, up to `to`, of one lineage, which was
+// Part is a stretch of the winning chain: the lines above `above`, up to `to`, of one lineage, which was
 // left at `turn` (0: never).
-type part struct {
-	l         *lineage
-	above, to uint64
-	turn      uint64
+type Part struct {
+	Lineage   *Lineage
+	Above, To uint64
+	Turn      uint64
 }
 
-// chain lists the stretches of the winning chain, newest first.
-func (r *runTable) chain() (out []part) {
-	l := r.winner
+// Chain lists the stretches of the winning chain, newest first.
+func (r *Run) Chain() (out []Part) {
+	l := r.Winner
 	if l == nil {
 		return nil
 	}
-	p := part{l: l, to: l.head.Lines}
+	p := Part{Lineage: l, To: l.Head.Lines}
 	for {
-		b := p.l.head.Base
+		b := p.Lineage.Head.Base
 		if b != nil {
-			p.above = b.Lines
+			p.Above = b.Lines
 		}
 		out = append(out, p)
 		if b == nil {
 			return out
 		}
 		id, _ := record.LineageOf(b.Epoch)
-		next := r.lineages[id]
-		if next == nil || next.head == nil || id.Number >= p.l.id.Number {
+		next := r.Lineages[id]
+		if next == nil || next.Head == nil || id.Number >= p.Lineage.ID.Number {
 			return out
 		}
-		p = part{l: next, to: b.Lines, turn: b.Turn}
+		p = Part{Lineage: next, To: b.Lines, Turn: b.Turn}
 	}
 }
 
-// line finds the segment that holds line n of the winning chain; false when it is not written yet.
-func (r *runTable) line(n uint64) (segmentPlace, uint64, bool) {
-	for _, p := range r.chain() {
-		if n <= p.above || n > p.to {
+// Line finds the segment that holds line n of the winning chain; false when it is not written yet.
+func (r *Run) Line(n uint64) (Segment, uint64, bool) {
+	for _, p := range r.Chain() {
+		if n <= p.Above || n > p.To {
 			continue
 		}
-		i, found := slices.BinarySearchFunc(p.l.segments, n, func(s segmentPlace, n uint64) int {
+		i, found := slices.BinarySearchFunc(p.Lineage.Segments, n, func(s Segment, n uint64) int {
 			switch {
-			case s.first+s.count <= n:
+			case s.First+s.Count <= n:
 				return -1
-			case s.first > n:
+			case s.First > n:
 				return 1
 			}
 			return 0
 		})
 		if found {
-			return p.l.segments[i], p.to, true
+			return p.Lineage.Segments[i], p.To, true
 		}
 	}
-	return segmentPlace{}, 0, false
+	return Segment{}, 0, false
 }
 
-// rankOf places a head among all of its run.
-func rankOf(h *Head) lease.Rank {
+// RankOf places a head among all of its run.
+func RankOf(h *record.Head) lease.Rank {
 	return lease.Rank{Epoch: h.Epoch.Number, Turn: h.Turn, Instructions: h.Instructions, Owner: h.Owner, Actor: h.Lineage().Actor}
 }
 
-// kept is the first line that peers still have: those before it may be gone, also when the head that said so was voided.
-func (r *runTable) kept() (n uint64) {
-	for _, l := range r.lineages {
-		if l.head != nil {
-			n = max(n, l.head.Kept)
+// Kept is the first line that peers still have: those before it may be gone, also when the head that said so was voided.
+func (r *Run) Kept() (n uint64) {
+	for _, l := range r.Lineages {
+		if l.Head != nil {
+			n = max(n, l.Head.Kept)
 		}
 	}
 	return n
 }
 
-// keep is the first line of the winning chain that is to be kept when its newest lines may cost so many bytes.
-func (r *runTable) keep(bytes int64) (first uint64) {
-	for _, p := range r.chain() {
-		for _, s := range slices.Backward(p.l.segments) {
-			if s.first > p.to || s.first+s.count-1 <= p.above {
+// Keep is the first line of the winning chain that is to be kept when its newest lines may cost so many bytes.
+func (r *Run) Keep(bytes int64) (first uint64) {
+	for _, p := range r.Chain() {
+		for _, s := range slices.Backward(p.Lineage.Segments) {
+			if s.First > p.To || s.First+s.Count-1 <= p.Above {
 				continue
 			}
-			if bytes -= s.bytes; bytes < 0 && first > 0 {
+			if bytes -= s.Bytes; bytes < 0 && first > 0 {
 				return first
 			}
-			first = max(s.first, p.above+1)
+			first = max(s.First, p.Above+1)
 		}
 	}
 	return 0
+}
+
+// Standing is whether a peer is a member: the newest opening that member records and leaves speak of.
+type Standing struct{ Opened, Left uint64 }
+
+// Member says that it is one.
+func (s Standing) Member() bool { return s.Opened > s.Left }
+
+// Opening is the number of the next opening of a peer.
+func (t *Table) Opening(peer string) uint64 {
+	s := t.Standing[peer]
+	return max(s.Opened, s.Left) + 1
+}
+
+// addMessage files a message, once and in its sender's order.
+func (r *Run) addMessage(k record.Key, rec string, e *Effect) {
+	if r.Inbox.Add(k.Lineage.Actor, k.Number, rec, r.TakenOf(k.Lineage.Actor)) {
+		e.Messaged[r.ID] = true
+	}
+}
+
+// TakenOf is how far any head says that messages of an actor were taken: those before may be kept nowhere, and are not waited for.
+func (r *Run) TakenOf(a record.Actor) (n uint64) {
+	for _, l := range r.Lineages {
+		if l.Head != nil {
+			n = max(n, l.Head.TakenOf(a))
+		}
+	}
+	return n
+}
+
+// Take notes in a head which messages a run has taken: those in the places from to below n. Of a sender's only up to the first that it has not
+// taken, which may still come: a head of an epoch that lost can have taken it.
+func (r *Run) Take(h *record.Head, from, n int) {
+	items, _ := r.Inbox.Between(from, n)
+	for _, it := range items {
+		if it.Number == h.TakenOf(it.Sender)+1 {
+			h.Take(it.Sender, it.Number)
+		}
+	}
+}
+
+// Forget lets go of what counts no more.
+func (t *Table) Forget(v verdict.Verdict) {
+	for id, x := range v {
+		rt := t.Runs[id]
+		for l, y := range rt.Lineages {
+			if l.Number >= x.Epoch {
+				y.cut(x)
+				continue
+			}
+			switch {
+			case !x.Heads[l]:
+				delete(rt.Lineages, l)
+				delete(t.Tagged, y.Tag())
+			case !x.Chain[l]:
+				y.Segments = nil
+			default:
+				y.cut(x)
+			}
+		}
+		rt.Inbox.Forget(func(it inbox.Item[record.Actor]) bool { return x.Done || it.Number <= x.Taken(it.Sender) })
+	}
+}
+
+// cut takes the segments of lines away that are not kept.
+func (l *Lineage) cut(x *verdict.Run) {
+	if !x.Chain[l.ID] {
+		return
+	}
+	n := 0
+	for n < len(l.Segments) && l.Segments[n].First+l.Segments[n].Count <= x.Kept {
+		n++
+	}
+	l.Segments = slices.Delete(l.Segments, 0, n)
 }
