@@ -46,11 +46,15 @@ type Paused struct {
 	Reason string `json:"reason"`         // one line
 	Text   string `json:"text,omitempty"` // what Go prints of such a failure, its beginning if that is long
 	Turn   uint64 `json:"turn"`           // the last that counts
+	// Messages are the ids of those that the program had received in the turn that failed, the newest of them: the run goes on when one of them is
+	// dropped, by itself.
+	Messages []string `json:"messages,omitempty"`
 }
 
 const (
 	pauseReasonMax = 512
 	pauseTextMax   = 4 << 10 // bytes: the record of a run has room for 16 KiB
+	pauseMessages  = 16
 )
 
 // PauseOf is why the run of a head is paused, nil if it is not.
@@ -62,12 +66,23 @@ func PauseOf(h replication.Head) *Paused {
 	return m.Paused
 }
 
+// pauseOf is why a run waits, nil if it does not: also when it waits no longer, and has not been gone on with.
 func (s *Sandbox) pauseOf(run changes.RunID) *Paused {
 	h, err := s.replica.Head(run)
 	if err != nil {
 		return nil
 	}
-	return PauseOf(h)
+	p := PauseOf(h)
+	if p != nil && s.freed(run, *p) {
+		return nil
+	}
+	return p
+}
+
+// freed says that what made a turn fail was taken away: a message that the program had received in it.
+func (s *Sandbox) freed(run changes.RunID, p Paused) bool {
+	ids, _ := s.replica.DroppedIDs(run, 0)
+	return slices.ContainsFunc(p.Messages, func(id string) bool { return slices.Contains(ids, id) })
 }
 
 // ask is a pause or the end of one that somebody wants of a run.
@@ -214,6 +229,9 @@ func (r *Run) annotate(ctx context.Context, m meta) error {
 // failed does what the run's policy says about a turn that failed and was taken back. A turn is given when the run ends with it; nil: go on.
 func (r *Run) failed(ctx context.Context, f *vm.Failure) (*vm.Turn, error) {
 	why := fmt.Errorf("turn %d of run %s was taken back: %w", r.turn+1, r.name, f)
+	if n := len(f.Messages); n > 0 {
+		why = fmt.Errorf("%w (it had received message %s)", why, f.Messages[n-1])
+	}
 	switch {
 	case r.meta.OnFailure == StopOnFailure:
 		r.s.log.Warn("run ends by a failure", "run", r.id.String(), "err", why)
@@ -232,7 +250,8 @@ func (r *Run) failed(ctx context.Context, f *vm.Failure) (*vm.Turn, error) {
 		r.s.tell(Event{Kind: RunRetries, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: f.Text})
 		return nil, r.idle(ctx, r.s.now().Add(wait), nil)
 	}
-	p := Paused{Reason: cut(f.Reason, pauseReasonMax), Text: cut(string(f.Text), pauseTextMax), Turn: r.turn}
+	p := Paused{Reason: cut(f.Reason, pauseReasonMax), Text: cut(string(f.Text), pauseTextMax), Turn: r.turn,
+		Messages: f.Messages[max(0, len(f.Messages)-pauseMessages):]}
 	return nil, r.restFailed(ctx, p, why, f.Text)
 }
 
@@ -256,7 +275,7 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 	r.s.log.Info("run paused", "run", r.id.String(), "turn", r.turn, "reason", p.Reason)
 	r.s.tell(Event{Kind: RunPaused, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: text})
 	r.answer(true)
-	if err := r.goOn(ctx); err != nil {
+	if err := r.goOn(ctx, p); err != nil {
 		return err
 	}
 	m = r.meta
@@ -269,10 +288,10 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 	return nil
 }
 
-// goOn waits until the run is asked to go on, and gives it the limits that come with that. Who asks for limits that it cannot have is told so, and the run
-// stays paused.
-func (r *Run) goOn(ctx context.Context) error {
-	for {
+// goOn waits until the run is asked to go on, and gives it the limits that come with that, or until what made it pause is taken away. Who asks for limits
+// that it cannot have is told so, and the run stays paused.
+func (r *Run) goOn(ctx context.Context, p Paused) error {
+	for !r.s.freed(r.id, p) {
 		for a := r.asking(); a != nil; a = r.asking() {
 			err := r.limit(ctx, a.limits)
 			if err == nil || !errors.Is(err, errLimits) {
@@ -286,6 +305,7 @@ func (r *Run) goOn(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // asking is the first who wants the run to go on, nil: nobody.
@@ -395,7 +415,7 @@ func (r *Run) renew(ctx context.Context, m meta) error {
 	}
 	r.mu.Lock()
 	old := r.machine
-	r.machine, r.given, r.first, r.offered = next, 0, 0, false
+	r.machine, r.mail = next, mail{}
 	r.mu.Unlock()
 	return old.Close()
 }

@@ -34,9 +34,7 @@ type Run struct {
 	machine *vm.Machine // replaced by the goroutine that drives the run only, with mu held
 	stop    context.CancelFunc
 	meta    meta // as it stands in the newest head
-	given   int  // place after the last message offered to the machine
-	first   int  // place of the first, when offered
-	offered bool
+	mail    mail
 	poke    chan struct{} // wakes the run: somebody asked it to pause or to go on
 
 	mu    sync.Mutex

@@ -12,6 +12,8 @@ type Failure struct {
 	Text   []byte // what Go prints when it ends a program this way; nil where it would not
 	Exit   int    // the status the program would have ended with
 	Err    error  // the limit or bound; nil for panics and fatal errors
+	// Messages are the ids of those that the program received in the turn, in order. They are offered again, unless they are dropped.
+	Messages []string
 }
 
 // exitFailed is the status of programs that end by a failure, as in Go.

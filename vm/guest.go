@@ -21,6 +21,7 @@ const guest = "github.com/tandemvm/tandem/vm/turn."
 const (
 	atomicDepth  = guest + "atomicDepth"
 	mutexesHeld  = "internal/sync.held"
+	inboxChannel = guest + "inbox"
 	touchedWords = 32 // words of rootTouched: a bit a shared variable
 )
 
@@ -79,45 +80,6 @@ func forkID(t *exec.Thread, w exec.Window) exec.Action {
 		text = hex.EncodeToString(id)
 	}
 	return stringResult(t, w, text)
-}
-
-// Message is what is sent to a run.
-type Message struct {
-	ID, From string
-	Body     []byte
-}
-
-// Deliver offers messages to the run, between turns: what was offered before stays offered. A machine whose run came from elsewhere is
-// offered all there are, since the run itself knows which ids it has received.
-func (m *Machine) Deliver(ms []Message) error {
-	if m.inTurn {
-		return fmt.Errorf("%w: messages are delivered between turns", ErrTurn)
-	}
-	if len(m.messages) == 0 && len(ms) > 0 && m.mem.Load64(rootMessages) != 0 {
-		m.mem.Store64(rootMessages, 0)
-	}
-	m.messages = append(m.messages, ms...)
-	return nil
-}
-
-// Received is how many of the messages offered to this machine the run has in its memory, of those offered first.
-func (m *Machine) Received() int { return min(int(m.mem.Load64(rootMessages)), len(m.messages)) }
-
-// nextMessage returns a message that was not looked at since the run came to this machine, or waits for one.
-func nextMessage(t *exec.Thread, w exec.Window) exec.Action {
-	world := t.Host().(*world)
-	n := t.Mem().Load64(rootMessages)
-	if n >= uint64(len(world.m.messages)) {
-		return t.Block()
-	}
-	x := world.m.messages[n]
-	for i, text := range []string{x.ID, x.From, string(x.Body)} {
-		if err := t.SetString(w, 2*i, text); err != nil {
-			return t.Retry(err)
-		}
-	}
-	t.Mem().Store64(rootMessages, n+1)
-	return exec.Next
 }
 
 func stringResult(t *exec.Thread, w exec.Window, s string) exec.Action {
@@ -195,6 +157,8 @@ func (m *Machine) holding() string {
 		return "turn.Atomic"
 	case m.prog.heldAt != 0 && m.mem.Load64(m.prog.heldAt) != 0:
 		return "a locked sync.Mutex"
+	case m.fetching():
+		return "turn.Inbox"
 	}
 	return ""
 }
@@ -207,6 +171,8 @@ func (p *Program) findGuest() error {
 			p.atomicAt = g.Addr
 		case mutexesHeld:
 			p.heldAt = g.Addr
+		case inboxChannel:
+			p.inboxAt = g.Addr
 		}
 	}
 	if n := len(sharedGlobals(p.img)); n > touchedWords*64 {

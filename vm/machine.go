@@ -73,7 +73,7 @@ type Machine struct {
 	world   *world
 	outside VersionController // saves of what is not in memory: output
 
-	messages []Message // offered to the run
+	mail mail
 
 	outputMax, outputUsed uint64 // bytes, as the root page says
 

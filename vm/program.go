@@ -26,6 +26,7 @@ type Program struct {
 	vars    []Variable
 
 	atomicAt, heldAt uint64 // addresses of the guest variables that forbid a turn to end, 0: the program has none
+	inboxAt          uint64 // of the guest variable that holds the channel of turn.Inbox
 }
 
 // Source says what to compile.

@@ -72,6 +72,7 @@ func (m *Machine) BeginTurn() error {
 		return err
 	}
 	m.inTurn = true
+	m.lookAtMail()
 	return m.setBase()
 }
 
@@ -112,6 +113,14 @@ func (m *Machine) RunTurn(ctx context.Context, words uint64) (Stop, error) {
 	if !m.inTurn {
 		return Stop{}, fmt.Errorf("%w: no turn has begun", ErrTurn)
 	}
+	stop, err := m.runTurn(ctx, words)
+	if f, ok := err.(*Failure); ok {
+		f.Messages = m.receivedNow()
+	}
+	return stop, err
+}
+
+func (m *Machine) runTurn(ctx context.Context, words uint64) (Stop, error) {
 	end := m.Instructions() + words
 	bound := m.Instructions() + words*atomicFactor
 	for slice, asked := words, false; ; slice = graceWords {
@@ -239,6 +248,7 @@ const (
 	_
 	rootOutputMax  // bytes of output the run may write, 0: any number
 	rootOutputUsed // bytes it has written
+	rootFetched    // 1: the guest got a message and has not come back for the next
 
 	rootTouched = code.Base + 3584 // touchedWords words: shared variables that merges touched and the program has not been told of
 )

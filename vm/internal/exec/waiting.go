@@ -29,3 +29,19 @@ func (m *Machine) Waits(g uint64) (list []Wait) {
 	}
 	return list
 }
+
+// FirstSent is the address of the value that the goroutine sends which has waited longest to send on a channel. False: none waits.
+func (m *Machine) FirstSent(c uint64) (at uint64, waits bool) {
+	if c == 0 {
+		return 0, false
+	}
+	s := m.load(c + cSendQ)
+	return m.load(s + sElem), s != 0
+}
+
+// Discard lets that goroutine go on as if its value had been received. It is for channels that hold none, between calls of Run.
+func (m *Machine) Discard(c uint64) {
+	if s := m.load(c + cSendQ); s != 0 {
+		m.complete(s, false)
+	}
+}
