@@ -230,7 +230,7 @@ func (r *Run) annotate(ctx context.Context, m meta) error {
 func (r *Run) failed(ctx context.Context, f *vm.Failure) (*vm.Turn, error) {
 	why := fmt.Errorf("turn %d of run %s was taken back: %w", r.turn+1, r.name, f)
 	if n := len(f.Messages); n > 0 {
-		why = fmt.Errorf("%w (it had received message %s)", why, f.Messages[n-1])
+		why = fmt.Errorf("%w (it had received message %s: drop it if that is to blame)", why, f.Messages[n-1])
 	}
 	switch {
 	case r.meta.OnFailure == StopOnFailure:

@@ -97,7 +97,7 @@ func (c *command) ps() *cobra.Command {
 					if r.Owner == st.Peer {
 						owner = "here"
 					}
-					row(short(r.ID), r.Name, runStatus(r), owner, r.Epoch, r.Turn, r.Lines, sizeText(r.MemoryBytes), yes(r.Warm || r.Owned), r.Forks, r.Error)
+					row(short(r.ID), r.Name, runStatus(r), owner, r.Epoch, r.Turn, r.Lines, sizeText(r.MemoryBytes), yes(r.Warm || r.Owned), r.Forks, reason(r))
 				}
 			})
 		},
@@ -115,6 +115,22 @@ func (c *command) sayUnopened(st api.Status) {
 			fmt.Fprintf(c.stderr, "peer: sandbox %s is still being opened: %s\n", short(b.ID), joinText(b.Joining))
 		}
 	}
+}
+
+// reason is why a run does not go on, with what to do about a message that may be to blame.
+func reason(r api.Run) string {
+	if n := len(r.Messages); n > 0 {
+		return fmt.Sprintf("%s (after message %s: `peer drop %s %s` takes it away)", r.Error, r.Messages[n-1], short(r.ID), quoted(r.Messages[n-1]))
+	}
+	return r.Error
+}
+
+// quoted is an id as a shell takes it.
+func quoted(id string) string {
+	if strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:-") == "" {
+		return id
+	}
+	return "'" + strings.ReplaceAll(id, "'", `'\''`) + "'"
 }
 
 func runStatus(r api.Run) string {

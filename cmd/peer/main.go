@@ -105,7 +105,7 @@ func (c *command) root() *cobra.Command {
 		},
 	})
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log what happens on stderr")
-	root.AddCommand(c.run(), c.test(), c.up(), c.join(), c.stop(), c.pause(), c.resume(), c.send(), c.ps(), c.statusOf(), c.vars(), c.logs(), c.digest(), c.peers(),
+	root.AddCommand(c.run(), c.test(), c.up(), c.join(), c.stop(), c.pause(), c.resume(), c.send(), c.messages(), c.drop(), c.ps(), c.statusOf(), c.vars(), c.logs(), c.digest(), c.peers(),
 		c.invite(), c.cut(), c.heal(), c.demo(), c.bench(), c.move(), c.diverge(), c.leave(), c.cache(), c.snapshot(), c.version())
 	root.AddCommand(c.vet(), c.laws())
 	root.AddCommand(c.sim())

@@ -16,6 +16,8 @@
 //	POST /v1/sandboxes/{sandbox}/leave       Move; Sandbox
 //	GET  /v1/divergences[?peer=]             []Divergence
 //	POST /v1/runs/{run}/messages?id=         body: the message; Sent. {run} may be a sandbox with one run that has not ended
+//	GET  /v1/runs/{run}/messages             []Message
+//	DELETE /v1/runs/{run}/messages?id=       Run: that message is taken away from it
 //	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
 //	GET  /v1/variables[?sandbox=][&name=]    []Variable
 //	GET  /v1/digests                         []Digest
@@ -151,6 +153,8 @@ type Run struct {
 	Paused       bool   `json:"paused"`            // it waits for resume
 	Error        string `json:"error,omitempty"`   // why it is paused, or does not execute here
 	Failure      string `json:"failure,omitempty"` // when a failed turn paused it: what Go prints of such a failure
+	// Messages are, when a failed turn paused it, the ids of those that it had received in the turn: it goes on when one of them is dropped.
+	Messages []string `json:"messages,omitempty"`
 }
 
 // Resume asks for a paused run to go on. Fields that are not zero are limits that it has from then on, wherever it executes; the greatest number is none.
@@ -165,6 +169,16 @@ type Resume struct {
 type Sent struct {
 	Run string `json:"run"`
 	ID  string `json:"id"`
+}
+
+// Message to a run: one that it has not received, or one that was taken away.
+type Message struct {
+	ID        string    `json:"id"`
+	From      string    `json:"from"` // peer id
+	Sent      time.Time `json:"sent"` // by that peer's clock, as is Dropped
+	Body      []byte    `json:"body"`
+	DroppedBy string    `json:"dropped_by,omitempty"` // peer id; empty: it waits
+	Dropped   time.Time `json:"dropped,omitzero"`
 }
 
 // Line is a piece of a run's output: a line with its newline, or what a turn wrote of one.

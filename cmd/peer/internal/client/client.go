@@ -241,6 +241,16 @@ func (c *Client) Send(ctx context.Context, run, id string, message io.Reader) (a
 	return decode[api.Sent](c.do(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/messages", url.Values{"id": {id}}, "application/octet-stream", message))
 }
 
+// Messages lists the messages that a run has not received, and those that were taken away from it.
+func (c *Client) Messages(ctx context.Context, run string) ([]api.Message, error) {
+	return call[[]api.Message](ctx, c, http.MethodGet, "/v1/runs/"+url.PathEscape(run)+"/messages", nil, nil)
+}
+
+// Drop takes a message away from a run.
+func (c *Client) Drop(ctx context.Context, run, id string) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodDelete, "/v1/runs/"+url.PathEscape(run)+"/messages", url.Values{"id": {id}}, nil)
+}
+
 // Lines calls f for each piece of output of a run from a number on, to the end of the run if follow is set, else to what
 // there is now.
 func (c *Client) Lines(ctx context.Context, run string, from uint64, follow bool, f func(api.Line) error) error {

@@ -242,7 +242,7 @@ func seen(s *tandem.Sandbox, st replication.RunStatus) api.Run {
 		Warm: st.Warm, Epoch: h.Epoch.Number, Turn: h.Turn, Instructions: h.Instructions, MemoryBytes: h.MemoryBytes, Lines: h.Lines,
 		Done: h.Done, Exit: int(h.Exit), Forks: len(st.Forks)}
 	if p := tandem.PauseOf(h); p != nil {
-		out.Paused, out.Error, out.Failure = true, p.Reason, p.Text
+		out.Paused, out.Error, out.Failure, out.Messages = true, p.Reason, p.Text, p.Messages
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/tandemvm/tandem"
 	"github.com/tandemvm/tandem/changes"
@@ -55,6 +56,12 @@ func (d *Daemon) routes() http.Handler {
 	answer("POST /v1/sandboxes/{sandbox}/leave", d.postLeave)
 	answer("GET /v1/divergences", d.getDivergences)
 	answer("POST /v1/runs/{run}/messages", d.postMessage)
+	answer("GET /v1/runs/{run}/messages", d.getMessages)
+	answer("DELETE /v1/runs/{run}/messages", func(r *http.Request) (any, error) {
+		return d.onRun(func(s *tandem.Sandbox, ctx context.Context, run changes.RunID) error {
+			return s.Drop(ctx, run, r.URL.Query().Get("id"))
+		})(r)
+	})
 	answer("GET /v1/variables", d.getVariables)
 	answer("GET /v1/digests", func(r *http.Request) (any, error) { return d.digests(), nil })
 	answer("GET /v1/peers", func(r *http.Request) (any, error) { return d.peers(), nil })
@@ -226,6 +233,39 @@ func (d *Daemon) postMessage(r *http.Request) (any, error) {
 	}
 	sent, err := s.Send(r.Context(), id, r.URL.Query().Get("id"), text)
 	return api.Sent{Run: run, ID: sent}, err
+}
+
+func (d *Daemon) getMessages(r *http.Request) (any, error) {
+	s, run, err := d.findRun(r.PathValue("run"))
+	if err != nil {
+		return nil, err
+	}
+	id, err := runID(run.ID)
+	if err != nil {
+		return nil, err
+	}
+	dropped, err := s.Dropped(id)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := s.Messages(id)
+	if err != nil {
+		return nil, err
+	}
+	out := []api.Message{}
+	for _, x := range dropped {
+		m := messageOf(x.Message)
+		m.DroppedBy, m.Dropped = x.By, time.UnixMilli(x.AtMs)
+		out = append(out, m)
+	}
+	for _, x := range waiting {
+		out = append(out, messageOf(x))
+	}
+	return out, nil
+}
+
+func messageOf(m replication.Message) api.Message {
+	return api.Message{ID: m.ID, From: m.From, Sent: time.UnixMilli(m.SentMs), Body: m.Body}
 }
 
 func (d *Daemon) getVariables(r *http.Request) (any, error) {
