@@ -206,3 +206,166 @@ func TestSendBeforeTheFirstTurn(t *testing.T) {
 		t.Errorf("to no run: %v", err)
 	}
 }
+
+// TestDroppedMessageStaysAway: what was dropped is offered to nobody, also by a peer that takes the run over between the drop and going on, that comes later, or
+// that was closed meanwhile; each peer says who dropped it and what it was, also when the message itself is compacted away.
+func TestDroppedMessageStaysAway(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	c.config = func(cfg *Config) { cfg.Retain = 4 << 10 }
+	a, b := c.create("a"), c.join("b")
+	p := start(t, a, 1)
+	p.step(t)
+	eventually(t, "b knows the run", func() bool { _, err := b.Head(p.run); return err == nil })
+	ctx := within(t, 60*time.Second)
+	long := bytes.Repeat([]byte("poison"), 20000)
+	for _, m := range []struct {
+		r    *Replica
+		id   string
+		body []byte
+	}{{a, "one", nil}, {b, "bad", long}, {a, "bad", long}, {a, "two", []byte("x")}} {
+		if err := m.r.Send(ctx, p.run, m.id, m.body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.converge()
+	waiting := func(r *Replica) (ids []string) {
+		ms, _, err := r.Messages(p.run, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range ms {
+			ids = append(ids, m.ID)
+		}
+		slices.Sort(ids)
+		return slices.Compact(ids)
+	}
+	check := func(want ...string) {
+		t.Helper()
+		c.converge()
+		for name, r := range c.r {
+			if got := waiting(r); !slices.Equal(got, want) {
+				t.Errorf("at %s wait %q, want %q", name, got, want)
+			}
+			ds, err := r.Dropped(p.run)
+			if err != nil || len(ds) == 0 || ds[0].ID != "bad" || !bytes.Equal(ds[0].Body, long) || ds[0].By != "b" {
+				t.Fatalf("%s: %d dropped, %v", name, len(ds), err)
+			}
+		}
+	}
+	if err := b.Drop(ctx, p.run, "nobody's"); !errors.Is(err, ErrUnknownMessage) {
+		t.Errorf("what nobody sent: %v", err)
+	}
+	if err := b.Drop(ctx, p.run, "bad"); err != nil {
+		t.Fatal(err)
+	}
+	check("one", "two")
+	// The owner goes before it went on; who takes over is offered the rest, each with its place: one was taken is no word on two.
+	c.stop("a")
+	s, err := b.TakeOver(ctx, p.run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = continueFrom(t, b, s)
+	ms, _, err := b.Messages(p.run, 0)
+	if err != nil || len(ms) != 2 {
+		t.Fatalf("%+v, %v", ms, err)
+	}
+	turn := p.next()
+	turn.Taken = ms[0].Next
+	if err := b.CommitTurn(ctx, turn); err != nil {
+		t.Fatal(err)
+	}
+	p.advance(turn)
+	a = c.join("a")
+	check("two")
+	if err := a.Send(ctx, p.run, "bad", []byte("again")); err != nil {
+		t.Fatal(err)
+	}
+	check("two")
+	ms, _, err = b.Messages(p.run, 0)
+	if err != nil || len(ms) != 1 {
+		t.Fatalf("%+v, %v", ms, err)
+	}
+	turn = p.next()
+	turn.Taken = ms[0].Next
+	if err := b.CommitTurn(ctx, turn); err != nil {
+		t.Fatal(err)
+	}
+	p.advance(turn)
+	for range 8 {
+		p.step(t)
+	}
+	check()
+	for _, r := range c.r {
+		for range 3 {
+			compactNow(t, r)
+		}
+	}
+	c.join("late")
+	check()
+	last := p.next()
+	last.Done = true
+	if err := b.CommitTurn(ctx, last); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	if err := b.Drop(ctx, p.run, "two"); !errors.Is(err, ErrDone) {
+		t.Errorf("of a run that has ended: %v", err)
+	}
+}
+
+// TestSkippedPlacesAreNotTaken: messages that another epoch took stand between those that wait, elsewhere than where that epoch had them. What the run says it
+// has taken is what it was given, and no more: the rest is offered to who goes on with it.
+func TestSkippedPlacesAreNotTaken(t *testing.T) {
+	c := newCluster(t, seedOf(t))
+	a, b := c.create("a"), c.join("b")
+	p := start(t, a, 1)
+	p.step(t)
+	eventually(t, "b knows the run", func() bool { _, err := b.Head(p.run); return err == nil })
+	ctx := within(t, 60*time.Second)
+	send := func(r *Replica, id string) {
+		t.Helper()
+		if err := r.Send(ctx, p.run, id, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// At b its own come first; a takes what it sent itself, and knows of no other.
+	c.net.Split([]string{"a"})
+	send(a, "a1")
+	send(a, "a2")
+	turn := p.next()
+	turn.Taken = 2
+	if err := a.CommitTurn(ctx, turn); err != nil {
+		t.Fatal(err)
+	}
+	p.advance(turn)
+	send(b, "b1")
+	send(b, "b2")
+	c.net.Heal()
+	c.converge()
+	c.stop("a")
+	for _, want := range []string{"b1 b2", "b2"} {
+		s, err := b.TakeOver(ctx, p.run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p = continueFrom(t, b, s)
+		ms, _, err := b.Messages(p.run, 0)
+		var got []string
+		for _, m := range ms {
+			got = append(got, m.ID)
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Fatalf("offered %q, %v, want %q", got, err, want)
+		}
+		turn := p.next()
+		turn.Taken = ms[0].Next
+		if err := b.CommitTurn(ctx, turn); err != nil {
+			t.Fatal(err)
+		}
+		b.Release(p.run)
+	}
+	if ms, _, err := b.Messages(p.run, 0); err != nil || len(ms) != 0 {
+		t.Errorf("%+v, %v", ms, err)
+	}
+}

@@ -24,6 +24,9 @@ func TestRootPageIsPinned(t *testing.T) {
 	for i, at := range []uint64{rootLines, rootTurns, rootMono, rootRun, rootBegun, rootDying, rootMessages, rootFork, rootOutputMax, rootOutputUsed, rootTouched, touchedWords + code.Base} {
 		now += fmt.Sprintln("root", i, at-code.Base)
 	}
+	if rootFetched != code.Base+3168 { // it came later than the version: 0 in what older builds wrote, which they do not look at
+		t.Errorf("rootFetched is at %d", rootFetched-code.Base)
+	}
 	pinned.Check(t, "layout", number, now, "Snapshots of this version would be misread: raise vm.Version.")
 }
 

@@ -153,7 +153,8 @@ func (w *world) converge() bool {
 	return true
 }
 
-// lacks names a timer that has not fired or a durable message that was not taken, as the first peer sees the consumer.
+// lacks names a timer that has not fired or a durable message that was neither taken nor dropped, as the first peer sees the consumer. Poison that was not dropped
+// there yet is now.
 func (w *world) lacks(run changes.RunID) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -170,9 +171,18 @@ func (w *world) lacks(run changes.RunID) string {
 		return fmt.Sprintf("timer %d", t.fired+1)
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for id, durable := range w.sent {
-		if durable && !slices.Contains(taken, id) {
+	sent := maps.Clone(w.sent)
+	w.mu.Unlock()
+	gone, _ := w.peers[0].r.DroppedIDs(run, 0)
+	for _, id := range slices.Sorted(maps.Keys(sent)) {
+		if slices.Contains(taken, id) || slices.Contains(gone, id) {
+			continue
+		}
+		if poisonous(id) {
+			if err := w.peers[0].r.Drop(ctx, run, id); err == nil || sent[id] {
+				return fmt.Sprint(id, ": ", err)
+			}
+		} else if sent[id] {
 			return id
 		}
 	}
@@ -299,7 +309,7 @@ func (w *world) checkLines(p *peer, inputs []string) {
 func (w *world) checkConsumer(p *peer, h replication.Head, lines, inputs []string) {
 	want, may, have, fired := map[string]bool{}, map[string]bool{}, map[string]bool{}, []string{}
 	for id, durable := range w.sent {
-		want[id], may[id] = durable, !durable
+		want[id], may[id] = durable && !poisonous(id), !durable && !poisonous(id)
 	}
 	for _, in := range inputs {
 		want[in] = true
@@ -312,13 +322,19 @@ func (w *world) checkConsumer(p *peer, h replication.Head, lines, inputs []strin
 		case have[id]:
 			w.Fail("inputs once", "%s: %q twice", p.Name, id)
 		case !want[id] && !may[id]:
-			w.Fail("inputs once", "%s: %q was taken, which nobody gave", p.Name, id)
+			w.Fail("inputs once", "%s: %q was taken, which nobody gave or which was dropped", p.Name, id)
 		}
 		have[id] = true
 	}
 	for id, must := range want {
 		if must && !have[id] {
 			w.Fail("inputs once", "%s: %q was not taken, %v were", p.Name, id, slices.Sorted(maps.Keys(have)))
+		}
+	}
+	gone, _ := p.r.DroppedIDs(h.Run, 0)
+	for id, durable := range w.sent {
+		if poisonous(id) && durable && !slices.Contains(gone, id) {
+			w.Fail("inputs once", "%s: %q could not be dropped, %v were", p.Name, id, gone)
 		}
 	}
 	for i := range max(timersMax, len(fired)) {

@@ -21,6 +21,9 @@ import (
 var stolen = []Action{{300 * time.Millisecond, "start", 0, 30}, {320 * time.Millisecond, "consume", 1, 0}, {600 * time.Millisecond, "send", 2, 1},
 	{1200 * time.Millisecond, "steal", 2, 0}, {1201 * time.Millisecond, "steal", 0, 1}, {1300 * time.Millisecond, "send", 1, 2}}
 
+// poisoned is stolen with a message that the consumer cannot take, which is dropped before it goes on elsewhere.
+var poisoned = slices.Concat(stolen[:3:3], []Action{{700 * time.Millisecond, "poison", 0, 0}, {720 * time.Millisecond, "send", 1, 2}, {900 * time.Millisecond, "drop", 2, 0}}, stolen[3:])
+
 // apart is the consumer cut off from a majority, which goes on with it, while both sides have something for it.
 var apart = []Action{{300 * time.Millisecond, "start", 0, 60}, {310 * time.Millisecond, "start", 1, 60}, {320 * time.Millisecond, "consume", 0, 0},
 	{600 * time.Millisecond, "cut", 0, 1}, {700 * time.Millisecond, "send", 0, 1}, {700 * time.Millisecond, "send", 1, 2}, {2500 * time.Millisecond, "heal", 0, 0}}
@@ -81,6 +84,14 @@ func TestPropertiesCanFail(t *testing.T) {
 		{"inputs once", "a takeover forgets what was taken", stolen, mutant{Taken: func(p *program) {
 			if n := len(p.taken); n > 0 {
 				p.taken = slices.Clone(p.taken[:n-1])
+			}
+		}}},
+		{"inputs once", "a message is taken that was dropped", poisoned, mutant{Turn: func(p *program, t *replication.Turn) {
+			if n := len(p.gone); n > 0 && !slices.Contains(p.taken, p.gone[0]) {
+				p.lines++
+				p.taken = append(p.taken, p.gone[0])
+				t.Lines = append(t.Lines, changes.Line{Number: p.lines, Stream: 1, Text: []byte("got " + p.gone[0])})
+				t.Pages = []changes.Page{{Index: 0, Data: takenPage(t.Number, p.timer, p.taken)}}
 			}
 		}}},
 		{"timers once", "a takeover fires a timer again", stolen, mutant{Taken: func(p *program) {

@@ -243,9 +243,11 @@ func (p *peer) offer(r *replication.Replica, g *program) error {
 	if err != nil {
 		return err
 	}
+	gone, _ := r.DroppedIDs(g.run, len(g.gone))
+	g.gone = append(g.gone, gone...)
 	g.place = next
 	for _, m := range ms {
-		g.sent = append(g.sent, m.ID)
+		g.sent, g.places = append(g.sent, m.ID), append(g.places, m.Next)
 	}
 	return nil
 }
@@ -265,6 +267,22 @@ func (p *peer) send(id string) {
 			if r.Send(ctx, s.Head.Run, id, []byte(id)) == nil {
 				p.w.sends(id, true)
 			}
+		}()
+	}
+}
+
+// drop takes a message away from the consumer, if both are known here.
+func (p *peer) drop(id string) {
+	for _, s := range p.r.Runs() {
+		if s.Head.Name != consumer {
+			continue
+		}
+		done := make(chan struct{})
+		p.readers = append(p.readers, done)
+		ctx, r := p.ctx, p.r
+		go func() {
+			defer close(done)
+			r.Drop(ctx, s.Head.Run, id) // what cannot be dropped here now is dropped in the end
 		}()
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Action is something that happens to the world at a moment.
 type Action struct {
 	At   time.Duration `json:"at"`   // since the beginning
-	Kind string        `json:"kind"` // start, consume, cut, heal, crash, stop, restart, skew, steal
+	Kind string        `json:"kind"` // start, consume, send, poison, drop, cut, heal, crash, stop, restart, skew, steal
 	Peer int           `json:"peer"`
 	Arg  int           `json:"arg"` // start: turns; cut: bits of the peers on the other side; skew: ms; crash: seed of what the disk keeps
 }
@@ -28,6 +28,11 @@ func (w *world) drawPlan(rnd *rand.Rand) (plan []Action) {
 	plan = append(plan, c.drawFaults(rnd, "steal")...)
 	for range rnd.IntN(6) { // the same message may be sent from several peers
 		plan = append(plan, Action{c.moment(rnd, 1), "send", rnd.IntN(c.Peers), rnd.IntN(4)})
+	}
+	if rnd := w.Random("poison"); rnd.IntN(2) == 0 {
+		for i := range 1 + rnd.IntN(3) {
+			plan = append(plan, Action{c.moment(rnd, 0.8), "poison", rnd.IntN(c.Peers), i}, Action{c.moment(rnd, 1), "drop", rnd.IntN(c.Peers), i})
+		}
 	}
 	slices.SortStableFunc(plan, func(a, b Action) int { return cmp.Compare(a.At, b.At) })
 	return plan
@@ -119,6 +124,10 @@ func (w *world) Act(a Action) {
 		p.call(func() { p.start(consumer) })
 	case "send":
 		p.call(func() { p.send(fmt.Sprintf("message %d", a.Arg)) })
+	case "poison":
+		p.call(func() { p.send(fmt.Sprint(poison, a.Arg)) })
+	case "drop":
+		p.call(func() { p.drop(fmt.Sprint(poison, a.Arg)) })
 	case "steal":
 		p.call(func() { p.steal(a.Arg) })
 	default:

@@ -62,7 +62,9 @@ type program struct {
 	taken  []string // consumer: inputs and messages, in order
 	timer  timer    // consumer
 	sent   []string // consumer: ids of the messages that were offered here, in order
-	place  int      // consumer: the place after the last of them
+	places []int    // consumer: the place after each of them
+	place  int      // consumer: the place after all that were looked at
+	gone   []string // consumer: ids of the messages that were dropped
 }
 
 // timer is what the consumer remembers of its timer.
@@ -82,13 +84,22 @@ func (p *program) tick(now time.Time) { p.timer.now = max(p.timer.now, now.UnixN
 
 func (t timer) rings() bool { return t.fired < timersMax && t.now >= t.due }
 
-// untaken are the inputs and messages that the consumer has not taken.
+// poison begins the ids of messages with which a turn of the consumer fails: it takes none of those sent after such a one, until that one is dropped.
+const poison = "poison "
+
+func poisonous(id string) bool { return strings.HasPrefix(id, poison) }
+
+// untaken are the inputs and messages that the consumer can take and has not.
 func (p *program) untaken() (ids []string) {
 	in := p.values["sim.In"]
 	for i := range in.Len() {
 		ids = append(ids, in.Entry(i).Key.Text())
 	}
-	return slices.DeleteFunc(append(ids, p.sent...), func(id string) bool { return slices.Contains(p.taken, id) })
+	ids = slices.DeleteFunc(append(ids, p.sent...), func(id string) bool { return slices.Contains(p.taken, id) || slices.Contains(p.gone, id) })
+	if i := slices.IndexFunc(ids, poisonous); i >= 0 {
+		ids = ids[:i]
+	}
+	return ids
 }
 
 func newProgram(name string, run changes.RunID, epoch changes.Epoch) *program {
@@ -168,7 +179,7 @@ func (p *program) next(saw map[changes.RunID]rank) replication.Turn {
 	}
 	if p.name == consumer {
 		p.consume(say)
-		t.Taken = p.place
+		t.Taken = p.through()
 		t.Pages = []changes.Page{{Index: 0, Data: takenPage(n, p.timer, p.taken)}}
 	} else {
 		p.work(n, now, say)
@@ -183,6 +194,17 @@ func (p *program) next(saw map[changes.RunID]rank) replication.Turn {
 	}
 	p.values, p.turn, p.lines = now, n, p.lines+uint64(len(t.Lines))
 	return t
+}
+
+// through is the place after the last message before which all were taken or dropped; 0: none were offered here.
+func (p *program) through() (place int) {
+	for i, id := range p.sent {
+		if !slices.Contains(p.taken, id) && !slices.Contains(p.gone, id) {
+			break
+		}
+		place = p.places[i]
+	}
+	return place
 }
 
 // consume takes what there is and lets the timer fire if it is due.
