@@ -201,8 +201,8 @@ func (r *Replica) Status() Status {
 	heads := r.tips
 	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.Digest.Root(), Heads: len(heads), Failed: r.failure}
 	done := r.joined.Done()
-	self := r.table.standing[r.self]
-	left := self.opened > 0 && !self.member()
+	self := r.table.Standing[r.self]
+	left := self.Opened > 0 && !self.Member()
 	r.mu.Unlock()
 	s.Deltas, s.Bytes, s.Pending = r.feed.Stats()
 	p, f := r.feed.Pulled(), r.blocks.Fetched()
