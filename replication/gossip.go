@@ -260,9 +260,11 @@ func (r *Replica) pullFrom(peer string, p *puller) {
 			heads = *h
 		}
 		ctx, cancel := context.WithTimeout(r.ctx, 30*time.Second)
-		if err := r.feed.Pull(ctx, peer, heads); err != nil && r.ctx.Err() == nil {
+		err := r.feed.Pull(ctx, peer, heads)
+		if err != nil && r.ctx.Err() == nil {
 			r.log.Debug("catch-up", "from", peer, "err", err)
 		}
+		r.heed(ctx, peer, err)
 		cancel()
 	}
 }
@@ -277,6 +279,7 @@ func (r *Replica) peersChanged(peers []string) {
 		}
 	}
 	r.connected = slices.Clone(peers)
+	r.forgetForeign(peers)
 	r.pullMu.Unlock()
 	r.emit(Event{Kind: PeersChanged})
 	if fresh {

@@ -146,6 +146,7 @@ type Replica struct {
 	pullMu    sync.Mutex
 	pullers   map[string]*puller
 	connected []string
+	foreign   map[string]Foreign // by peer
 
 	reentering atomic.Bool
 
@@ -239,7 +240,7 @@ func newReplica(cfg Config, s *store.Store) *Replica {
 		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(),
 		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
 		durable: map[changes.RunID]*durability{},
-		said:    map[string]said{}, pullers: map[string]*puller{}, changed: make(chan struct{}),
+		said:    map[string]said{}, pullers: map[string]*puller{}, foreign: map[string]Foreign{}, changed: make(chan struct{}),
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}
 	r.flushed = sync.NewCond(&r.mu)
 	r.ctx, r.cancel = context.WithCancel(context.Background())

@@ -166,6 +166,7 @@ type Status struct {
 	Pending int    // deltas waiting for ancestors or blobs, or to be applied
 	Join    Join
 	Peers   []PeerStatus
+	Foreign []Foreign // connected, and nothing can be had from them
 	Failed  error
 }
 
@@ -204,6 +205,7 @@ func (r *Replica) Status() Status {
 	self := r.table.Standing[r.self]
 	left := self.Opened > 0 && !self.Member()
 	r.mu.Unlock()
+	s.Foreign = r.foreigners()
 	s.Deltas, s.Bytes, s.Pending = r.feed.Stats()
 	p, f := r.feed.Pulled(), r.blocks.Fetched()
 	s.Join = Join{Done: done, Deltas: p.Deltas, DeltasWanted: p.Wanted, Behind: p.Behind, Blocks: f.Blocks, BlocksWanted: f.Wanted, Bytes: p.Bytes + f.Bytes}

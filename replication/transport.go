@@ -18,7 +18,8 @@ type Transport interface {
 	Subscribe(f func(from string, data []byte)) (cancel func())
 	// Handle serves requests called name; each send delivers one frame to the asker.
 	Handle(name string, h func(ctx context.Context, from string, req []byte, send func(frame []byte) error) error)
-	// Request asks one peer and calls recv for every frame of the answer, in order.
+	// Request asks one peer and calls recv for every frame of the answer, in order. The error of a peer that has no handler of that name has, or wraps one that
+	// has, a method NoHandler() bool.
 	Request(ctx context.Context, peer, name string, req []byte, recv func(frame []byte) error) error
 	// OnPeers calls f whenever the set of connected peers changes.
 	OnPeers(f func(peers []string)) (cancel func())

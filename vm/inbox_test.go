@@ -41,9 +41,9 @@ func TestDroppedMessagesAreNotReceived(t *testing.T) {
 	all := []string{"one", "bad1", "two", "three", "bad2", "bad3", "four", "bad4", "last"}
 	want := "one\ntwo\nthree\nfour\nlast\n"
 	inMemory := 0
-	first := map[bool]uint64{false: 50, true: 700}
+	first := map[bool]uint64{false: 60, true: 1000}
 	for _, moves := range []bool{false, true} {
-		for words := first[moves]; words < 3000; words = words*3/2 + 7 {
+		for words := first[moves]; words < 3000; words = words*2 + 7 {
 			v := newMover(t, picky)
 			var drops []string
 			fresh := true

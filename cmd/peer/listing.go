@@ -248,6 +248,11 @@ func (c *command) peers() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			st, err := c.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.sayForeign(st)
 			return c.show(ps, "PEER SANDBOX MEMBER CONNECTED HEARD STANDBY DELTAS DIGEST EQUAL", func(row func(...any)) {
 				for _, p := range ps {
 					row(p.Peer, p.Name, yes(p.Member), yes(p.Connected), p.Ago.Round(time.Millisecond), yes(p.Standby), p.Deltas, short(p.Digest), yes(p.InSync))

@@ -38,6 +38,7 @@ func (c *command) showJoin(ctx context.Context, sandbox string, ask func(context
 		defer close(over)
 		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
+		told := map[string]bool{}
 		for said := ""; ; {
 			select {
 			case <-tick.C:
@@ -50,6 +51,12 @@ func (c *command) showJoin(ctx context.Context, sandbox string, ask func(context
 				continue
 			}
 			j := boxes[i].Joining
+			for _, line := range boxes[i].Foreign {
+				if !told[line] {
+					fmt.Fprintln(c.stderr, "peer: "+line)
+				}
+				told[line] = true
+			}
 			line := "joining: " + joinText(j)
 			if j.Done {
 				line = "everything is here: " + joinText(j)
@@ -88,6 +95,7 @@ func (c *command) statusOf() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer c.sayForeign(st)
 			return c.show(st, "SANDBOX NAME MEMBERS REACHED COMPLETE BEHIND DELTAS BLOCKS BYTES REASON", func(row func(...any)) {
 				for _, b := range st.Sandboxes {
 					j := b.Joining
@@ -100,4 +108,13 @@ func (c *command) statusOf() *cobra.Command {
 			})
 		},
 	})
+}
+
+// sayForeign says on stderr which peers speak another version, and what to do.
+func (c *command) sayForeign(st api.Status) {
+	for _, b := range st.Sandboxes {
+		for _, line := range b.Foreign {
+			fmt.Fprintf(c.stderr, "peer: %s\n", line)
+		}
+	}
 }

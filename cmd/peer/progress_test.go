@@ -35,12 +35,17 @@ func TestJoinIsShown(t *testing.T) {
 				return nil, context.DeadlineExceeded // once the daemon is too busy to answer
 			}
 			at := int(time.Since(begin) / time.Second)
-			return []api.Sandbox{{ID: "other"}, {ID: "box", Joining: stages[min(at, len(stages)-1)]}}, nil
+			box := api.Sandbox{ID: "box", Joining: stages[min(at, len(stages)-1)]}
+			if at >= 2 {
+				box.Foreign = []string{"peer a speaks version 3: update that one"}
+			}
+			return []api.Sandbox{{ID: "other", Foreign: []string{"peer b speaks version 4"}}, box}, nil
 		}
 		enough := c.showJoin(t.Context(), "box", ask)
 		time.Sleep(20 * time.Second)
 		enough()
 		want := `peer: joining: no member has answered yet
+peer: peer a speaks version 3: update that one
 peer: joining: 3 of 12 deltas, 0 of 0 blocks, 900; 9 deltas behind
 peer: joining: 12 of 12 deltas, 16 of 2560 blocks, 64K; 2 deltas behind
 peer: everything is here: 12 of 12 deltas, 2560 of 2560 blocks, 10M

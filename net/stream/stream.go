@@ -36,12 +36,18 @@ var (
 	// ErrTooLarge is returned for a request or frame beyond its limit, on whichever side notices.
 	ErrTooLarge = errors.New("stream: too large")
 	// ErrNoHandler is returned when the remote peer knows no handler of that name.
-	ErrNoHandler = errors.New("stream: the peer has no such handler")
+	ErrNoHandler error = noHandler{}
 	// ErrBusy is returned when the remote peer already serves as many requests of ours as it allows; try again.
 	ErrBusy = errors.New("stream: the peer is busy")
 	// ErrProtocol is returned when the other side does not follow the format.
 	ErrProtocol = errors.New("stream: the peer broke the protocol")
 )
+
+// noHandler tells by its method what it is, for those who do not know this package.
+type noHandler struct{}
+
+func (noHandler) Error() string   { return "stream: the peer has no such handler" }
+func (noHandler) NoHandler() bool { return true }
 
 // RemoteError is an error that the remote handler returned.
 type RemoteError struct{ Text string }

@@ -369,7 +369,7 @@ func (p *Port) Request(ctx context.Context, peer, name string, req []byte, recv 
 	h := q.handlers[name]
 	q.mu.Unlock()
 	if h == nil {
-		return fmt.Errorf("memnet: %s does not serve %s", peer, name)
+		return fmt.Errorf("memnet: %s: %w %s", peer, noHandler{}, name)
 	}
 	return h(ctx, p.self, slices.Clone(req), func(frame []byte) error {
 		now, d := hop()
@@ -433,3 +433,9 @@ func (p *Port) Close() error {
 	p.n.announce()
 	return nil
 }
+
+// noHandler is a request that the peer asked knows nothing of.
+type noHandler struct{}
+
+func (noHandler) Error() string   { return "it does not serve" }
+func (noHandler) NoHandler() bool { return true }

@@ -16,8 +16,14 @@ import (
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
 
+// Version is that of what peers say to each other, deltas and the records in them above all; those of two versions say nothing to each other.
+const Version = 5
+
 // Protocol is the name under which Serve answers.
-const Protocol = "tandem/deltas/4"
+var Protocol = ProtocolOf(Version)
+
+// ProtocolOf is the name under which peers of a version answer.
+func ProtocolOf(version int) string { return fmt.Sprintf("tandem/deltas/%d", version) }
 
 // PullRequest says what the asker has; the answer is what it lacks, parents first.
 type PullRequest struct {

@@ -77,6 +77,7 @@ type Sandbox struct {
 	Heads   int      `json:"heads"`   // of the DAG
 	Pending int      `json:"pending"` // deltas waiting
 	Joining Joining  `json:"joining"`
+	Foreign []string `json:"foreign,omitempty"` // a line for each peer in reach that speaks another version of the protocol: which, and what to do
 	Error   string   `json:"error,omitempty"`
 }
 

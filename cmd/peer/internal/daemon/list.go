@@ -166,13 +166,14 @@ func describe(b *box) api.Sandbox {
 			young := b.young
 			b.mu.Unlock()
 			if young != nil {
-				out.Joining = joiningOf(young.Status())
+				st := young.Status()
+				out.Joining, out.Foreign = joiningOf(st), foreignOf(st)
 			}
 		}
 		return out
 	}
 	st := s.Status()
-	out.Joining = joiningOf(st)
+	out.Joining, out.Foreign = joiningOf(st), foreignOf(st)
 	out.ID, out.Name, out.Program = s.ID().String(), s.Name(), s.Program().Hash().String()
 	out.Members = append(out.Members, st.Members...)
 	out.Digest, out.Deltas, out.Bytes, out.Heads, out.Pending = st.Digest.String(), st.Deltas, st.Bytes, st.Heads, st.Pending
@@ -180,6 +181,13 @@ func describe(b *box) api.Sandbox {
 		out.Error = oneLine(st.Failed)
 	}
 	return out
+}
+
+func foreignOf(st replication.Status) (lines []string) {
+	for _, f := range st.Foreign {
+		lines = append(lines, f.Advice())
+	}
+	return lines
 }
 
 func joiningOf(st replication.Status) api.Joining {
