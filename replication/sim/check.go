@@ -174,19 +174,16 @@ func (w *world) lacks(run changes.RunID) string {
 	sent := maps.Clone(w.sent)
 	w.mu.Unlock()
 	gone, _ := w.peers[0].r.DroppedIDs(run, 0)
+	what := ""
 	for _, id := range slices.Sorted(maps.Keys(sent)) {
 		if slices.Contains(taken, id) || slices.Contains(gone, id) {
 			continue
 		}
-		if poisonous(id) {
-			if err := w.peers[0].r.Drop(ctx, run, id); err == nil || sent[id] {
-				return fmt.Sprint(id, ": ", err)
-			}
-		} else if sent[id] {
-			return id
+		if poisonous(id) && w.peers[0].r.Drop(ctx, run, id) == nil || sent[id] {
+			what = id
 		}
 	}
-	return ""
+	return what
 }
 
 // compare checks that all peers say the same.
