@@ -22,7 +22,7 @@ type Config struct {
 	Binary string // of peer
 	Text   string // the text that is counted
 	Dir    string // for the stores; empty: a temporary one, removed at the end if all held
-	Lines  int    // that primes prints; default 400
+	Lines  int    // that primes prints; default 600
 	Keep   bool   // leave the cluster up
 	Seed   uint64 // moves the moments of kill and cut
 	Limit  time.Duration
