@@ -314,13 +314,17 @@ func (s *Sandbox) resume() {
 	}
 }
 
-// writeFile replaces a file whole, readable by its owner only.
+// writeFile replaces a file whole, readable by its owner only. It is on the disk before it takes the old one's place: the ticket has the only copy of the key.
 func writeFile(name, text string) error {
-	tmp := name + ".new"
-	if err := os.WriteFile(tmp, []byte(text), 0o600); err != nil {
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return fmt.Errorf("tandem: %w", err)
 	}
-	if err := os.Rename(tmp, name); err != nil {
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
 		return fmt.Errorf("tandem: %w", err)
 	}
 	return nil
