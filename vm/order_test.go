@@ -122,13 +122,13 @@ func (o orders) expr(kind byte, depth int) string {
 			"(%t).n", "(%p).n", "*&v", "int((%s)[0])", "int((%s)[%i])", "far(&v)[%i]", "far(&(%p).n)[v]", "(*fpa(&pa))[%i]", "pa[%i]", "id(%i)", "id(%i)", "func(x int) int { return x + v }(%i)", "[]int{%i, %i, %i}[%i]", "[3]int{%i, %i, 1}[%i]", "map[int]int{%i: %i, 7: v}[%i]", "cap(%l)",
 			"any(%i).(int)", "len(append(%l, %i, %i))", "copy(sl, %l)", "int(real(complex(float64(%i), 1)))", "id(S.val)(%t, %i)")
 	case 's':
-		return o.one(depth, "s", "fs(&s)", "gs", "fs(&gs)", "\"k\"", "st.s", "p.s", "fby(by)", "string(by)", "(%s + %s)", "(%s + %s + %s)", "(%t).s", "(%p).s", "show(%a, %a)", "show(%i, %s)", "show(%8, %b)", "show(%t, %l)", "id(%s)",
+		return o.one(depth, "s", "fs(&s)", "gs", "fs(&gs)", "id(\"k\")", "st.s", "p.s", "fby(by)", "string(by)", "(%s + %s)", "(%s + %s + %s)", "(%t).s", "(%p).s", "show(%a, %a)", "show(%i, %s)", "show(%8, %b)", "show(%t, %l)", "id(%s)",
 			"fmt.Sprint(%a, %i)", "string(rune(65 + %i))", "string(append([]byte(%s), by...))", "(%s)[%i:]", "fmt.Sprint([]any{%i, %8, %t})", "fmt.Sprint(map[string]any{%s: %i})", "string([]byte(%s)[%i:])")
 	case 'b':
 		return o.one(depth, "b", "fb(&b)", "true", "!%b", "(%i == %i)", "(%i < %i)", "(%s == %s)", "(%b && %b)", "(%b || %b)", "(%t == %t)", "(any(%a) == any(%a))", "(%b == %b)", "(any(%a) == %i)", "(%s < %s)", "(any(%8) == %a)", "(%i > v && %i < w)",
 			"([2]int{%i, %i} == [2]int{%i, v})", "id(%b)")
 	case '8':
-		return o.one(depth, "b8", "f8(&b8)", "B(3)", "(%8 + %8)", "-(%8)", "B(%i)", "id(%8)")
+		return o.one(depth, "b8", "f8(&b8)", "id(B(3))", "(%8 + %8)", "-(%8)", "B(%i)", "id(%8)")
 	case 't':
 		return o.one(depth, "st", "fst(&st)", "*pst", "S{%i, %s}", "S{s: %s, n: %i}", "id(%t)", "[]S{%t, %t}[1]")
 	case 'l':
@@ -153,7 +153,8 @@ func (o orders) statement() string {
 		"L: for i := range 3 + gv*f(&gv) { for j := 0; j+w+f(&w) < 9; j++ { if i > 1 { break L }; if j > 3 { continue L } } ; r += show(i) }", "for i, x := range %l { r += show(i, x) }",
 		"switch %i { case gv + 1: r = show(1); case v: r = show(2); default: r = show(3) }", "switch x := any(%a).(type) { case int: r = show(x); case string: r = show(2, x) }", "switch w + f(&w) { case 1, 2: r = show(1); case 3: r = show(2) }",
 		"switch %i { case %i, v + f(&v): r = show(1); case %i: r = show(2) }", "switch { case %b: r = show(1); case %b, v+f(&v) == 2: r = show(2); default: r = show(3) }", "switch any(%a) { case %a: r = show(1); case %t: r = show(2) }",
-		"var ( x = %i; y, z = %i, %a ); r = show(x, y, z)", "for sl[%i], ar[%i] = range append([]int(nil), %l...) { r += show(sl, ar); if len(r) > 99 { break } }", "for m[%i] = range 3 { r += show(m) }", "for p.n, sl[p.n] = range *fpa(&pa) { r += show(p.n, sl) }",
+		"sl[%i] += sl[%i]", "p.q.q.n += sl[%i]", "(*psl)[%i] /= ar[%i]", "p.a[%i] -= p.q.a[%i] / %i", "sl[%i] <<= %i", "[]*P{p, nil}[%i].n *= []*P{p, nil}[%i].k", "[]string{gs, %s}[%i] += []string{%s, s}[%i]",
+		"var ( x = %i; y, z = %i, %a ); r = show(x, y, z)", "for sl[%i], w = range append([]int(nil), %l...) { r += show(sl, ar); if len(r) > 99 { break } }", "for m[%i] = range 3 { r += show(m) }", "for p.n, sl[p.n] = range *fpa(&pa) { r += show(p.n, sl) }",
 		"for gs, sm[%t] = range map[string]int{%s: %i} { r += show(gs, sm) }", "for e, p.q.n = range %l { r += show(e, p.q.n) }", "for i, x := range *[]*[3]int{&ar, fpa(&pa), pa}[v] { r += show(i, x) }", "for i := range *[]*[3]int{&ar, nil, fpa(&pa)}[v+f(&v)] { r += show(i) }",
 		"M: for i := range v + f(&v) { l++; r += show(i, l); if l < 3 { goto M }; if i == 1 { continue M }; if l > 4 { break M } }", "M: for i, x := range []int{v, f(&v), %i} { l++; r += show(i, x); if l == 2 { goto M } }",
 		"M: select { case c <- v + f(&v): l++; if l < 3 { goto M }; if l == 3 { break M }; r = show(l) }", "M: for i := v + f(&v); i + w + f(&w) < 7; i++ { l++; if l < 4 { goto M }; r += show(i, l) }",

@@ -54,7 +54,7 @@ func (s *Sequencer) expression(e *ast.Expr, to types.Type, root bool) {
 
 // early takes e out, where it stands, if it is read late; before says whether something before it is.
 func (s *Sequencer) early(e *ast.Expr, before bool) {
-	if s.late && s.rewrite && !elided(*e) {
+	if s.late && s.rewrite && !s.elided(*e) {
 		s.takeOut(e)
 	}
 	s.late = before
@@ -67,10 +67,10 @@ func (s *Sequencer) copy(e *ast.Expr, before bool) {
 	}
 }
 
-// elided says whether e is a literal whose type is that of the elements it is among.
-func elided(e ast.Expr) bool {
+// elided says whether e is a literal of what the elements it is among point to, without a sign of that.
+func (s *Sequencer) elided(e ast.Expr) bool {
 	lit, ok := e.(*ast.CompositeLit)
-	return ok && lit.Type == nil
+	return ok && lit.Type == nil && s.pointer(lit)
 }
 
 // moment is when an expression is evaluated, once its operands are.
@@ -148,6 +148,9 @@ func (s *Sequencer) literal(e *ast.CompositeLit) {
 		for _, x := range e.Elts {
 			kv := x.(*ast.KeyValueExpr)
 			s.visit(&kv.Key, t.Key())
+			if !s.fast(t) {
+				s.copy(&kv.Key, before)
+			}
 			s.visit(&kv.Value, t.Elem())
 			entry := s.late
 			s.early(&kv.Key, entry)

@@ -2,6 +2,7 @@ package order
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 )
 
@@ -112,6 +113,33 @@ func (s *Sequencer) addressable(e ast.Expr) bool {
 		}
 	}
 	return false
+}
+
+// faults says whether e may panic where it is read late, for a pointer, an index or a divisor. Maps are not looked at: what they do is done by calls.
+func (s *Sequencer) faults(e ast.Expr) (yes bool) {
+	ast.Inspect(e, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncLit, *ast.SliceExpr, *ast.TypeAssertExpr:
+			return false
+		case *ast.CallExpr:
+			return s.info.Types[n.Fun].IsType()
+		case *ast.StarExpr:
+			yes = true
+		case *ast.SelectorExpr:
+			sel := s.info.Selections[n]
+			yes = yes || sel != nil && sel.Kind() == types.FieldVal && sel.Indirect()
+		case *ast.IndexExpr:
+			if _, ok := s.info.TypeOf(n.X).Underlying().(*types.Map); ok {
+				return false
+			}
+			yes = yes || s.info.Types[n.Index].Value == nil
+		case *ast.BinaryExpr:
+			b, ok := s.info.TypeOf(n).Underlying().(*types.Basic)
+			yes = yes || ok && (n.Op == token.QUO || n.Op == token.REM) && b.Info()&types.IsInteger != 0 && s.info.Types[n.Y].Value == nil
+		}
+		return !yes
+	})
+	return yes
 }
 
 // direct says whether a value of type t is an interface's word itself, or may be as far as is known.

@@ -284,12 +284,72 @@ func (s *Sequencer) assign(x *ast.AssignStmt) {
 	switch {
 	case len(x.Lhs) != len(x.Rhs):
 		s.tuple(&x.Rhs)
+	case len(x.Rhs) == 1 && x.Tok != token.DEFINE && s.faults(x.Rhs[0]) && s.lateKey(x.Lhs[0]):
+		s.need = true
+		s.visit(&x.Rhs[0], nil)
+		if s.rewrite {
+			s.takeOut(&x.Rhs[0])
+		}
+	case x.Tok != token.DEFINE && x.Tok != token.ASSIGN && s.faults(x.Rhs[0]) && s.faults(x.Lhs[0]):
+		s.need = true
+		s.visit(&x.Rhs[0], nil)
+		if s.rewrite {
+			s.spellOut(x)
+		}
 	case len(x.Rhs) == 1:
 		s.root(&x.Rhs[0], s.info.TypeOf(x.Lhs[0]))
 	default:
 		for i := range x.Rhs {
 			s.visit(&x.Rhs[i], s.info.TypeOf(x.Lhs[i]))
 		}
+	}
+}
+
+// lateKey says whether e is in a map, at a key that may panic and is not looked at before the value is there.
+func (s *Sequencer) lateKey(e ast.Expr) bool {
+	x, ok := ast.Unparen(e).(*ast.IndexExpr)
+	if !ok {
+		return false
+	}
+	m, ok := s.info.TypeOf(x.X).Underlying().(*types.Map)
+	return ok && (s.fast(m) || s.addressable(x.Index)) && s.faults(x.Index)
+}
+
+// spellOut makes x op= y, where go/ssa evaluates y before it reads x, x = x op y.
+func (s *Sequencer) spellOut(x *ast.AssignStmt) {
+	s.steady(&x.Lhs[0])
+	sum := &ast.BinaryExpr{X: x.Lhs[0], OpPos: x.TokPos, Op: x.Tok - token.ADD_ASSIGN + token.ADD, Y: x.Rhs[0]}
+	s.info.Types[sum] = types.TypeAndValue{Type: s.info.TypeOf(x.Lhs[0])}
+	x.Tok, x.Rhs[0] = token.ASSIGN, sum
+}
+
+// steady takes out of e, a place, what would cost to be evaluated twice.
+func (s *Sequencer) steady(e *ast.Expr) {
+	once := func(e *ast.Expr) {
+		if _, ok := (*e).(*ast.Ident); !ok && s.info.Types[*e].Value == nil {
+			s.takeOut(e)
+		}
+	}
+	switch x := (*e).(type) {
+	case *ast.ParenExpr:
+		s.steady(&x.X)
+	case *ast.StarExpr:
+		once(&x.X)
+	case *ast.SelectorExpr:
+		switch {
+		case s.info.Selections[x] == nil:
+		case s.pointer(x.X):
+			once(&x.X)
+		default:
+			s.steady(&x.X)
+		}
+	case *ast.IndexExpr:
+		if _, ok := s.info.TypeOf(x.X).Underlying().(*types.Array); ok {
+			s.steady(&x.X)
+		} else {
+			once(&x.X)
+		}
+		once(&x.Index)
 	}
 }
 

@@ -50,6 +50,22 @@ func swap() {
 	}
 }
 
+// faults has statements of which two parts panic: which comes first?
+func faults() {
+	x, ar, i, j, m := []int{1, 2, 3}, [3]int{}, 5, 6, map[int]int{}
+	var p *S
+	cmp("op=", func() int { x[i] += x[j]; return 1 })
+	cmp("op= array", func() int { ar[i] -= x[j]; return 1 })
+	cmp("op= nil", func() int { p.a += x[j]; return 1 })
+	cmp("op= call", func() int { x[i] *= t("x", x)[j]; return 1 })
+	cmp("op= div", func() int { x[i] /= ar[1]; return 1 })
+	cmp("op= nested", func() int { x[x[i]] += x[j]; return 1 })
+	cmp("op= right", func() int { x[1] += x[j]; return 1 })
+	cmp("map", func() int { m[x[i]] = x[j]; return 1 })
+	cmp("map op=", func() int { m[x[i]] += x[j]; return 1 })
+	cmp("=", func() int { x[i] = x[j]; return 1 })
+}
+
 // jumps goes to labels of loops that have calls before them, from within and without.
 func jumps() {
 	n := 0
@@ -218,4 +234,5 @@ func main() {
 	cmp("nested", func() int { return v(t("a", 1), v(t("b", 2), t("c", 3)), t("d", 4)) })
 	swap()
 	jumps()
+	faults()
 }
