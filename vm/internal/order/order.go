@@ -344,10 +344,11 @@ func (s *Sequencer) steady(e *ast.Expr) {
 			s.steady(&x.X)
 		}
 	case *ast.IndexExpr:
-		if _, ok := s.info.TypeOf(x.X).Underlying().(*types.Array); ok {
-			s.steady(&x.X)
-		} else {
+		switch s.info.TypeOf(x.X).Underlying().(type) {
+		case *types.Slice, *types.Pointer:
 			once(&x.X)
+		default: // the array itself, or of a type parameter
+			s.steady(&x.X)
 		}
 		once(&x.Index)
 	}

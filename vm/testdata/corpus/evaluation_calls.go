@@ -63,7 +63,15 @@ func faults() {
 	cmp("op= right", func() int { x[1] += x[j]; return 1 })
 	cmp("map", func() int { m[x[i]] = x[j]; return 1 })
 	cmp("map op=", func() int { m[x[i]] += x[j]; return 1 })
+	cmp("generic", func() int { h := &holder[[3]int]{}; h.add(x, 1, 2); return h.add(x, 1, 1)[1] })
 	cmp("=", func() int { x[i] = x[j]; return 1 })
+}
+
+type holder[A ~[3]int] struct{ arr A }
+
+func (h *holder[A]) add(x []int, i, j int) A {
+	h.arr[i] += x[j]
+	return h.arr
 }
 
 // jumps goes to labels of loops that have calls before them, from within and without.
