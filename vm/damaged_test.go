@@ -2,10 +2,13 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/tandemvm/tandem/changes"
+	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
@@ -46,8 +49,7 @@ func TestDamagedStates(t *testing.T) {
 		if s == nil {
 			continue
 		}
-		_, err := s.Values()
-		inside(t, err)
+		lookAtDamaged(t, s)
 		useDamaged(ctx, t, p, s)
 	}
 }
@@ -98,9 +100,46 @@ func useDamaged(ctx context.Context, t *testing.T, p *Program, s *Snapshot) {
 				return
 			}
 		}
+		inside(t, m.Assign([]changes.Assignment{
+			{Path: changes.VarPath("main.Hits"), Value: changes.IntValue(changes.Int, int64(n))},
+			{Path: changes.VarPath("main.Title"), Value: changes.StringValue("merged")},
+			{Path: changes.VarPath("main.Words").Key(changes.StringValue("merged")), Value: changes.IntValue(changes.Int, 7)},
+		}))
 		if s, err := m.Take(ctx); err == nil {
-			_, err := s.Values()
-			inside(t, err)
+			lookAtDamaged(t, s)
 		}
+	}
+}
+
+// lookAtDamaged reads all that is told of a snapshot.
+func lookAtDamaged(t *testing.T, s *Snapshot) {
+	t.Helper()
+	_, err := s.Values()
+	inside(t, err)
+	_, err = s.Goroutines()
+	inside(t, err)
+	_, err = s.GlobalTexts(true)
+	inside(t, err)
+	_, err = s.HeapTypes()
+	inside(t, err)
+}
+
+// TestLooksThatGoAstray: an access beside memory while a snapshot is looked at is an error, and the process goes on.
+func TestLooksThatGoAstray(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("memories of this host have no guards")
+	}
+	ctx := context.Background()
+	m, _ := machine(t, source(t, stepping), nil)
+	s, err := m.Take(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := look(s, func(m *Machine) (byte, error) { return *(*byte)(m.mem.Pointer(code.Base + m.mem.Limit() + 2<<20)), nil })
+	if found != 0 || !errors.Is(err, mem.ErrStray) {
+		t.Errorf("found %d, %v", found, err)
+	}
+	if _, err := s.Values(); err != nil {
+		t.Error(err)
 	}
 }

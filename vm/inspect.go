@@ -23,40 +23,37 @@ type HeapType struct {
 
 // HeapTypes are the types on the heap, those that take most bytes first. Objects that the collector would free are in it.
 func (s *Snapshot) HeapTypes() ([]HeapType, error) {
-	m, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	by := map[string]*HeapType{}
-	m.heap.Objects(code.Base, m.mem.Size(), func(o heap.Object) bool {
-		name := o.Kind.String()
-		switch {
-		case o.Type == 0:
-		case o.Kind == heap.KindObject:
-			name = m.heap.TypeString(o.Type)
-		case o.Kind == heap.KindArray:
-			name = "[]" + m.heap.TypeString(o.Type)
-		default:
-			name = m.heap.TypeString(o.Type) + " (" + name + ")"
+	return look(s, func(m *Machine) ([]HeapType, error) {
+		by := map[string]*HeapType{}
+		m.heap.Objects(code.Base, m.mem.Size(), func(o heap.Object) bool {
+			name := o.Kind.String()
+			switch {
+			case o.Type == 0:
+			case o.Kind == heap.KindObject:
+				name = m.heap.TypeString(o.Type)
+			case o.Kind == heap.KindArray:
+				name = "[]" + m.heap.TypeString(o.Type)
+			default:
+				name = m.heap.TypeString(o.Type) + " (" + name + ")"
+			}
+			h := by[name]
+			if h == nil {
+				h = &HeapType{Type: name}
+				by[name] = h
+			}
+			h.Objects++
+			h.Bytes += o.SizeBytes
+			return true
+		})
+		var list []HeapType
+		for _, h := range by {
+			list = append(list, *h)
 		}
-		h := by[name]
-		if h == nil {
-			h = &HeapType{Type: name}
-			by[name] = h
-		}
-		h.Objects++
-		h.Bytes += o.SizeBytes
-		return true
+		slices.SortFunc(list, func(a, b HeapType) int {
+			return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), strings.Compare(a.Type, b.Type))
+		})
+		return list, nil
 	})
-	var list []HeapType
-	for _, h := range by {
-		list = append(list, *h)
-	}
-	slices.SortFunc(list, func(a, b HeapType) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), strings.Compare(a.Type, b.Type))
-	})
-	return list, nil
 }
 
 // VariableText is a variable as one line of text, whatever its type.
@@ -64,16 +61,13 @@ type VariableText struct{ Name, Type, Text string }
 
 // GlobalTexts are the variables of the program's own packages, or of all, by name.
 func (s *Snapshot) GlobalTexts(all bool) ([]VariableText, error) {
-	m, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	var list []VariableText
-	for _, g := range s.prog.globals(all) {
-		list = append(list, VariableText{g.Name, m.heap.TypeString(g.Type), values.Text(m.heap, s.prog.img.Funcs, g.Type, g.Addr)})
-	}
-	return list, nil
+	return look(s, func(m *Machine) ([]VariableText, error) {
+		var list []VariableText
+		for _, g := range s.prog.globals(all) {
+			list = append(list, VariableText{g.Name, m.heap.TypeString(g.Type), values.Text(m.heap, s.prog.img.Funcs, g.Type, g.Addr)})
+		}
+		return list, nil
+	})
 }
 
 // globals are the named variables of the program's own packages, or of all, by name.
@@ -139,20 +133,17 @@ func Differences(a, b *Snapshot, all bool) ([]Difference, error) {
 }
 
 func (s *Snapshot) leaves(all bool) (map[string]values.Leaf, error) {
-	m, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	found := map[string]values.Leaf{}
-	w := values.NewWalker(m.heap, s.prog.img.Funcs, leavesMax, func(l values.Leaf) bool {
-		found[l.Path] = l
-		return true
-	})
-	for _, g := range s.prog.globals(all) {
-		if !w.Walk(g.Name, g.Type, g.Addr) {
-			return nil, fmt.Errorf("vm: the run's variables have more than %d parts: too many to compare", leavesMax)
+	return look(s, func(m *Machine) (map[string]values.Leaf, error) {
+		found := map[string]values.Leaf{}
+		w := values.NewWalker(m.heap, s.prog.img.Funcs, leavesMax, func(l values.Leaf) bool {
+			found[l.Path] = l
+			return true
+		})
+		for _, g := range s.prog.globals(all) {
+			if !w.Walk(g.Name, g.Type, g.Addr) {
+				return nil, fmt.Errorf("vm: the run's variables have more than %d parts: too many to compare", leavesMax)
+			}
 		}
-	}
-	return found, nil
+		return found, nil
+	})
 }

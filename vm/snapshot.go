@@ -88,14 +88,19 @@ func newSnapshot(p *Program, now *state) (*Snapshot, error) {
 	return s, nil
 }
 
-// reader is a machine on the snapshot, to look at it.
-func (s *Snapshot) reader() (*Machine, error) {
+// look calls fn with a machine on the snapshot, to look at it. Where damage leads beside memory, that is the error, and what fn found is void.
+func look[T any](s *Snapshot, fn func(m *Machine) (T, error)) (found T, err error) {
+	var none T
 	m, err := attached(s.prog, Config{Limits: Limits{MemoryBytes: max(s.SizeBytes(), mem.PageBytes)}}, s.state.pages)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
+		return none, fmt.Errorf("%w: %w", ErrState, err)
 	}
+	defer m.Close()
 	m.mem.BringAll()
-	return m, damaged(m.mem.Err())
+	if damage := m.whole(func() { found, err = fn(m) }); damage != nil {
+		return none, damage
+	}
+	return found, err
 }
 
 // Load makes the machine's run the one of s. The program and the VM version must be the machine's own. Saves that are open stay
@@ -316,24 +321,21 @@ func (w pageWriter) ZeroPages(first, count uint64) error {
 
 // Values decodes the program's package-level variables, sorted by name.
 func (s *Snapshot) Values() ([]SnapshotValue, error) {
-	m, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	var vs []SnapshotValue
-	for _, g := range s.prog.img.Globals {
-		if g.Name == "" {
-			continue // a composite literal that other variables point to
+	return look(s, func(m *Machine) ([]SnapshotValue, error) {
+		var vs []SnapshotValue
+		for _, g := range s.prog.img.Globals {
+			if g.Name == "" {
+				continue // a composite literal that other variables point to
+			}
+			v := SnapshotValue{Name: g.Name, Kind: m.heap.TypeString(g.Type)}
+			var err error
+			if v.Value, err = values.Read(m.heap, g.Type, g.Addr); err != nil {
+				v.Value, v.Note = changes.Value{}, note(m.heap, g)
+			}
+			vs = append(vs, v)
 		}
-		v := SnapshotValue{Name: g.Name, Kind: m.heap.TypeString(g.Type)}
-		v.Value, err = values.Read(m.heap, g.Type, g.Addr)
-		if err != nil {
-			v.Value, v.Note = changes.Value{}, note(m.heap, g)
-		}
-		vs = append(vs, v)
-	}
-	return vs, nil
+		return vs, nil
+	})
 }
 
 // note says what a variable that is no value tree holds.

@@ -30,33 +30,30 @@ type Frame struct {
 
 // Goroutines are those of the run, oldest first, with their frames. The cost is that of resuming the snapshot and reading what is told.
 func (s *Snapshot) Goroutines() ([]Goroutine, error) {
-	m, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	var gs []Goroutine
-	m.core.Goroutines(func(g exec.GoroutineInfo) bool {
-		o := Goroutine{ID: g.ID, Status: g.Status.String()}
-		for _, w := range m.core.Waits(g.Record) {
-			o.Waits = append(o.Waits, m.waitText(w))
-		}
-		m.core.Callers(g.Record, func(f exec.CallerFrame) bool {
-			if f.Func != 0 {
-				at := f.PC
-				if f.Call && at > 0 {
-					at-- // the call, not what follows it
-				}
-				file, line := m.prog.text.LineAt(at)
-				o.Frames = append(o.Frames, Frame{Function: m.prog.img.Funcs[f.Func].Name, File: file, Line: line, PC: f.PC, FP: f.Frame,
-					Locals: m.locals(f.Frame, standsBefore(f, g, at))})
+	return look(s, func(m *Machine) ([]Goroutine, error) {
+		var gs []Goroutine
+		m.core.Goroutines(func(g exec.GoroutineInfo) bool {
+			o := Goroutine{ID: g.ID, Status: g.Status.String()}
+			for _, w := range m.core.Waits(g.Record) {
+				o.Waits = append(o.Waits, m.waitText(w))
 			}
+			m.core.Callers(g.Record, func(f exec.CallerFrame) bool {
+				if f.Func != 0 {
+					at := f.PC
+					if f.Call && at > 0 {
+						at-- // the call, not what follows it
+					}
+					file, line := m.prog.text.LineAt(at)
+					o.Frames = append(o.Frames, Frame{Function: m.prog.img.Funcs[f.Func].Name, File: file, Line: line, PC: f.PC, FP: f.Frame,
+						Locals: m.locals(f.Frame, standsBefore(f, g, at))})
+				}
+				return true
+			})
+			gs = append(gs, o)
 			return true
 		})
-		gs = append(gs, o)
-		return true
+		return gs, nil
 	})
-	return gs, nil
 }
 
 // standsBefore is the code word that frame f of g is at: that of a call or of an operation it waits in, else the next one. at is the word whose

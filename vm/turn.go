@@ -98,11 +98,16 @@ func (m *Machine) Assign(as []changes.Assignment) error {
 	if err := damaged(m.mem.Err()); err != nil {
 		return err
 	}
-	if err := m.shared.assign(as, m.core.Collect); err != nil {
-		return err
+	var err error
+	m.mem.Try(func() { // all pages are there, so this is not done twice
+		if err = m.shared.assign(as, m.core.Collect); err == nil {
+			m.touch(as)
+		}
+	})
+	if damage := damaged(m.mem.Err()); damage != nil {
+		return damage
 	}
-	m.touch(as)
-	return nil
+	return err
 }
 
 // RunTurn executes until the turn can end: at a commit, when every goroutine waits, when the program ended, or when words

@@ -1,8 +1,10 @@
 package exec
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
@@ -44,9 +46,12 @@ func (r *rig) words(t *testing.T) uint64 {
 	return r.m.Count()
 }
 
-// damagedTrial damages memory, runs on it and takes all back.
+var noBytes [1 << 16 * 8]byte
+
+// damagedTrial damages memory, runs on it and takes all back: nothing was written without tracking, and nothing behind memory.
 func (r *rig) damagedTrial(t *testing.T, rng *rand.Rand) {
 	m, host := r.m, *r.host
+	before := bytes.Clone(m.mem.Bytes(code.Base, m.mem.Size()))
 	if err := m.mem.Save(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +83,14 @@ func (r *rig) damagedTrial(t *testing.T, rng *rand.Rand) {
 		t.Fatal(err)
 	}
 	*r.host = host
+	if mem.Tracked && !bytes.Equal(m.mem.Bytes(code.Base, m.mem.Size()), before) {
+		t.Error("the run wrote to memory untracked")
+	}
+	behind := unsafe.Slice((*byte)(m.mem.Pointer(code.Base+m.mem.Size())), 1<<16*8)
+	if !bytes.Equal(behind, noBytes[:]) {
+		t.Error("the run wrote behind its memory")
+		clear(behind)
+	}
 }
 
 // recordWords are the addresses of the words of all that the machine keeps in memory, of stacks the chunks' headers and the first frames'.

@@ -28,7 +28,7 @@ func (m *Machine) room(chunk uint64) uint64 {
 func (m *Machine) goOn(pc, fp, chunk, size uint64) bool {
 	size = max(size, header*8)
 	room, off := m.room(chunk), fp-chunk
-	if pc >= m.s.CodeLen || !m.prog.Starts[pc] || fp&7 != 0 || off < chunkHead || off > room || size > room-off {
+	if pc >= m.s.CodeLen || m.prog.Frames[pc] == 0 || fp&7 != 0 || off < chunkHead || off > room || size > room-off {
 		return false
 	}
 	m.s.PC, m.s.FP = uintptr(pc), fp
@@ -242,7 +242,7 @@ func (m *Machine) ret() error {
 	callee := m.at(m.s.FP)
 	fp, pc := *slot(callee, 0), *slot(callee, 1)
 	m.s.Left--
-	if pc >= m.s.CodeLen || !m.prog.Starts[pc] || fp&7 != 0 {
+	if pc >= m.s.CodeLen || m.prog.Frames[pc] == 0 || fp&7 != 0 {
 		return m.damaged("return address")
 	}
 	if pc == m.prog.Tramp(text.TrampGoExit) {

@@ -166,7 +166,7 @@ func prepare(c Config) (*Machine, error) {
 	if c.Observer != nil {
 		words = p.ObservedCode()
 	}
-	m.s.Bind(c.Mem, words, p.Starts, p.Entries)
+	m.s.Bind(c.Mem, words, p.Frames, p.Entries)
 	m.natives = make([]Native, len(p.Image.Natives))
 	own := Builtins()
 	for i, sym := range p.Image.Natives {

@@ -1734,7 +1734,11 @@ next:
 			goto slow
 		}
 		w := *m64(regs, 8)
-		if w >= s.CodeLen || *(*uint8)(unsafe.Add(s.starts, w)) == 0 || o&7 != 0 {
+		if w >= s.CodeLen || o&7 != 0 {
+			goto slow
+		}
+		last := *m16(s.frames, w*2)
+		if last == 0 || uintptr(base)+uintptr(o)+uintptr(last)*8 >= s.Hi {
 			goto slow
 		}
 		np := (*code.Instr)(unsafe.Add(s.Code, w*8))

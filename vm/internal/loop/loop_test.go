@@ -2,6 +2,7 @@ package loop
 
 import (
 	"testing"
+	"unsafe"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/mem"
@@ -23,16 +24,16 @@ func start(t *testing.T, words int64, c ...code.Instr) (*State, *mem.Memory) {
 		t.Fatal(err)
 	}
 	m.Touch(code.Base+frame, mem.PageBytes)
-	starts := make([]bool, len(c))
+	frames := make([]uint16, len(c))
 	for w := 0; w < len(c); w++ {
-		starts[w] = true
+		frames[w] = 7
 		if op := c[w].Op; op.Valid() {
 			c[w].Op = Dispatch(op)
 			w += code.Table[op].Form.Words() - 1
 		}
 	}
 	s := &State{}
-	s.Bind(m, c, starts, []Entry{{}, {Start: 0, FrameBytes: 64}})
+	s.Bind(m, c, frames, []Entry{{}, {Start: 0, FrameBytes: 64}})
 	s.Lo, s.Span = frame, mem.PageBytes
 	s.Hi = uintptr(m.Pointer(code.Base + frame + mem.PageBytes))
 	s.FP, s.Left = code.Base+frame, words
@@ -71,6 +72,37 @@ func TestLeaves(t *testing.T) {
 				t.Errorf("%d additions, want %d", got, c.adds)
 			}
 		})
+	}
+}
+
+// TestLeavesReturns: a return that does not lead to an earlier frame, all of it settled, where an instruction begins is left to the caller.
+func TestLeavesReturns(t *testing.T) {
+	add, ret, halt := code.Instr{Op: code.AddI, A: 5, B: 5, C: 1}, code.Instr{Op: code.Ret}, code.Instr{Op: code.Halt}
+	for _, c := range []struct {
+		name  string
+		frame uint64 // to go on with, as an offset
+		word  uint64
+		last  uint16 // slot of that frame
+		pc    uintptr
+	}{
+		{"to a frame that ends where the settled range does", frame, 1, 511, 2},
+		{"to one that ends behind it", frame, 1, 512, 0},
+		{"to one of the greatest size", frame, 1, 65535, 0},
+		{"to one that begins before it", frame - 8, 1, 7, 0},
+		{"to itself", frame + 800, 1, 7, 0},
+		{"to no instruction", frame, 3, 7, 0},
+		{"beyond the code", frame, 1 << 60, 7, 0},
+		{"to half a slot", frame + 4, 1, 7, 0},
+	} {
+		s, m := start(t, 30, ret, add, halt, code.Instr{Op: code.LdC}, halt)
+		frames := []uint16{7, c.last, c.last, 0, 7}
+		s.frames = unsafe.Pointer(unsafe.SliceData(frames))
+		s.FP = code.Base + frame + 800
+		m.Store64(s.FP, code.Base+c.frame)
+		m.Store64(s.FP+8, c.word)
+		if why := s.Run(); why != Slow || s.PC != c.pc {
+			t.Errorf("%s: left with %d at word %d, want %d", c.name, why, s.PC, c.pc)
+		}
 	}
 }
 

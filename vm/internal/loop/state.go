@@ -50,7 +50,7 @@ type State struct {
 	end24      uint64
 	FuncsLess1 uint64         // functions, less 1
 	CodeLen    uint64         // code words
-	starts     unsafe.Pointer // whether an instruction begins at each of them
+	frames     unsafe.Pointer // the last slot of a frame that goes on at each of them, 0: no instruction begins there
 	Epoch      uint32         // memory's, at the last Sync
 	Defers     uint64         // offset of the address of the running goroutine's newest deferred call
 
@@ -78,12 +78,12 @@ const (
 	ITabFun   = 24
 )
 
-// Bind makes s the state of a run in m: its code, its ops made by Dispatch or 0, whether an instruction begins at each word, and its functions by index. Each slice
-// is read as long as s is used; that of the words may be longer than starts.
-func (s *State) Bind(m *mem.Memory, words []code.Instr, starts []bool, entries []Entry) {
+// Bind makes s the state of a run in m: its code, its ops made by Dispatch or 0, the last slot of a frame that goes on at each word, 0 where no instruction begins, and its functions by index. Each slice
+// is read as long as s is used; that of the words may be longer than frames.
+func (s *State) Bind(m *mem.Memory, words []code.Instr, frames []uint16, entries []Entry) {
 	*s = State{
 		Base: m.Base(), marks: unsafe.Pointer(unsafe.SliceData(m.PageEpochs())),
-		Code: unsafe.Pointer(unsafe.SliceData(words)), CodeLen: uint64(len(starts)), starts: unsafe.Pointer(unsafe.SliceData(starts)),
+		Code: unsafe.Pointer(unsafe.SliceData(words)), CodeLen: uint64(len(frames)), frames: unsafe.Pointer(unsafe.SliceData(frames)),
 		entries: unsafe.Pointer(unsafe.SliceData(entries)), FuncsLess1: uint64(len(entries)) - 1,
 	}
 	s.Sync(m)

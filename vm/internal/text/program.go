@@ -1,7 +1,7 @@
 // Package text is what of an image does not change while programs run: its code as the loop goes by it, with the machine's own words behind it, and what
 // tells functions, source lines and variables by code word. It runs nothing (package exec) and verifies nothing (package check).
 //
-// Cost: a copy of the code and a byte a word, once for all machines that run the program.
+// Cost: a copy of the code and two bytes a word, once for all machines that run the program.
 package text
 
 import (
@@ -24,7 +24,7 @@ type Program struct {
 	Entries []loop.Entry // by function index
 	order   []int32      // function indexes by Entry
 	block   []int32      // for each 64 code words, the position in order of the function that holds or follows the first
-	Starts  []bool       // by code word: an instruction begins here, so a frame may continue here
+	Frames  []uint16     // by code word: the last slot of a frame that goes on there, 0: no instruction begins there
 	Itabs   map[[2]uint64]uint64
 	DataEnd uint64
 }
@@ -46,7 +46,7 @@ func NewProgram(img *code.Image) (*Program, error) {
 	n := len(img.Code)
 	p.Code = make([]code.Instr, n+trampCount)
 	copy(p.Code, img.Code)
-	p.Starts = make([]bool, n+trampCount)
+	p.Frames = make([]uint16, n+trampCount)
 	p.Entries = make([]loop.Entry, len(img.Funcs))
 	for i, f := range img.Funcs {
 		if i == 0 {
@@ -61,10 +61,10 @@ func NewProgram(img *code.Image) (*Program, error) {
 		}
 		p.Entries[i] = loop.Entry{Start: uint32(f.Entry), FrameBytes: uint32(f.FrameSlots) * 8, Res: uint16(f.ResSlots), Args: uint16(f.ArgSlots), Flags: flags}
 		p.order = append(p.order, int32(i))
-		p.markStarts(int(f.Entry), int(f.End))
+		p.markFrames(int(f.Entry), int(f.End), uint16(f.FrameSlots-1))
 	}
 	for i := range trampCount {
-		p.Starts[n+i] = true
+		p.Frames[n+i] = code.FrameHeader - 1
 	}
 	if img.Entry <= 0 || int(img.Entry) >= len(img.Funcs) {
 		return nil, fmt.Errorf("text: the image has no entry function: compile the program again")
@@ -87,10 +87,10 @@ func NewProgram(img *code.Image) (*Program, error) {
 	return p, nil
 }
 
-// markStarts notes where instructions begin in the words [lo, hi).
-func (p *Program) markStarts(lo, hi int) {
+// markFrames notes where instructions begin in the words [lo, hi), whose frames have the last slot given.
+func (p *Program) markFrames(lo, hi int, last uint16) {
 	for w := lo; w < hi; {
-		p.Starts[w] = true
+		p.Frames[w] = last
 		op := p.Code[w].Op
 		if !op.Valid() {
 			return
@@ -141,7 +141,7 @@ func (p *Program) LineIn(pc uint64) (file string, line int, in int32) {
 func (p *Program) ObservedCode() []code.Instr {
 	c := slices.Clone(p.Code)
 	for w := range p.Image.Code {
-		if p.Starts[w] {
+		if p.Frames[w] != 0 {
 			c[w].Op = 0
 		}
 	}
