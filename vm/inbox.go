@@ -56,7 +56,7 @@ func (m *Machine) Drop(ids []string) error {
 		return err
 	}
 	if id, waits := m.waiting(); waits && m.mail.dropped[id] {
-		m.core.Discard(m.inbox()) // the guest's goroutine goes on as if the program had received it
+		return m.whole(func() { m.core.Discard(m.inbox()) }) // the guest's goroutine goes on as if the program had received it
 	}
 	return nil
 }
