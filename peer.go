@@ -96,8 +96,6 @@ func (l listened) sum() string {
 	return fmt.Sprintf("%08x", crc32.ChecksumIEEE(l.encode()))
 }
 
-var listenDefault = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
-
 // lastAddrs are the addresses given the last time for what c asks for, else what c asks for.
 func lastAddrs(c PeerConfig) ([]string, error) {
 	b, err := os.ReadFile(filepath.Join(c.Dir, listenFile))
@@ -121,7 +119,7 @@ func lastAddrs(c PeerConfig) ([]string, error) {
 func keepAddrs(c PeerConfig, addrs []string) error {
 	l := listened{Asked: c.Listen}
 	if len(l.Asked) == 0 {
-		l.Asked = listenDefault
+		l.Asked = node.ListenDefault
 	}
 	for _, asked := range l.Asked {
 		for _, protocol := range []string{"/tcp/", "/udp/"} {

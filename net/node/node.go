@@ -75,7 +75,8 @@ type Config struct {
 	proofDue time.Duration // age at which a connection is proven or never will be; default: both sides have had their time
 }
 
-var defaultListen = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
+// ListenDefault is what a node listens on that is told nothing: free ports of all IPv4 interfaces.
+var ListenDefault = []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"}
 
 // Node is a running peer. Its methods are safe for concurrent use.
 type Node struct {
@@ -202,7 +203,7 @@ func announced(addrs []string) (out []multiaddr.Multiaddr, err error) {
 func (n *Node) listen() error {
 	addrs := n.cfg.Listen
 	if len(addrs) == 0 {
-		addrs = defaultListen
+		addrs = ListenDefault
 	}
 	for _, s := range addrs {
 		a, err := multiaddr.NewMultiaddr(s)
