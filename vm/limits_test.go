@@ -155,6 +155,8 @@ func TestGasFollowsWork(t *testing.T) {
 		"concat":     "text = long + long",
 		"compare":    "yes = long == other",
 		"less":       "yes = long < other",
+		"search":     "yes = bytes.Index(a, []byte{1, 2}) > 0",
+		"print":      "os.Stdout.Write(a)",
 		"index":      "yes = bytes.IndexByte(a, 1) > 0",
 		"equal":      "yes = bytes.Equal(a, b)",
 		"clear":      "clear(a)",

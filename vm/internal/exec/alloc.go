@@ -35,6 +35,18 @@ func (m *Machine) pay() {
 	}
 }
 
+// operands notes that an instruction went through so many operands one by one, if only generated code has so many.
+func (m *Machine) operands(n uint64) {
+	if n >= operandsMin {
+		m.work(n * operandBytes)
+	}
+}
+
+const (
+	operandsMin  = 64
+	operandBytes = 64
+)
+
 func (m *Machine) workIf(err error, bytes uint64) {
 	if err == nil {
 		m.work(bytes)
@@ -81,6 +93,7 @@ func (m *Machine) allocOp(in code.Instr) error {
 			m.store(v, m.extAt(0))
 			m.mem.Copy(v+8, m.slotAddr(in.B), n*8)
 			*m.reg(in.A) = v
+			m.work(n * 8)
 		}
 	case code.MakeSlice:
 		s, err = m.heap.MakeSlice(m.extAt(0), int64(*m.reg(in.B)), int64(*m.reg(in.C)))
@@ -126,6 +139,9 @@ func (m *Machine) allocOp(in code.Instr) error {
 		if err == nil {
 			m.setString(in.A, str)
 			m.work(str.Len)
+			if in.Op == code.Concat {
+				m.operands(uint64(in.C))
+			}
 		}
 	case code.NextStr:
 		return m.nextRune(in)

@@ -102,8 +102,12 @@ func (m *Machine) goOp(in code.Instr) error {
 	for i := range args {
 		args[i] = m.load(at + uint64(i)*8)
 	}
+	m.operands(uint64(in.C))
 	if m.newG(fn, closure, args, false) == 0 {
 		return errStopped
+	}
+	if bytes := 2 * uint64(m.prog.Entries[fn].FrameBytes); bytes > firstChunkBytes {
+		m.work(bytes) // which were cleared
 	}
 	m.advance(1)
 	return nil
@@ -125,6 +129,7 @@ func (m *Machine) callReflect(in code.Instr) error {
 		return nil
 	}
 	m.s.Left--
+	m.operands(n)
 	f := m.at(m.s.FP)
 	for i := range n {
 		*slot(f, header+int(m.prog.Entries[fn].Res)+int(i)) = m.load(from + i*8)

@@ -226,3 +226,34 @@ func TestEveryOpRuns(t *testing.T) {
 type opSeer map[code.Op]bool
 
 func (o opSeer) Step(s *Step) { o[s.Instr.Op] = true }
+
+// TestGasFollowsOperands: what an instruction with very many operands goes through one by one counts, which only code made by hand or by a program has.
+func TestGasFollowsOperands(t *testing.T) {
+	const n = 12000
+	for name, op := range map[string]func(a *Assembler, f int){
+		"nothing": func(a *Assembler, f int) {},
+		"select":  func(a *Assembler, f int) { a.I(code.Select, 10, 20, n, 0) },
+		"concat":  func(a *Assembler, f int) { a.I(code.Concat, 10, 20, n) },
+		"closure": func(a *Assembler, f int) { a.I(code.MkClo, 10, 20, n, uint64(f)) },
+		"go":      func(a *Assembler, f int) { a.II(code.LdI, 10, int32(f)); a.I(code.Go, 20, 10, n) },
+	} {
+		p := program{build: func(a *Assembler, b basics) int {
+			main, f := a.Declare("main.main", 0, 0, 1<<16), a.Declare("main.f", 0, n, n+8)
+			a.Begin(f)
+			a.I(code.Ret, 0, 0, 0)
+			a.Begin(main)
+			a.II(code.Zero, 3, 1<<16-3)
+			op(a, f)
+			a.I(code.Halt, 0, 0, 0)
+			return main
+		}}
+		r := newRig(t, p.image(), Limits{}, nil)
+		if s := r.m.Run(1 << 40); s.Reason != Exited {
+			t.Fatalf("%s: %+v", name, s)
+		}
+		zeroing := uint64((1<<16 - 3) * 8 / workBytes)
+		if got := r.m.Count() - zeroing; name != "nothing" && got < n*8/workBytes || name == "nothing" && got > 100 {
+			t.Errorf("%s: %d words", name, got)
+		}
+	}
+}

@@ -390,6 +390,7 @@ func (m *Machine) safePoint() {
 			m.leave(StatusRunnable)
 			m.enqueue(m.g)
 			m.schedule()
+			m.pay() // here, for it must not depend on when Run returns
 		} else {
 			m.sliceEnd = c + m.limits.SliceWords
 		}

@@ -132,7 +132,9 @@ func (h *Heap) specialBucket(at uint64) uint64 {
 
 func (h *Heap) findSpecial(kind SpecialKind, at, id uint64) uint64 {
 	p := h.m.Load64(h.specialBucket(at))
-	for n := h.m.Size() / specialBytes; p != 0 && n > 0; n-- {
+	steps := uint64(0) // addresses may have been chosen to share a chain
+	defer func() { h.Walked(steps) }()
+	for most := h.m.Size() / specialBytes; p != 0 && steps < most; steps++ {
 		if s := h.special(p); s.Kind == kind && s.At == at && (id == 0 || s.ID == id) {
 			return p
 		}

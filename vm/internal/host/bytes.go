@@ -46,8 +46,8 @@ func byteNatives() map[string]exec.Native {
 		slots  int
 		suffix string
 	}{{3, ""}, {2, "String"}} {
-		n[pkg+"Compare"+form.suffix] = two(form.slots, bytes.Compare)
-		n[pkg+"Index"+form.suffix] = two(form.slots, bytes.Index)
+		n[pkg+"Compare"+form.suffix] = two(form.slots, 1, bytes.Compare)
+		n[pkg+"Index"+form.suffix] = two(form.slots, indexWork, bytes.Index)
 		n[pkg+"Count"+form.suffix] = one(form.slots, func(b []byte, c byte) int { return bytes.Count(b, []byte{c}) })
 		n[pkg+"IndexByte"+form.suffix] = one(form.slots, bytes.IndexByte)
 		n[pkg+"LastIndexByte"+form.suffix] = one(form.slots, bytes.LastIndexByte)
@@ -55,15 +55,18 @@ func byteNatives() map[string]exec.Native {
 	return n
 }
 
-// two is a native func(a, b T) int, T of so many slots.
-func two(slots int, f func(a, b []byte) int) exec.Native {
+// indexWork is what a byte costs to be searched for more than one, in bytes copied, where much that is nearly what is sought stands on the way.
+const indexWork = 8
+
+// two is a native func(a, b T) int, T of so many slots, each byte of which costs as much as so many bytes copied.
+func two(slots int, work uint64, f func(a, b []byte) int) exec.Native {
 	return native(2*slots, 1, func(t *exec.Thread, w exec.Window) exec.Action {
 		a, okA := bytesArg(t, w, 0)
 		b, okB := bytesArg(t, w, slots)
 		if !okA || !okB {
 			return fault(t)
 		}
-		t.Work(uint64(len(a) + len(b)))
+		t.Work(uint64(len(a)+len(b)) * work)
 		setInt(w, 0, int64(f(a, b)))
 		return exec.Next
 	})

@@ -100,6 +100,7 @@ func writeOut(t *exec.Thread, w exec.Window) exec.Action {
 	if !ok {
 		return fault(t)
 	}
+	t.Work(uint64(len(all)))
 	p := slices.Clone(all) // the host may keep it
 	var err error
 	if out, ok := t.Host().(Output); ok {
@@ -130,6 +131,7 @@ func readIn(t *exec.Thread, w exec.Window) exec.Action {
 	case err != nil || got < 0 || got > len(p):
 		return count(w, 0, errIO)
 	}
+	t.Work(uint64(got))
 	copy(t.Mem().Writable(w.Arg(0), uint64(got)), p)
 	return count(w, got, 0)
 }
@@ -247,6 +249,7 @@ func readAt(t *exec.Thread, w exec.Window) exec.Action {
 		return count(w, 0, failure(err))
 	}
 	if got > 0 {
+		t.Work(uint64(got))
 		copy(t.Mem().Writable(w.Arg(2), uint64(got)), p)
 	}
 	return count(w, got, 0)
@@ -271,6 +274,7 @@ func readFile(t *exec.Thread, w exec.Window) exec.Action {
 			if err != nil {
 				return t.Retry(err)
 			}
+			t.Work(uint64(info.SizeBytes))
 			got := 0
 			if got, err = files.ReadAt(name, t.Mem().Writable(at, uint64(info.SizeBytes)), 0); err != nil {
 				got, number = 0, errno(err)

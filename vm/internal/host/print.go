@@ -50,6 +50,7 @@ func printString(show func(b []byte) string) exec.Native {
 		if !ok {
 			return fault(t)
 		}
+		t.Work(uint64(len(b)))
 		return write(t, show(b))
 	})
 }
