@@ -35,18 +35,6 @@ func (m *Machine) pay() {
 	}
 }
 
-// operands notes that an instruction went through so many operands one by one, if only generated code has so many.
-func (m *Machine) operands(n uint64) {
-	if n >= operandsMin {
-		m.work(n * operandBytes)
-	}
-}
-
-const (
-	operandsMin  = 64
-	operandBytes = 64
-)
-
 func (m *Machine) workIf(err error, bytes uint64) {
 	if err == nil {
 		m.work(bytes)
@@ -140,7 +128,7 @@ func (m *Machine) allocOp(in code.Instr) error {
 			m.setString(in.A, str)
 			m.work(str.Len)
 			if in.Op == code.Concat {
-				m.operands(uint64(in.C))
+				m.heap.Operands(uint64(in.C))
 			}
 		}
 	case code.NextStr:

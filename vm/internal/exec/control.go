@@ -102,7 +102,7 @@ func (m *Machine) goOp(in code.Instr) error {
 	for i := range args {
 		args[i] = m.load(at + uint64(i)*8)
 	}
-	m.operands(uint64(in.C))
+	m.heap.Operands(uint64(in.C))
 	if m.newG(fn, closure, args, false) == 0 {
 		return errStopped
 	}
@@ -129,7 +129,7 @@ func (m *Machine) callReflect(in code.Instr) error {
 		return nil
 	}
 	m.s.Left--
-	m.operands(n)
+	m.heap.Operands(n)
 	f := m.at(m.s.FP)
 	for i := range n {
 		*slot(f, header+int(m.prog.Entries[fn].Res)+int(i)) = m.load(from + i*8)

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/loop"
 )
 
 // slowNumber does the moves and number ops the loop has not, and the panics of those it has.
@@ -50,32 +51,18 @@ func (m *Machine) slowNumber(in code.Instr) error {
 	case code.MaxF32:
 		*a = u32(max(f32(*m.reg(in.B)), f32(*m.reg(in.C))))
 	case code.F64ToS64:
-		*a = floatToS64(f64(*m.reg(in.B)))
+		*a = loop.FloatToS64(f64(*m.reg(in.B)))
 	case code.F64ToU64:
-		*a = floatToU64(f64(*m.reg(in.B)))
+		*a = loop.FloatToU64(f64(*m.reg(in.B)))
 	case code.F32ToS64:
-		*a = floatToS64(float64(f32(*m.reg(in.B))))
+		*a = loop.FloatToS64(float64(f32(*m.reg(in.B))))
 	case code.F32ToU64:
-		*a = floatToU64(float64(f32(*m.reg(in.B))))
+		*a = loop.FloatToU64(float64(f32(*m.reg(in.B))))
 	default:
 		return m.damaged("code word")
 	}
 	m.advance(code.Table[in.Op].Form.Words())
 	return nil
-}
-
-// floatToS64 is int64(f) of gc on amd64 (cvttsd2sq): what does not fit gives the least number.
-func floatToS64(f float64) uint64 {
-	if f >= -1<<63 && f < 1<<63 {
-		return uint64(int64(f))
-	}
-	return 1 << 63
-}
-
-// floatToU64 is uint64(f) of gc on amd64: x or, when its top bit is set, x with the bits of y, for x = int64(f) and y = int64(f - 2^63).
-func floatToU64(f float64) uint64 {
-	x, y := floatToS64(f), floatToS64(f-1<<63)
-	return x | y&uint64(int64(x)>>63)
 }
 
 // complexOp is arithmetic on complex numbers in two slots each.

@@ -35,7 +35,7 @@ func (m *Machine) deferOp(in code.Instr) error {
 	if !m.mem.Touch(d, bytes) {
 		return m.damaged("heap")
 	}
-	m.operands(n)
+	m.heap.Operands(n)
 	p := m.at(d) // the record's words, ready to be written
 	from := m.argAt(in.A, fn)
 	copy(m.host8(d+dArgs, argc*8), m.host8(from, argc*8))
@@ -131,7 +131,7 @@ func (m *Machine) callDeferred(d, w, ret uint64) bool {
 	}
 	e := &m.prog.Entries[fn]
 	at := m.s.FP + uint64(header+int(e.Res))*8
-	m.operands(min(n, uint64(e.Args)))
+	m.heap.Operands(min(n, uint64(e.Args)))
 	for i := range min(n, uint64(e.Args)) {
 		*slot(m.at(at), int(i)) = m.load(d + dArgs + i*8)
 	}

@@ -29,7 +29,7 @@ func (m *Machine) selectOp(in code.Instr) (outcome, error) {
 // selectFrom does one case that is ready, picked at random by the run's own random state; or, when block is set, waits on all. The number of the case
 // goes to the word at indexAt, "received ok" to that at okAt.
 func (m *Machine) selectFrom(cases []selectCase, block bool, indexAt, okAt uint64) (outcome, error) {
-	m.operands(uint64(len(cases)))
+	m.heap.Operands(uint64(len(cases)))
 	ready := make([]int, 0, len(cases))
 	for i, k := range cases {
 		if m.outside(k.c) {

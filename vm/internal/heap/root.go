@@ -63,6 +63,15 @@ const handledMin = 256
 // noted must follow from memory alone.
 func (h *Heap) Handle(bytes uint64) { h.handled += min(bytes, mem.LimitMax) }
 
+// Operands notes that an instruction went through n operands one by one, if they are so many that only generated code has them.
+func (h *Heap) Operands(n uint64) {
+	if n >= operandsMin {
+		h.Handle(n * valueBytes)
+	}
+}
+
+const operandsMin = 64
+
 // Walked notes a walk over descriptors or along a list in memory that took n steps, if it is so long that only damaged memory or few programs have it.
 func (h *Heap) Walked(n uint64) {
 	if n >= walkedMin {

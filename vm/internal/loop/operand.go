@@ -37,6 +37,20 @@ func f32(v uint64) float32 { return math.Float32frombits(uint32(v)) }
 func u64(f float64) uint64 { return math.Float64bits(f) }
 func u32(f float32) uint64 { return uint64(math.Float32bits(f)) }
 
+// FloatToS64 is int64(f) of gc on amd64 (cvttsd2sq): what does not fit gives the least number.
+func FloatToS64(f float64) uint64 {
+	if f >= -1<<63 && f < 1<<63 {
+		return uint64(int64(f))
+	}
+	return 1 << 63
+}
+
+// FloatToU64 is uint64(f) of gc on amd64: x or, when its top bit is set, x with the bits of y, for x = int64(f) and y = int64(f - 2^63).
+func FloatToU64(f float64) uint64 {
+	x, y := FloatToS64(f), FloatToS64(f-1<<63)
+	return x | y&uint64(int64(x)>>63)
+}
+
 func m8(base unsafe.Pointer, off uint64) *uint8   { return (*uint8)(unsafe.Add(base, off)) }
 func m16(base unsafe.Pointer, off uint64) *uint16 { return (*uint16)(unsafe.Add(base, off)) }
 func m32(base unsafe.Pointer, off uint64) *uint32 { return (*uint32)(unsafe.Add(base, off)) }
