@@ -15,14 +15,17 @@ func (s *Sandbox) Send(ctx context.Context, run changes.RunID, id string, body [
 	if id == "" {
 		id = rand.Text()
 	}
-	return id, s.replica.Send(ctx, run, id, body)
+	return id, s.ours(s.replica.Send(ctx, run, id, body))
 }
 
 // Drop takes a message away from a run of the sandbox, wherever it executes and whoever goes on with it later: the program does not receive it any more,
 // unless it has by then. It returns when that is durable here. A run that is paused because a turn failed in which it had received the message goes on by
 // itself. replication.ErrUnknownMessage: no such message waits.
 func (s *Sandbox) Drop(ctx context.Context, run changes.RunID, id string) error {
-	return s.replica.Drop(ctx, run, id)
+	if err := s.isOpen(); err != nil {
+		return err
+	}
+	return s.ours(s.replica.Drop(ctx, run, id))
 }
 
 // Messages are the messages to a run that are known here and that it has not received; Dropped those that were taken away.

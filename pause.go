@@ -91,9 +91,10 @@ type ask struct {
 	limits vm.Limits     // at the end of a pause: those that are not zero are the run's from then on
 	done   chan struct{} // closed when it is durable, or refused
 	err    error         // why it was refused, written before
+	heeded bool          // its limits are the run's
 }
 
-// ask leaves word for the run, wakes it, and waits until it has done what it was asked.
+// ask leaves word for the run, wakes it, and waits until it has done what it was asked. Who does not wait to the end takes the word back.
 func (r *Run) ask(ctx context.Context, a *ask) error {
 	a.done = make(chan struct{})
 	r.mu.Lock()
@@ -106,6 +107,9 @@ func (r *Run) ask(ctx context.Context, a *ask) error {
 		return a.err
 	case <-r.done:
 	case <-ctx.Done():
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.asked = slices.DeleteFunc(r.asked, func(x *ask) bool { return x == a })
 		return ctx.Err()
 	}
 	select {
@@ -135,14 +139,19 @@ func (r *Run) answer(pause bool) {
 	defer r.mu.Unlock()
 	rest := r.asked[:0]
 	for _, a := range r.asked {
-		if a.pause == pause {
-			close(a.done)
-		} else {
+		if a.pause != pause {
 			rest = append(rest, a)
+			continue
 		}
+		if !pause && !a.heeded && a.limits != (vm.Limits{}) { // it came when the run was going on already
+			a.err = notPaused(r.id)
+		}
+		close(a.done)
 	}
 	r.asked = rest
 }
+
+func notPaused(run changes.RunID) error { return fmt.Errorf("tandem: run %s is not paused", run) }
 
 // wants reports whether somebody asks for it.
 func (r *Run) wants(pause bool) bool {
@@ -151,8 +160,12 @@ func (r *Run) wants(pause bool) bool {
 	return slices.ContainsFunc(r.asked, func(a *ask) bool { return a.pause == pause })
 }
 
-// Pause makes the run wait, after the turn it is in, until Resume. It returns when that is durable.
+// Pause makes the run wait, after the turn it is in, until Resume. It returns when that is durable; when ctx ends before, the run goes on, unless it was
+// about to wait.
 func (s *Sandbox) Pause(ctx context.Context, run changes.RunID) error {
+	if err := s.isOpen(); err != nil {
+		return err
+	}
 	r := s.running(run)
 	if r == nil {
 		return s.notHere(run)
@@ -166,6 +179,9 @@ func (s *Sandbox) Pause(ctx context.Context, run changes.RunID) error {
 // Resume makes a paused run go on where it was paused: at the peer that has it, or here when that one is gone. The limits of l that are not zero are the
 // run's from then on, wherever it executes.
 func (s *Sandbox) Resume(ctx context.Context, run changes.RunID, l vm.Limits) error {
+	if err := s.isOpen(); err != nil {
+		return err
+	}
 	h, err := s.replica.Head(run)
 	switch {
 	case err != nil:
@@ -173,7 +189,7 @@ func (s *Sandbox) Resume(ctx context.Context, run changes.RunID, l vm.Limits) er
 	case h.Done:
 		return fmt.Errorf("%w: run %s", replication.ErrDone, run)
 	case PauseOf(h) == nil:
-		return fmt.Errorf("tandem: run %s is not paused", run)
+		return notPaused(run)
 	case l.Gas != 0 && l.Gas <= h.Instructions:
 		return fmt.Errorf("%w: run %s has executed %d instruction words: give more gas than that", errLimits, run, h.Instructions)
 	}
@@ -288,16 +304,22 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 	return nil
 }
 
-// goOn waits until the run is asked to go on, and gives it the limits that come with that, or until what made it pause is taken away. Who asks for limits
-// that it cannot have is told so, and the run stays paused.
+// goOn waits until the run is asked to go on, and gives it the limits that come with that, of all who ask, or until what made it pause is taken away. Who
+// asks for limits that it cannot have is told so, and does not make it go on.
 func (r *Run) goOn(ctx context.Context, p Paused) error {
-	for !r.s.freed(r.id, p) {
+	for asked := false; !r.s.freed(r.id, p); {
 		for a := r.asking(); a != nil; a = r.asking() {
-			err := r.limit(ctx, a.limits)
-			if err == nil || !errors.Is(err, errLimits) {
+			switch err := r.limit(ctx, a.limits); {
+			case err == nil:
+				asked, a.heeded = true, true
+			case errors.Is(err, errLimits):
+				r.refuse(a, err)
+			default:
 				return err
 			}
-			r.refuse(a, err)
+		}
+		if asked {
+			return nil
 		}
 		select {
 		case <-r.poke:
@@ -308,12 +330,12 @@ func (r *Run) goOn(ctx context.Context, p Paused) error {
 	return nil
 }
 
-// asking is the first who wants the run to go on, nil: nobody.
+// asking is the first who wants the run to go on and was not heeded, nil: nobody.
 func (r *Run) asking() *ask {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.asked {
-		if !a.pause {
+		if !a.pause && !a.heeded {
 			return a
 		}
 	}

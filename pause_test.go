@@ -1,6 +1,7 @@
 package tandem
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -163,6 +164,62 @@ func TestPauseByRequest(t *testing.T) {
 	if err := s.Resume(ctx, r.ID(), vm.Limits{}); err == nil {
 		t.Error("a run that ended was resumed")
 	}
+}
+
+// TestResumedByTwo: of two who make a run go on at once both get the limits that they ask for, and who comes too late for that is told.
+func TestResumedByTwo(t *testing.T) {
+	ctx := patient(t)
+	s := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback, Limits: vm.Limits{Gas: 1 << 40, MemoryBytes: 16 << 20}}, compileText(t, ticks), "ticks"))
+	defer end(t, s)
+	r := must[*Run](t)(s.Start(ctx, RunOptions{Args: []string{"ticks"}}))
+	if err := s.Pause(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	both := []*ask{{limits: vm.Limits{Gas: 1 << 50}, done: make(chan struct{})}, {limits: vm.Limits{MemoryBytes: 64 << 20}, done: make(chan struct{})}}
+	r.mu.Lock()
+	r.asked = append(r.asked, both...)
+	r.mu.Unlock()
+	r.wake()
+	for _, a := range both {
+		if <-a.done; a.err != nil {
+			t.Error(a.err)
+		}
+	}
+	if err := s.Pause(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.machine.MemoryLimitBytes(); n != 64<<20 {
+		t.Errorf("it may have %d bytes", n)
+	}
+	late := &ask{limits: vm.Limits{Gas: 1 << 60}, done: make(chan struct{})}
+	r.mu.Lock()
+	r.asked = append(r.asked, late)
+	r.mu.Unlock()
+	r.answer(false)
+	if <-late.done; late.err == nil {
+		t.Error("limits that nobody heeded are said to hold")
+	}
+}
+
+// TestPauseTakenBack: who does not wait for a pause takes it back.
+func TestPauseTakenBack(t *testing.T) {
+	ctx := patient(t)
+	s := must[*Sandbox](t)(Create(ctx, Config{Dir: t.TempDir(), Listen: loopback}, compileText(t, ticks), "ticks"))
+	defer end(t, s)
+	r := must[*Run](t)(s.Start(ctx, RunOptions{Args: []string{"ticks"}}))
+	if err := s.Pause(ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := r.ask(gone, &ask{pause: true}); !errors.Is(err, context.Canceled) { // while it rests nothing answers it
+		t.Fatal(err)
+	}
+	turn := s.Runs()[0].Head.Turn
+	if err := s.Resume(ctx, r.ID(), vm.Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it goes on", func() bool { return s.Runs()[0].Head.Turn > turn+3 })
 }
 
 // hungry needs more gas, then more memory than it has, and then waits for Go.

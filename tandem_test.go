@@ -326,7 +326,8 @@ func TestClosed(t *testing.T) {
 	_, started := s.Start(ctx, RunOptions{})
 	_, differs := s.Diverge(ctx, "nobody")
 	_, waited := r.Wait(ctx)
-	for what, err := range map[string]error{"start": started, "move": s.Move(ctx, r.ID(), "nobody"), "leave": s.Leave(ctx), "converged": s.Converged(ctx, 1), "lines": <-read,
+	_, sent := s.Send(ctx, r.ID(), "", nil)
+	for what, err := range map[string]error{"start": started, "send": sent, "drop": s.Drop(ctx, r.ID(), "x"), "pause": s.Pause(ctx, r.ID()), "resume": s.Resume(ctx, r.ID(), vm.Limits{}), "move": s.Move(ctx, r.ID(), "nobody"), "leave": s.Leave(ctx), "converged": s.Converged(ctx, 1), "lines": <-read,
 		"wait": waited, "later lines": s.Lines(ctx, r.ID(), 1, func(changes.Line) error { return nil })} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("%s: %v", what, err)
