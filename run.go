@@ -176,7 +176,8 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, c continuation
 	return r, st.Head.Turn, err
 }
 
-// wanted is an error when the run has ended or goes on elsewhere after all. A peer that has just been reached again, as at the end of a
+// wanted is an error when the run goes on elsewhere after all, or waits for somebody. Whether it has ended the replica says: a run that has may need a
+// taker still, to make its last turn durable (TestEndBecomesDurable). A peer that has just been reached again, as at the end of a
 // partition, is given a lease to say what happened on its side; fetching the state can take seconds, so it is done before asking.
 func (s *Sandbox) wanted(ctx context.Context, id changes.RunID, resume bool) error {
 	if p := s.pauseOf(id); p != nil && !resume {
@@ -199,8 +200,6 @@ func (s *Sandbox) wanted(ctx context.Context, id changes.RunID, resume bool) err
 	for _, st := range s.replica.Runs() {
 		switch {
 		case st.Head.Run != id:
-		case st.Head.Done:
-			return fmt.Errorf("%w: run %s", replication.ErrDone, id)
 		case st.Alive && !st.Owned:
 			return fmt.Errorf("%w: run %s", ErrMoved, id)
 		}
