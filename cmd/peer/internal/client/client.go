@@ -55,9 +55,13 @@ func socket(dir string) string {
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// do makes a request and gives the body of a good answer, which the caller closes.
+// do makes a request and gives the body of a good answer, which the caller closes. The parts of path are escaped.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, contentType string, body io.Reader) (io.ReadCloser, error) {
-	u := url.URL{Scheme: "http", Host: "peer", Path: path, RawQuery: query.Encode()}
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, err
+	}
+	u := url.URL{Scheme: "http", Host: "peer", Path: plain, RawPath: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
