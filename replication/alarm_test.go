@@ -47,7 +47,7 @@ func muffledPeer(c *cluster) (*Replica, *muffled) {
 }
 
 // TestAlarmComparesVectorsFirst: two peers whose DAGs have the same heads and whose digests differ are no alarm while one has deltas that the other lacks, or is
-// catching up; they are when both have the same.
+// catching up, nor when nothing differs by the time both have the same; they are when it still does.
 func TestAlarmComparesVectorsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, seedOf(t))
@@ -58,9 +58,18 @@ func TestAlarmComparesVectorsFirst(t *testing.T) {
 		p.step(t)
 		c.converge()
 		m.deaf.Store(true)
-		alarm := func() bool {
+		// What b has is wrong, or only seems to be for a moment.
+		alarm := func(wrong bool) bool {
 			before := valueOf(t, b.m.Diverged)
 			b.mu.Lock()
+			if wrong {
+				b.table.Digest.SetHash("run of nobody", changes.Hash{1})
+				defer func() {
+					b.mu.Lock()
+					defer b.mu.Unlock()
+					b.table.Digest.SetHash("run of nobody", changes.Hash{})
+				}()
+			}
 			s := said{heads: feed.HeadsHash(b.tips), digest: changes.Hash{7}}
 			old := said{sight: sight{s.heads, s.digest, s.heads, b.table.Digest.Root()}}
 			b.mu.Unlock()
@@ -76,16 +85,19 @@ func TestAlarmComparesVectorsFirst(t *testing.T) {
 			}
 			return false
 		}
-		if !alarm() {
+		if !alarm(true) {
 			t.Error("no alarm though both have the same deltas")
 		}
+		if alarm(false) {
+			t.Error("an alarm though nothing differs any more")
+		}
 		p.step(t) // which b does not hear of
-		if alarm() {
+		if alarm(true) {
 			t.Error("an alarm though a has a delta that b lacks")
 		}
 		m.deaf.Store(false)
 		c.converge()
-		if !alarm() {
+		if !alarm(true) {
 			t.Error("no alarm after b has caught up")
 		}
 	})

@@ -125,7 +125,7 @@ type sight struct{ theirHeads, theirDigest, ourHeads, ourDigest changes.Hash }
 // suspect compares a beat with what this replica has. Equal heads mean equal deltas and so equal digests. Both sides say heads and digest
 // of one moment: a beat with the heads before a turn and the digest after it, given twice by the network, was an alarm. A peer that
 // catches up may have the heads before what lies under them, so it takes two beats in a row that say the same, with nothing new here between them,
-// and then vectors that are the same on both sides with nothing on its way to either (TestAlarmComparesVectorsFirst).
+// and then what confirm says (TestAlarmComparesVectorsFirst).
 func (r *Replica) suspect(from string, s *said, old said) {
 	r.mu.Lock()
 	s.sight = sight{s.heads, s.digest, feed.HeadsHash(r.tips), r.table.Digest.Root()}
@@ -139,7 +139,8 @@ func (r *Replica) suspect(from string, s *said, old said) {
 	r.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 		defer cancel()
-		if same, err := r.feed.Abreast(ctx, from); err != nil || !same {
+		list, err := r.confirm(ctx, from)
+		if err != nil || len(list) == 0 {
 			r.log.Debug("digests differ in a catch-up", "peer", from, "err", err)
 			r.leaseMu.Lock()
 			if now := r.said[from]; now.sight == x {
@@ -151,13 +152,33 @@ func (r *Replica) suspect(from string, s *said, old said) {
 			return
 		}
 		r.m.Diverged.Inc()
-		list, err := r.Diverge(ctx, from)
 		text := make([]string, len(list))
 		for i, d := range list {
 			text[i] = d.String()
 		}
-		err = errors.Join(fmt.Errorf("this replica and %s have the same deltas and differ in %s", from, strings.Join(text, ", ")), err)
+		err = fmt.Errorf("this replica and %s have the same deltas and differ in %s", from, strings.Join(text, ", "))
 		r.log.Error("replicas diverge", "peer", from, "err", err)
 		r.emit(Event{Kind: Diverged, Err: err})
 	})
+}
+
+// confirm names what differs between this replica and a peer's that have the same deltas: vectors that are the same on both sides with nothing on its way to
+// either, before the comparison and after it. Nothing: they do not have the same, or have by now and it was a catch-up that showed.
+func (r *Replica) confirm(ctx context.Context, peer string) (list []Divergence, err error) {
+	r.mu.Lock()
+	heads := feed.HeadsHash(r.tips)
+	r.mu.Unlock()
+	if same, err := r.feed.Abreast(ctx, peer); err != nil || !same {
+		return nil, err
+	}
+	if list, err = r.Diverge(ctx, peer); err != nil {
+		return nil, err
+	}
+	same, err := r.feed.Abreast(ctx, peer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil || !same || heads != feed.HeadsHash(r.tips) {
+		return nil, err
+	}
+	return list, nil
 }
