@@ -239,6 +239,17 @@ func (f *Feed) indexed(d *record.Delta) bool {
 	return err == nil && len(v) >= 32 && record.BlockHash(v[:32]) == d.Hash
 }
 
+// vacant says whether no delta has the number.
+func (f *Feed) vacant(d *record.Delta) bool {
+	for _, q := range f.queued {
+		if q.Actor == d.Actor && q.Seq == d.Seq {
+			return false
+		}
+	}
+	_, err := f.s.Get(IndexKey(d.Actor, d.Seq))
+	return errors.Is(err, store.ErrAbsent)
+}
+
 const goneMax = 1 << 16
 
 // prune takes note that a delta is left out; those that waited for it go on.
@@ -261,9 +272,10 @@ func (f *Feed) settle(h record.BlockHash) {
 	}
 }
 
+// place has a delta applied if all that it comes after is here or left out, and lets it wait otherwise. One that waits is not left out, though its number may be
+// jumped over meanwhile: complete says which of those are.
 func (f *Feed) place(d *record.Delta) (incomplete bool) {
-	if f.stale(d) {
-		delete(f.waiting, d.Hash)
+	if f.waiting[d.Hash] == nil && f.stale(d) {
 		f.prune(d.Hash)
 		return false
 	}
@@ -328,7 +340,9 @@ func (f *Feed) enqueue(d *record.Delta) {
 	case d.Seq >= next:
 		f.vector[d.Actor] = d.Seq
 		d.Indexed = true
-	case d.Seq < next:
+	case f.vacant(d):
+		d.Indexed = true // it waited while its number was jumped over
+	default:
 		f.m.Equivocations.Inc() // applied like any other, but found only by its hash
 	}
 	f.ready = append(f.ready, d)

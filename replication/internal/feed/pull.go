@@ -176,7 +176,7 @@ func (f *Feed) Pull(ctx context.Context, peer string, heads []record.BlockHash) 
 	var want [][]byte
 	for round := 0; round < 64; round++ {
 		f.m.Pulls.Inc()
-		a := answer{f: f, peer: peer}
+		a := answer{f: f, peer: peer, waits: map[record.BlockHash]bool{}}
 		err := f.net.Request(ctx, peer, Protocol, f.request(want, peer), func(frame []byte) error {
 			return a.frame(ctx, frame)
 		})
@@ -307,7 +307,8 @@ type answer struct {
 	f      *Feed
 	peer   string
 	header *pullHeader
-	left   uint64 // of the deltas that were announced
+	left   uint64                    // of the deltas that were announced
+	waits  map[record.BlockHash]bool // those in it that waited when they came
 }
 
 // begin takes the header of an answer that leaves deltas out.
@@ -349,6 +350,12 @@ func (a *answer) complete() {
 	for _, d := range f.inOrder() {
 		if f.waiting[d.Hash] != nil && d.Seq <= f.jump[d.Actor]+1 {
 			f.place(d)
+		}
+	}
+	for _, d := range f.inOrder() {
+		if f.waiting[d.Hash] != nil && !a.waits[d.Hash] && f.stale(d) { // it came before, and the answer leaves it out
+			delete(f.waiting, d.Hash)
+			f.prune(d.Hash)
 		}
 	}
 }
@@ -458,7 +465,9 @@ func (a *answer) frame(ctx context.Context, frame []byte) error {
 			return err
 		}
 		a.missed(d)
-		f.Offer(d)
+		if f.Offer(d) {
+			a.waits[d.Hash] = true
+		}
 	}
 	return nil
 }
@@ -481,9 +490,11 @@ func (f *Feed) missing(heads []record.BlockHash) (out [][]byte) {
 	return out
 }
 
-// inOrder are the deltas that wait, in an order that is the same each time. Called with mu held.
+// inOrder are the deltas that wait, parents first, in an order that is the same each time. Called with mu held.
 func (f *Feed) inOrder() []*record.Delta {
-	return slices.SortedFunc(maps.Values(f.waiting), func(a, b *record.Delta) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+	return slices.SortedFunc(maps.Values(f.waiting), func(a, b *record.Delta) int {
+		return cmp.Or(cmp.Compare(a.Height, b.Height), bytes.Compare(a.Hash[:], b.Hash[:]))
+	})
 }
 
 // fetchBlobs gets the blobs of deltas that wait for nothing else.
