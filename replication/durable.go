@@ -437,10 +437,8 @@ func (r *Replica) promisedState(ctx context.Context, run changes.RunID) (*State,
 		switch {
 		case err != nil && promised > epoch:
 			epoch = promised + 1
-		case err != nil && promised < epoch || err != nil && ctx.Err() != nil:
-			return nil, 0, err
 		case err != nil:
-			return nil, 0, err // promised to another just now: it will go on with the run, or OwnerGone comes again
+			return nil, 0, err // or promised to another just now: it will go on with the run, or OwnerGone comes again
 		case !ackOf(&s.Head).Less(newest):
 			return s, epoch, nil
 		}
