@@ -254,25 +254,23 @@ func (p *peer) offer(r *replication.Replica, g *program) error {
 
 // send sends a message to the consumer, if it is known here.
 func (p *peer) send(id string) {
-	for _, s := range p.r.Runs() {
-		if s.Head.Name != consumer {
-			continue
+	p.toConsumer(func(ctx context.Context, r *replication.Replica, run changes.RunID) {
+		p.w.sends(id, false)
+		if r.Send(ctx, run, id, []byte(id)) == nil {
+			p.w.sends(id, true)
 		}
-		done := make(chan struct{})
-		p.readers = append(p.readers, done)
-		ctx, r := p.ctx, p.r
-		go func() {
-			defer close(done)
-			p.w.sends(id, false)
-			if r.Send(ctx, s.Head.Run, id, []byte(id)) == nil {
-				p.w.sends(id, true)
-			}
-		}()
-	}
+	})
 }
 
 // drop takes a message away from the consumer, if both are known here.
 func (p *peer) drop(id string) {
+	p.toConsumer(func(ctx context.Context, r *replication.Replica, run changes.RunID) {
+		r.Drop(ctx, run, id) // what cannot be dropped here now is dropped in the end
+	})
+}
+
+// toConsumer does something with the consumer beside whatever else goes on, if it is known here.
+func (p *peer) toConsumer(do func(ctx context.Context, r *replication.Replica, run changes.RunID)) {
 	for _, s := range p.r.Runs() {
 		if s.Head.Name != consumer {
 			continue
@@ -282,7 +280,7 @@ func (p *peer) drop(id string) {
 		ctx, r := p.ctx, p.r
 		go func() {
 			defer close(done)
-			r.Drop(ctx, s.Head.Run, id) // what cannot be dropped here now is dropped in the end
+			do(ctx, r, s.Head.Run)
 		}()
 	}
 }
