@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -179,7 +180,10 @@ func (i *Identity) ID() peer.ID { return i.id }
 func (i *Identity) Key() crypto.PrivKey { return i.key }
 
 // String names the peer, never the key, so that an identity may be printed.
-func (i *Identity) String() string { return "identity of " + i.Peer() }
+func (i Identity) String() string { return "identity of " + i.id.String() }
+
+// Format keeps the key out of every verb of fmt, for an Identity as for a pointer to one.
+func (i Identity) Format(f fmt.State, _ rune) { io.WriteString(f, i.String()) }
 
 // Sign returns the 64-byte ed25519 signature over data under the project's own domain.
 func (i *Identity) Sign(data []byte) ([]byte, error) {

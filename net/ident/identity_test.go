@@ -1,9 +1,13 @@
 package ident
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -119,5 +123,19 @@ func TestSignVerify(t *testing.T) {
 	raw, _ := a.Key().Sign([]byte("data"))
 	if err := Verify(a.Peer(), []byte("data"), raw); !errors.Is(err, ErrSignature) {
 		t.Errorf("signature without the domain was accepted: %v", err)
+	}
+}
+
+func TestPrintingShowsNoKey(t *testing.T) {
+	i, err := fromSeed(bytes.Repeat([]byte{0xab}, ed25519.SeedSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
+		for _, v := range []any{i, *i, struct{ Identity Identity }{*i}} {
+			if s := fmt.Sprintf(verb, v); strings.Contains(s, "171") || strings.Contains(strings.ToLower(s), "abab") || !strings.Contains(s, i.Peer()) {
+				t.Errorf("%s of %T: %s", verb, v, s)
+			}
+		}
 	}
 }

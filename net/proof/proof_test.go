@@ -59,6 +59,13 @@ func TestSharedKeysAreFoundOnBothSides(t *testing.T) {
 	}
 }
 
+func TestClaimMadeTwiceCountsOnce(t *testing.T) {
+	ds, ls, derr, lerr := converse(t, side{"d", Boot{}, []Key{k1, k2, k1}}, side{"l", Boot{}, []Key{k2, k1}}, "l", "d")
+	if derr != nil || lerr != nil || !reflect.DeepEqual(ds.Keys, []int{0, 1}) || !reflect.DeepEqual(ls.Keys, []int{1, 0}) {
+		t.Fatalf("%v %v, %v %v", ds, derr, ls, lerr)
+	}
+}
+
 func TestStrangersLearnNothing(t *testing.T) {
 	for _, c := range [][2][]Key{{{k1}, {k2}}, {{k1}, nil}, {nil, {k1}}, {nil, nil}, {{k1, k2}, {k3}}} {
 		_, _, derr, lerr := converse(t, side{"d", Boot{}, c[0]}, side{"l", Boot{}, c[1]}, "l", "d")

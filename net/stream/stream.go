@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -30,6 +31,8 @@ const (
 
 	nameMax      = 255
 	errorTextMax = 4 << 10
+
+	lastWord = time.Second // for the caller to take the reason why its request was ended
 )
 
 var (
@@ -49,7 +52,7 @@ type noHandler struct{}
 func (noHandler) Error() string   { return "stream: the peer has no such handler" }
 func (noHandler) NoHandler() bool { return true }
 
-// RemoteError is an error that the remote handler returned.
+// RemoteError is an error that the remote handler returned: its text, at most 4 KiB of valid UTF-8.
 type RemoteError struct{ Text string }
 
 func (e *RemoteError) Error() string { return e.Text }
@@ -107,17 +110,20 @@ func (r *Registry) Handle(name string, h Handler) {
 func (r *Registry) Serve(ctx context.Context, c Conn, from string) error {
 	idle := positive(r.Limits.Idle, 30*time.Second)
 	c.SetReadDeadline(time.Now().Add(idle))
-	name, req, err := readRequest(c)
+	admitted := r.enter(from) // before the request is read, which takes memory
+	if admitted {
+		defer r.leave(from)
+	}
+	name, req, err := readRequest(c, admitted)
 	if err != nil {
 		c.Reset()
 		return err
 	}
-	w := &sender{c: c, idle: idle}
-	if !r.enter(from) {
+	w := &sender{c: c, ctx: ctx, idle: idle}
+	if !admitted {
 		w.finish('b', "")
 		return ErrBusy
 	}
-	defer r.leave(from)
 	r.mu.Lock()
 	h := r.handlers[name]
 	r.mu.Unlock()
@@ -173,7 +179,9 @@ func positive[T int | time.Duration](v, def T) T {
 	return def
 }
 
-func readRequest(c io.Reader) (name string, req []byte, err error) {
+// readRequest reads a request to its end, so that a caller that writes it all before it listens hears the answer; what
+// is not to be kept takes no memory.
+func readRequest(c io.Reader, keep bool) (name string, req []byte, err error) {
 	var b [4]byte
 	if _, err := io.ReadFull(c, b[:1]); err != nil {
 		return "", nil, err
@@ -188,6 +196,10 @@ func readRequest(c io.Reader) (name string, req []byte, err error) {
 	n := binary.BigEndian.Uint32(b[:])
 	if n > RequestMax {
 		return "", nil, fmt.Errorf("%w: request of %d bytes, at most %d", ErrTooLarge, n, RequestMax)
+	}
+	if !keep {
+		_, err = io.CopyN(io.Discard, c, int64(n))
+		return "", nil, err
 	}
 	req = make([]byte, n)
 	_, err = io.ReadFull(c, req)
@@ -206,6 +218,8 @@ func (s *sender) send(frame []byte) error {
 	if len(frame) > FrameMax {
 		return fmt.Errorf("%w: frame of %d bytes, at most %d", ErrTooLarge, len(frame), FrameMax)
 	}
+	// In this order: a context that ends now finds the deadline set, and takes it back.
+	s.c.SetWriteDeadline(time.Now().Add(s.idle))
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
@@ -216,15 +230,19 @@ func (s *sender) write(kind byte, body []byte) error {
 	s.buf = append(s.buf[:0], kind)
 	s.buf = binary.BigEndian.AppendUint32(s.buf, uint32(len(body)))
 	s.buf = append(s.buf, body...)
-	s.c.SetWriteDeadline(time.Now().Add(s.idle))
 	_, err := s.c.Write(s.buf)
 	return err
 }
 
 func (s *sender) finish(kind byte, text string) {
-	if s.ctx != nil && s.ctx.Err() != nil && kind == '.' {
-		kind, text = 'e', s.ctx.Err().Error()
+	limit := s.idle
+	if err := s.ctx.Err(); err != nil {
+		limit = min(limit, lastWord)
+		if kind == '.' {
+			kind, text = 'e', err.Error()
+		}
 	}
+	s.c.SetWriteDeadline(time.Now().Add(limit))
 	if err := s.write(kind, []byte(text[:min(len(text), errorTextMax)])); err != nil {
 		s.c.Reset()
 		return
@@ -272,7 +290,7 @@ func Call(ctx context.Context, c Conn, name string, req []byte, recv func(frame 
 		case '.':
 			return nil
 		case 'e':
-			return &RemoteError{Text: string(body)}
+			return &RemoteError{Text: strings.ToValidUTF8(string(body[:min(len(body), errorTextMax)]), "?")}
 		case 'n':
 			return fmt.Errorf("%w: %q", ErrNoHandler, name)
 		case 'b':

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 type pipe struct{ net.Conn }
@@ -177,13 +178,92 @@ func TestBrokenReplies(t *testing.T) {
 	} {
 		a, b := net.Pipe()
 		go func() {
-			readRequest(b)
+			readRequest(b, true)
 			io.WriteString(b, c.reply)
 			b.Close()
 		}()
 		if err := Call(context.Background(), pipe{a}, "x", nil, func([]byte) error { return nil }); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// ending is a stream whose request is ended at the worst moment: when a write is about to get its time.
+type ending struct {
+	pipe
+	cancel func()
+	over   chan struct{} // closed when the end took the time away
+}
+
+func (e *ending) SetWriteDeadline(t time.Time) error {
+	if time.Until(t) <= 0 {
+		defer close(e.over)
+		return e.pipe.SetWriteDeadline(t)
+	}
+	e.cancel()
+	<-e.over
+	return e.pipe.SetWriteDeadline(t)
+}
+
+// A caller that stopped reading must not hold a request that is over, however long it may take for a frame.
+func TestCallerThatStopsReadingIsLeft(t *testing.T) {
+	for _, flood := range []bool{true, false} {
+		r := Registry{Limits: Limits{Idle: time.Hour}}
+		r.Handle("h", func(ctx context.Context, _ string, _ []byte, send func([]byte) error) error {
+			for flood {
+				if err := send(make([]byte, 100)); err != nil {
+					return err
+				}
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		a, b := net.Pipe()
+		defer a.Close()
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- r.Serve(ctx, &ending{pipe: pipe{b}, cancel: cancel, over: make(chan struct{})}, "peer") }()
+		io.WriteString(a, "\x01h\x00\x00\x00\x00")
+		if !flood {
+			cancel()
+		}
+		wait(t, done)
+	}
+}
+
+// Requests that are being sent take memory, so they count; one too many is read without keeping it, and told so.
+func TestRequestsBeingSentAreLimited(t *testing.T) {
+	r := Registry{Limits: Limits{PerPeer: 1}}
+	r.Handle("h", func(context.Context, string, []byte, func([]byte) error) error { return nil })
+	a, b := net.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- r.Serve(context.Background(), pipe{b}, "peer") }()
+	io.WriteString(a, "\x01h\x00\x10\x00\x00") // and a MiB that does not come
+	c, second := open(&r)
+	if err := Call(context.Background(), c, "h", make([]byte, RequestMax), never); !errors.Is(err, ErrBusy) || wait(t, second) != ErrBusy {
+		t.Errorf("second request: %v", err)
+	}
+	a.Close()
+	if wait(t, done) == nil {
+		t.Error("half a request was served")
+	}
+	c, second = open(&r)
+	if err := Call(context.Background(), c, "h", nil, never); err != nil || wait(t, second) != nil {
+		t.Errorf("after the first: %v", err)
+	}
+}
+
+// The text of a remote error goes into logs: a hostile handler must not fill them.
+func TestRemoteErrorIsBounded(t *testing.T) {
+	a, b := net.Pipe()
+	go func() {
+		readRequest(b, true)
+		(&sender{c: pipe{b}}).write('e', bytes.Repeat([]byte{0xff}, FrameMax))
+	}()
+	var remote *RemoteError
+	err := Call(context.Background(), pipe{a}, "x", nil, never)
+	if !errors.As(err, &remote) || len(remote.Text) > errorTextMax || !utf8.ValidString(remote.Text) {
+		t.Errorf("%d bytes, %.40q", len(err.Error()), err)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -90,15 +91,15 @@ func (t *Ticket) Subkey(label string) [32]byte {
 }
 
 // String names the sandbox and counts the members; it never shows the key.
-func (t *Ticket) String() string {
+func (t Ticket) String() string {
 	return fmt.Sprintf("ticket(sandbox %s, %d members)", hex.EncodeToString(t.Sandbox[:6]), len(t.Members))
 }
 
-// GoString keeps the key out of %#v.
-func (t *Ticket) GoString() string { return t.String() }
+// Format keeps the key out of every verb of fmt, for a Ticket as for a pointer to one.
+func (t Ticket) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 // LogValue keeps the key out of slog.
-func (t *Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
+func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // Text returns the ticket as one word, the key included.
 func (t *Ticket) Text() (string, error) {

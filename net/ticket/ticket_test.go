@@ -134,8 +134,12 @@ func TestPrintingShowsNoKey(t *testing.T) {
 		tk.Key[n] = 0xab
 	}
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("joined", "ticket", tk)
-	all := fmt.Sprintf("%v %+v %#v %s ", tk, tk, tk, tk) + log.String()
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	logger.Info("joined", "ticket", tk, "copy", *tk)
+	all := log.String()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+		all += fmt.Sprintf(verb+" "+verb+" "+verb+"\n", tk, *tk, struct{ Ticket Ticket }{*tk})
+	}
 	for _, leak := range []string{"171", "abab", "0xab", strings.TrimPrefix(text(t, tk), Prefix)[20:60]} {
 		if strings.Contains(all, leak) {
 			t.Fatalf("key in print: %s", all)
