@@ -189,6 +189,41 @@ func ended(s *Sandbox) (n int) {
 	return n
 }
 
+// TestLaterRunsBeginWithWhatIsShared: what initialisers say holds until somebody has changed it, not for each run anew.
+func TestLaterRunsBeginWithWhatIsShared(t *testing.T) {
+	program := compileText(t, `package main
+
+import (
+	"fmt"
+	"os"
+)
+
+//tandem:shared
+var Title = "untitled"
+
+//tandem:shared map lww
+var Ages = map[string]int{}
+
+func main() {
+	fmt.Println(Title, Ages)
+	Title = os.Args[1]
+	Ages[os.Args[1]]++
+}
+`)
+	box := must[*Sandbox](t)(Create(t.Context(), Config{Dir: t.TempDir(), Listen: loopback}, program, "later"))
+	defer end(t, box)
+	for _, want := range []struct{ arg, line string }{{"a", "untitled map[]\n"}, {"b", "a map[a:1]\n"}, {"a", "b map[a:1 b:1]\n"}} {
+		run := must[*Run](t)(box.Start(t.Context(), RunOptions{Args: []string{"later", want.arg}}))
+		if got := lines(t, box, run.ID()); got != want.line {
+			t.Errorf("the run of %s begins with %q, want %q", want.arg, got, want.line)
+		}
+	}
+	var ages map[string]int
+	if err := box.Read("main.Ages", &ages); err != nil || ages["a"] != 2 || ages["b"] != 1 {
+		t.Errorf("ages are %v, %v, want 2 of a and 1 of b", ages, err)
+	}
+}
+
 // TestRunGoesOnAfterRestart: a run that is interrupted by Close goes on when the store is opened again, on the same port, and loses no line.
 func TestRunGoesOnAfterRestart(t *testing.T) {
 	ctx, dir := patient(t), t.TempDir()

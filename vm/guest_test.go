@@ -181,6 +181,99 @@ func main() {
 	}
 }
 
+// TestMergedBeforeMain: a run begins with what others made of the shared variables, whatever their initialisers say, also when initialisation
+// takes several turns or the first turn is taken back; and what it begins with is no change of its own.
+func TestMergedBeforeMain(t *testing.T) {
+	p := source(t, `package main
+
+import "fmt"
+
+//tandem:shared
+var Title = fmt.Sprint("un", "titled")
+
+//tandem:shared map lww
+var Ages = map[string]int{"ann": 1}
+
+//tandem:shared set
+var Tags = map[string]bool{}
+
+//tandem:shared counter
+var Hits = slow(100000)
+
+//tandem:shared list
+var Names []string
+
+func slow(n int) (sum int) {
+	for i := range n {
+		sum += i % 2
+	}
+	return sum
+}
+
+func main() {
+	fmt.Println(Title, Ages, Tags, Hits, Names)
+	Ages["cat"] = 3
+}
+`)
+	as := []changes.Assignment{
+		{Path: changes.VarPath("main.Title"), Value: changes.StringValue("theirs")},
+		{Path: changes.VarPath("main.Ages").Key(changes.StringValue("ann"))},
+		{Path: changes.VarPath("main.Ages").Key(changes.StringValue("bob")), Value: changes.IntValue(changes.Int, 2)},
+		{Path: changes.VarPath("main.Tags").Key(changes.StringValue("x")), Value: changes.BoolValue(true)},
+		{Path: changes.VarPath("main.Hits"), Value: changes.IntValue(changes.Int, 9)},
+		{Path: changes.VarPath("main.Names").Index(0), Value: changes.SliceValue([]changes.Value{changes.StringValue("n")})},
+	}
+	for _, of := range []struct {
+		words  uint64 // of a turn
+		atOnce int    // assignments before each
+	}{{1 << 24, len(as)}, {20000, 1}} {
+		for _, fails := range []bool{false, true} {
+			m, _ := machine(t, p, nil)
+			var got []changes.Change
+			var printed strings.Builder
+			rest := as
+			for stop := (Stop{}); stop.End != EndExit; {
+				n := min(of.atOnce, len(rest))
+				if n > 0 && m.begun() {
+					t.Fatal("initialisation was over before all was assigned")
+				}
+				if err := m.Assign(rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+				if err := m.BeginTurn(); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if stop, err = m.RunTurn(t.Context(), of.words); err != nil {
+					t.Fatal(err)
+				}
+				if fails && m.begun() { // the turn in which main began
+					fails, stop = false, Stop{}
+					if err := m.FailTurn(); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				end, err := m.EndTurn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, end.Changes...)
+				for _, l := range end.Lines {
+					printed.Write(l.Text)
+				}
+			}
+			if want := "theirs map[bob:2] map[x:true] 9 [n]\n"; printed.String() != want {
+				t.Errorf("turns of %d: the program began with %q, want %q", of.words, printed.String(), want)
+			}
+			if len(got) != 1 || got[0].Path.Var != "main.Ages" {
+				t.Errorf("turns of %d: it changed %v, want the age of cat alone", of.words, got)
+			}
+		}
+	}
+}
+
 // TestTimersFireOnceWhenMoved: timers, tickers and sleeps that are under way when a run moves fire once each, also if a turn is taken back
 // after they fired and if the new machine's clock is behind or far ahead.
 func TestTimersFireOnceWhenMoved(t *testing.T) {

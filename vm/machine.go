@@ -79,10 +79,11 @@ type Machine struct {
 
 	inTurn bool
 	stop   Stop
-	taken  *state     // the take before, nil: none
-	turned *state     // what the turn before ended with, or what was loaded
-	origin *state     // of the fork that was resumed, nil: none
-	base   *mem.Pages // what the open turn's changes are found against
+	taken  *state                 // the take before, nil: none
+	turned *state                 // what the turn before ended with, or what was loaded
+	origin *state                 // of the fork that was resumed, nil: none
+	base   *mem.Pages             // what the open turn's changes are found against
+	early  [][]changes.Assignment // merged before main.main was called; initialisation would overwrite them
 }
 
 // New is a machine for a new run of p, standing before its first instruction.
@@ -275,8 +276,8 @@ func (m *Machine) Run(ctx context.Context, words uint64) (Stop, error) {
 		return Stop{}, err
 	}
 	if !begun && m.begun() {
-		// Package initialisation is over: what it made of shared variables is what they begin with.
-		if err := m.setBase(); err != nil {
+		// Package initialisation is over: what it made of shared variables is what they begin with, but for what was merged already.
+		if err := m.begin(); err != nil {
 			return Stop{}, err
 		}
 		if s.Reason == exec.Paused && ctx.Err() == nil {

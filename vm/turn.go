@@ -86,7 +86,8 @@ func (m *Machine) setBase() error {
 	return err
 }
 
-// Assign writes merged values of shared variables into memory, between turns. They are not changes of the run's own.
+// Assign writes merged values of shared variables into memory, between turns. They are not changes of the run's own. A program that is still
+// initialising its packages finds them when main.main is called, in place of what initialisation gave the variables.
 func (m *Machine) Assign(as []changes.Assignment) error {
 	if m.inTurn {
 		return fmt.Errorf("%w: merged values are applied between turns", ErrTurn)
@@ -94,13 +95,31 @@ func (m *Machine) Assign(as []changes.Assignment) error {
 	if len(as) == 0 {
 		return nil
 	}
+	if !m.begun() {
+		m.early = append(m.early, as)
+		return nil
+	}
+	return m.assign(as, true)
+}
+
+// begin applies what was merged before main.main was called. The program is not told: it has not seen anything else.
+func (m *Machine) begin() error {
+	for _, as := range m.early {
+		if err := m.assign(as, false); err != nil {
+			return err
+		}
+	}
+	return m.setBase()
+}
+
+func (m *Machine) assign(as []changes.Assignment, tell bool) error {
 	m.mem.BringAll()
 	if err := damaged(m.mem.Err()); err != nil {
 		return err
 	}
 	var err error
 	m.mem.Try(func() { // all pages are there, so this is not done twice
-		if err = m.shared.assign(as, m.core.Collect); err == nil {
+		if err = m.shared.assign(as, m.core.Collect); err == nil && tell {
 			m.touch(as)
 		}
 	})
@@ -183,6 +202,9 @@ func (m *Machine) EndTurn() (*Turn, error) {
 		return nil, err
 	}
 	m.inTurn, m.base = false, nil
+	if m.begun() {
+		m.early = nil // no turn that can be taken back initialises packages any more
+	}
 	m.out.clear()
 	if err := m.capture(t); err != nil {
 		return nil, err
