@@ -64,7 +64,7 @@ type entry struct {
 	dialing bool
 	next    time.Time     // not before
 	wait    time.Duration // until the attempt after the next
-	since   time.Time     // of the last answer, or of being added
+	since   time.Time     // when it was last not wanted, which is to say connected, or was added or met
 	refused bool
 }
 
@@ -120,11 +120,15 @@ func (b *Book) Addrs(p peer.ID) []multiaddr.Multiaddr {
 	return nil
 }
 
-// Forget removes a peer.
-func (b *Book) Forget(p peer.ID) {
+// Forget removes the peers for which done is true: nothing is wanted of them any more.
+func (b *Book) Forget(done func(peer.ID) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.entries, p)
+	for p := range b.entries {
+		if done(p) {
+			delete(b.entries, p)
+		}
+	}
 }
 
 // Retry has the named peers dialed at once, whatever their back-off; none named means all.
@@ -196,9 +200,12 @@ func (b *Book) round(ctx context.Context) time.Duration {
 	}
 	for p, e := range b.entries {
 		switch {
-		case e.dialing || len(e.addrs) == 0 || busy >= dialsMax || !b.dialer.Wanted(p):
+		case e.dialing:
+		case !b.dialer.Wanted(p):
+			e.since = now // the patience with a peer that is lost begins when it is lost
 		case e.source == Told && now.Sub(e.since) > tellingLife:
 			delete(b.entries, p)
+		case len(e.addrs) == 0 || busy >= dialsMax:
 		case now.Before(e.next):
 			sleep = min(sleep, e.next.Sub(now))
 		default:

@@ -118,6 +118,50 @@ func TestRefusedPeersAreLeftAloneUntilRetry(t *testing.T) {
 	eventually(t, "Retry did not dial", func() bool { n, _ := w.get("a"); return n > before })
 }
 
+// age makes a peer's times older, as if d had passed.
+func (b *Book) age(p peer.ID, d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.entries[p].since = b.entries[p].since.Add(-d)
+}
+
+// A peer that others told of and that was connected for hours is looked for when it is lost, and as eagerly as any.
+func TestPeerLostAfterHoursIsLookedFor(t *testing.T) {
+	w := newWorld()
+	w.set("a", true, true)
+	b := NewBook(w)
+	defer b.Close()
+	b.Add(info("a", "/ip4/127.0.0.1/tcp/1"), Told)
+	b.age("a", 2*tellingLife)
+	b.Add(info("x", "/ip4/127.0.0.1/tcp/1"), Told)
+	eventually(t, "the book has looked at its peers", func() bool { n, _ := w.get("x"); return n >= 1 })
+	w.set("a", false, false)
+	eventually(t, "it is not dialed", func() bool { n, _ := w.get("a"); return n >= 8 })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.entries["a"]; e == nil || e.wait > retryMax {
+		t.Errorf("the next try is %v away", e.wait)
+	}
+}
+
+// What is only said to exist, without an address, must not fill the book for ever.
+func TestPeersNobodyReachesAreForgotten(t *testing.T) {
+	b := NewBook(newWorld())
+	defer b.Close()
+	for _, p := range []peer.ID{"a", "b", "c"} {
+		b.Add(info(p), Told)
+	}
+	b.Add(info("d"), Given)
+	for _, p := range []peer.ID{"a", "b", "c", "d"} {
+		b.age(p, 2*tellingLife)
+	}
+	eventually(t, "they are kept", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.entries) == 1 && b.entries["d"] != nil
+	})
+}
+
 func TestBookIsBounded(t *testing.T) {
 	w := newWorld()
 	b := NewBook(w)

@@ -158,6 +158,7 @@ func params() pubsub.GossipSubParams {
 	p.HeartbeatInitialDelay = 50 * time.Millisecond
 	p.PruneBackoff, p.UnsubscribeBackoff = 2*time.Second, time.Second
 	p.GraftFloodThreshold = time.Second
+	p.Connectors = 0 // goroutines that would dial whom other peers name; the view lets nobody dial
 	return p
 }
 
@@ -296,10 +297,11 @@ func (t *Topic) deliver(ctx context.Context) {
 		t.mu.Unlock()
 		from := m.GetFrom().String()
 		for n, s := range subscribers {
-			if n > 0 {
-				data = slices.Clone(data)
+			mine := data
+			if n < len(subscribers)-1 { // what was handed out may be written to; the last one gets the original
+				mine = slices.Clone(data)
 			}
-			s.f(from, data)
+			s.f(from, mine)
 		}
 		t.cfg.Counters.Delivered()
 		t.view.gate.leave()

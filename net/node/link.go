@@ -64,6 +64,7 @@ type link struct {
 	boot   proof.Boot
 	rooms  []*Room // that both are members of
 	intros chan []ticket.Member
+	named  bool // the peer has introduced itself; only the goroutine that hears the link looks
 }
 
 // connected is called by libp2p for every new connection.
@@ -72,7 +73,7 @@ func (n *Node) connected(_ network.Network, c network.Conn) {
 		if c.Stat().Direction == network.DirOutbound {
 			n.prove(c.RemotePeer())
 		}
-		if !n.await(n.ctx, proofLimit, func() bool { return n.members[c.RemotePeer()] != nil }) && !c.IsClosed() && n.ctx.Err() == nil {
+		if !n.within(proofLimit, func() bool { return n.members[c.RemotePeer()] != nil }) && !c.IsClosed() && n.ctx.Err() == nil {
 			n.metrics.bad(eventProofTimeout)
 			c.Close()
 		}
@@ -110,7 +111,7 @@ func (n *Node) prove(p peer.ID) {
 // answer runs the listener's side. A node that was just opened has no room yet, and its peers are already calling:
 // they are kept waiting for the first one rather than turned away.
 func (n *Node) answer(s network.Stream) {
-	n.await(n.ctx, proofLimit/2, func() bool { return len(n.rooms) > 0 })
+	n.within(proofLimit/2, func() bool { return len(n.rooms) > 0 })
 	rooms, keys := n.keys()
 	s.SetDeadline(time.Now().Add(proofLimit))
 	shared, err := proof.Answer(s, n.host.ID().String(), s.Conn().RemotePeer().String(), n.boot, keys)
@@ -260,19 +261,60 @@ func (n *Node) runLink(l *link) {
 	close(stop)
 	l.stream.Reset()
 	n.release(l)
-	if !l.stream.Conn().IsClosed() {
+	if !n.linked(l.stream.Conn()) {
 		l.stream.Conn().Close()
 	}
 	n.log.Debug("link ended", "member", short(l.peer), "err", err)
 }
 
+// linked reports whether a link runs over the connection.
+func (n *Node) linked(c network.Conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if m := n.members[c.RemotePeer()]; m != nil {
+		for l := range m.links {
+			if l.stream.Conn().ID() == c.ID() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// supersede ends the links that say no more than l does: each proof over a connection that already has a link, as after
+// joining a second sandbox, adds one. It is called when l is heard, for then the other side counts it too; and the peer
+// with the smaller id does it alone, lest each ends the other's choice.
+func (n *Node) supersede(l *link) {
+	if n.host.ID() > l.peer {
+		return
+	}
+	var old []*link
+	n.mu.Lock()
+	if m := n.members[l.peer]; m != nil && m.links[l] {
+		more := func(r *Room) bool { return n.rooms[r.tag] == r && !slices.Contains(l.rooms, r) }
+		for o := range m.links {
+			if o != l && o.stream.Conn().ID() == l.stream.Conn().ID() && !slices.ContainsFunc(o.rooms, more) {
+				delete(m.links, o)
+				old = append(old, o)
+			}
+		}
+	}
+	n.mu.Unlock()
+	for _, o := range old {
+		o.stream.Reset()
+	}
+}
+
 func (n *Node) hear(l *link) error {
 	in := bufio.NewReader(l.stream)
-	for {
+	for heard := false; ; heard = true {
 		l.stream.SetReadDeadline(time.Now().Add(beatLimit))
 		kind, err := in.ReadByte()
 		if err != nil {
 			return err
+		}
+		if !heard {
+			n.supersede(l)
 		}
 		switch kind {
 		case 'b':
@@ -354,7 +396,8 @@ func (n *Node) introduction(l *link) []ticket.Member {
 	return out
 }
 
-// introduced takes over what a member tells, and passes on what it says of itself to those it shares a room with.
+// introduced takes over what a member tells, and passes on what it says of itself to those it shares a room with: once
+// a link, as it is said once, for one frame from a peer becomes as many as there are members.
 func (n *Node) introduced(l *link, intro []ticket.Member) {
 	for k, r := range intro {
 		p, err := peer.Decode(r.Peer)
@@ -368,7 +411,8 @@ func (n *Node) introduced(l *link, intro []ticket.Member) {
 			}
 		}
 		n.book.Add(info, discovery.Told)
-		if k == 0 && p == l.peer {
+		if k == 0 && p == l.peer && !l.named {
+			l.named = true
 			n.passOn(l, record(p, info.Addrs))
 		}
 	}

@@ -4,7 +4,7 @@
 // sandbox and returns the Room, which is all the layers above need: members, publish and subscribe, requests, signatures.
 // Only peers that prove the ticket's key are members; no other peer gets anything but the question for the proof.
 //
-// A node costs about 10 MB and a handful of goroutines; a connected member a dozen goroutines and one byte a second each
+// A node costs about 10 MB and 20 goroutines, a room 12, a connected member as many and one byte a second each
 // way while nothing happens. It keeps no file: the identity is the caller's.
 package node
 
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/x/rate"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -64,7 +66,8 @@ type Config struct {
 	MDNS bool
 
 	// Relays are addresses (with /p2p/ID) of peers that forward connections for a node behind a NAT; the node then
-	// also tries to punch holes. RelayService offers that to others. MapPorts asks the router for a port.
+	// also tries to punch holes. They must be members of its sandboxes: no connection with a stranger is kept. RelayService
+	// offers that to others. MapPorts asks the router for a port.
 	Relays       []string
 	RelayService bool
 	MapPorts     bool
@@ -136,9 +139,7 @@ func Open(cfg Config) (*Node, error) {
 }
 
 func (n *Node) options() ([]libp2p.Option, error) {
-	limits := rcmgr.DefaultLimits
-	libp2p.SetDefaultServiceLimits(&limits)
-	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()), rcmgr.WithMetricsDisabled())
+	resources, err := resources()
 	if err != nil {
 		return nil, fmt.Errorf("node: resource limits: %w", err)
 	}
@@ -186,6 +187,30 @@ func (n *Node) options() ([]libp2p.Option, error) {
 	}
 	return append(o, libp2p.EnableRelay(), libp2p.EnableHolePunching(),
 		libp2p.EnableAutoRelayWithStaticRelays(relays)), nil
+}
+
+// connectionsPerAddress is how many connections one IPv4 address, or one IPv6 site (/56), may have with us at once, and
+// how many it may open before it is held to one a second. libp2p's own 8 is too few for members behind one router; all
+// of the 100 or so that libp2p allows in total on a small machine would let one stranger keep the others out.
+const connectionsPerAddress = 32
+
+// resources are libp2p's default limits, which follow the memory of the machine, but for the connections of one address.
+func resources() (network.ResourceManager, error) {
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	v4 := rcmgr.ConnLimitPerSubnet{PrefixLength: 32, ConnCount: connectionsPerAddress}
+	v6 := rcmgr.ConnLimitPerSubnet{PrefixLength: 56, ConnCount: connectionsPerAddress}
+	pace := rate.Limit{RPS: 1, Burst: connectionsPerAddress}
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()), rcmgr.WithMetricsDisabled(),
+		rcmgr.WithLimitPerSubnet([]rcmgr.ConnLimitPerSubnet{v4}, []rcmgr.ConnLimitPerSubnet{v6}),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: []rate.PrefixLimit{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}, {Prefix: netip.MustParsePrefix("::1/128")}},
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: v4.PrefixLength, Limit: pace}},
+				IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: v6.PrefixLength, Limit: pace}},
+				GracePeriod:      time.Minute,
+			},
+		}))
 }
 
 func announced(addrs []string) (out []multiaddr.Multiaddr, err error) {
@@ -333,10 +358,15 @@ func (n *Node) broadcast() {
 	n.changed = make(chan struct{})
 }
 
-// await waits until ok, called with n.mu held, is true.
-func (n *Node) await(ctx context.Context, limit time.Duration, ok func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// within waits until ok, called with n.mu held, is true, for limit at most.
+func (n *Node) within(limit time.Duration, ok func() bool) bool {
+	ctx, cancel := context.WithTimeout(n.ctx, limit)
 	defer cancel()
+	return n.await(ctx, ok)
+}
+
+// await waits until ok, called with n.mu held, is true.
+func (n *Node) await(ctx context.Context, ok func() bool) bool {
 	for {
 		n.mu.Lock()
 		done, changed := ok(), n.changed

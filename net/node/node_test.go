@@ -556,6 +556,25 @@ func TestSharedRegistry(t *testing.T) {
 	}
 }
 
+// What a subscriber is given is its own: the next one does not see what it wrote there.
+func TestSubscribersShareNoData(t *testing.T) {
+	peers := cluster(t, 2)
+	a, b := peers[0], peers[1]
+	got := make(chan string, 2)
+	for range 2 {
+		b.room.Subscribe(func(_ string, data []byte) {
+			got <- string(data)
+			clear(data)
+		})
+	}
+	a.publish("hello")
+	for range 2 {
+		if s := <-got; s != "hello" {
+			t.Errorf("%q", s)
+		}
+	}
+}
+
 // A message that fails the validator is neither delivered nor passed on.
 func TestValidator(t *testing.T) {
 	peers := cluster(t, 2)

@@ -51,7 +51,8 @@ type Room struct {
 	kicked   chan struct{}
 	done     sync.WaitGroup
 
-	known map[peer.ID]bool // peers that ever proved the key to us; guarded by node.mu
+	known  map[peer.ID]bool // peers that ever proved the key to us; guarded by node.mu
+	sought map[peer.ID]bool // peers that the ticket or a caller named; guarded by node.mu
 
 	mu       sync.Mutex
 	closed   bool
@@ -64,7 +65,7 @@ type watcher struct{ f func(peers []string) }
 // not wait for them: see OnPeers.
 func (n *Node) Join(t *ticket.Ticket) (*Room, error) {
 	r := &Room{node: n, ticket: *t, proofKey: proof.Key(t.Subkey("proof")), kicked: make(chan struct{}, 1),
-		known: map[peer.ID]bool{}}
+		known: map[peer.ID]bool{}, sought: map[peer.ID]bool{}}
 	door, name := t.Subkey("door"), t.Subkey("topic")
 	copy(r.tag[:], door[:])
 	if err := n.reserve(r); err != nil {
@@ -124,7 +125,7 @@ func (r *Room) meet() {
 				info.Addrs = append(info.Addrs, a)
 			}
 		}
-		n.book.Add(info, discovery.Given)
+		r.seek(info)
 	}
 	if n.cfg.MDNS {
 		r.done.Go(r.announce)
@@ -132,6 +133,14 @@ func (r *Room) meet() {
 	for _, p := range n.host.Network().Peers() {
 		n.spawn(func() { n.prove(p) })
 	}
+}
+
+// seek has a peer tried for as long as the room is open.
+func (r *Room) seek(info peer.AddrInfo) {
+	r.node.mu.Lock()
+	r.sought[info.ID] = true
+	r.node.mu.Unlock()
+	r.node.book.Add(info, discovery.Given)
 }
 
 // announce runs beside Join, because the network's part of it can take long.
@@ -144,7 +153,7 @@ func (r *Room) announce() {
 }
 
 // Connect adds addresses (each with /p2p/ID) of members to reach, and waits until one of them is a member here or
-// ctx ends. They are tried for ever either way.
+// ctx ends. They are tried until the room is closed either way.
 func (r *Room) Connect(ctx context.Context, addrs []string) error {
 	var peers []peer.ID
 	for _, s := range addrs {
@@ -156,15 +165,15 @@ func (r *Room) Connect(ctx context.Context, addrs []string) error {
 			continue
 		}
 		peers = append(peers, info.ID)
-		r.node.book.Add(*info, discovery.Given)
+		r.seek(*info)
 	}
 	if len(peers) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	met := r.node.await(ctx, 24*time.Hour, func() bool {
-		return slices.ContainsFunc(peers, func(p peer.ID) bool { return r.node.members[p].in(r) })
+	met := false
+	r.node.await(ctx, func() bool {
+		met = slices.ContainsFunc(peers, func(p peer.ID) bool { return r.node.members[p].in(r) })
+		return met || r.node.rooms[r.tag] != r
 	})
 	switch {
 	case met:
@@ -331,11 +340,25 @@ func (r *Room) Close() error {
 	}
 	n.broadcast()
 	n.mu.Unlock()
+	n.book.Forget(r.leaves)
 	r.stop()
 	for _, p := range members {
 		n.host.Network().ClosePeer(p)
 	}
 	return nil
+}
+
+// leaves reports whether no room that is open has to do with a peer of r, which was left: it would be a stranger who is
+// asked for a proof again and again.
+func (r *Room) leaves(p peer.ID) bool {
+	r.node.mu.Lock()
+	defer r.node.mu.Unlock()
+	for _, o := range r.node.rooms {
+		if o.known[p] || o.sought[p] {
+			return false
+		}
+	}
+	return r.known[p] || r.sought[p]
 }
 
 func (r *Room) stop() {
@@ -429,7 +452,7 @@ func (n *Node) door(s network.Stream) {
 // is a stranger, which counts; one that is a member elsewhere may simply not know yet that we left.
 func (n *Node) enter(p peer.ID, t tag) *Room {
 	var room *Room
-	n.await(n.ctx, doorLimit, func() bool {
+	n.within(doorLimit, func() bool {
 		if r := n.rooms[t]; r != nil && n.members[p].in(r) {
 			room = r
 		}
