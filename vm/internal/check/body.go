@@ -29,7 +29,7 @@ func (b *body) check() error {
 	last := int32(0)
 	for pc := b.f.Entry; pc < b.f.End; {
 		op := b.img.Code[pc].Op
-		if op == 0 || op >= code.OpCount {
+		if op == 0 || op >= code.OpCount || b.img.Ops > 0 && op >= b.img.Ops {
 			return fmt.Errorf("word %d: no op %#x", pc-b.f.Entry, uint16(op))
 		}
 		words := int32(code.Table[op].Form.Words())
@@ -159,7 +159,7 @@ func (b *body) ext(i code.Instr, ext uint64) (*descriptor, error) {
 func wantKind(i code.Instr, t *descriptor) error {
 	want, what := uint8(0), ""
 	switch i.Op {
-	case code.MapNew, code.MapGet, code.MapGet2, code.MapSet, code.MapDel, code.MapClear, code.MapIter, code.MapNext:
+	case code.MapNew, code.MapGet, code.MapGet2, code.MapSet, code.MapDel, code.MapClear, code.MapIter, code.MapNext, code.MapPut:
 		want, what = kindMap, "map"
 	case code.ChanNew:
 		want, what = kindChan, "channel"

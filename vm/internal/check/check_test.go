@@ -235,6 +235,7 @@ func TestDamagedImages(t *testing.T) {
 		{"no op", func(s *sample) { s.find(code.LdI).Op = 0 }},
 		{"no op", func(s *sample) { s.find(code.LdI).Op = code.OpCount }},
 		{"no op", func(s *sample) { s.find(code.LdI).Op |= 0x8000 }},
+		{"no op", func(s *sample) { s.img.Ops = code.LdI }},
 		{"runs off its end", func(s *sample) { s.find(code.Halt).Op = code.Nop }},
 		{"cut off", func(s *sample) { s.find(code.Halt).Op = code.LdC }},
 		{"no result", func(s *sample) { s.img.Funcs[2].ResSlots = 0 }},

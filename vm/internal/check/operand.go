@@ -77,6 +77,8 @@ func wide(w widths, i code.Instr, ext uint64, t *descriptor) widths {
 		w[0], w[2] = t.elem.slots()+1, t.key.slots()
 	case code.MapSet:
 		w[1], w[2] = t.key.slots(), t.elem.slots()
+	case code.MapPut:
+		w[2] = t.key.slots()
 	case code.MapDel:
 		w[1] = t.key.slots()
 	case code.MapNext:

@@ -21,13 +21,17 @@ func Decode(data []byte) (*Image, error) {
 	if sha256.Sum256(body) != [HashBytes]byte(data[len(body):]) {
 		return nil, ErrChecksum
 	}
-	if binary.LittleEndian.Uint64(data[16:]) != opsDigest {
+	ops := slices.Index(opsDigests[:], binary.LittleEndian.Uint64(data[16:])) + 1
+	if ops == 0 {
 		return nil, fmt.Errorf("%w: its op table is not this machine's: compile the program again", ErrVersion)
 	}
 	if n := binary.LittleEndian.Uint32(data[12:]); n != sectionCount {
 		return nil, fmt.Errorf("%w: %d sections, not %d", ErrFormat, n, sectionCount)
 	}
 	m := &Image{}
+	if Op(ops) != OpCount {
+		m.Ops = Op(ops)
+	}
 	rest := body[headerBytes:]
 	for i, section := range []func(*reader){m.getMeta, m.getCode, m.getFuncs, m.getNatives, m.getFiles, m.getLines,
 		m.getData, m.getGlobals, m.getKnown, m.getTypeLinks, m.getItabs, m.getLocals} {

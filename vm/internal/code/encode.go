@@ -18,7 +18,7 @@ import (
 //	offset 0   8 bytes   magic "TandemIm"
 //	       8   uint32    format version
 //	      12   uint32    number of sections
-//	      16   uint64    digest of the op table: op numbers mean what they meant to the compiler
+//	      16   uint64    digest of the compiler's op table: op numbers mean what they meant to it
 //	      24   sections, in order of id, each: uint32 id, uint64 length in bytes, content
 //	     end   32 bytes  SHA-256 of everything before
 //
@@ -60,13 +60,15 @@ var (
 	ErrNoEncoding = errors.New("code: image cannot be encoded")
 )
 
-// opsDigest identifies the op table: names and forms in order.
-var opsDigest = func() uint64 {
+// opsDigests identify op tables, by the number of ops they have: names and forms in order. Ops are added at the end, so the images of all of them mean what they
+// meant.
+var opsDigests = func() (all [OpCount]uint64) {
 	h := fnv.New64a()
-	for _, info := range Table {
+	for op, info := range Table {
 		fmt.Fprintf(h, "%s %d\n", info.Name, info.Form)
+		all[op] = h.Sum64()
 	}
-	return h.Sum64()
+	return all
 }()
 
 // HashBytes is the length of a program hash.
@@ -80,7 +82,14 @@ func (m *Image) Encode() ([]byte, error) {
 	out := append([]byte(magic), make([]byte, headerBytes-len(magic))...)
 	binary.LittleEndian.PutUint32(out[8:], FormatVersion)
 	binary.LittleEndian.PutUint32(out[12:], sectionCount)
-	binary.LittleEndian.PutUint64(out[16:], opsDigest)
+	ops := m.Ops
+	if ops == 0 {
+		ops = OpCount
+	}
+	if ops > OpCount {
+		return nil, fmt.Errorf("%w: a table of %d ops", ErrNoEncoding, ops)
+	}
+	binary.LittleEndian.PutUint64(out[16:], opsDigests[ops-1])
 	for i, section := range []func(*writer){m.putMeta, m.putCode, m.putFuncs, m.putNatives, m.putFiles, m.putLines,
 		m.putData, m.putGlobals, m.putKnown, m.putTypeLinks, m.putItabs, m.putLocals} {
 		w := writer{}

@@ -144,6 +144,7 @@ const (
 // Image is a compiled program.
 type Image struct {
 	GoVersion string
+	Ops       Op // how many ops the table had that it was made with, no op included; 0: all of this one
 	Code      []Instr
 	Funcs     []Func
 	Natives   []string // symbols of the host functions that Native calls by index

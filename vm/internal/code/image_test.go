@@ -201,6 +201,24 @@ func TestSealedDamageIsAnErrorOrCanonical(t *testing.T) {
 	}
 }
 
+// TestImagesOfShorterTables: an image made when the table had fewer ops is read, and stays the program it was.
+func TestImagesOfShorterTables(t *testing.T) {
+	for ops := Op(1); ops < OpCount; ops++ {
+		m := sample()
+		m.Ops = ops
+		data := encode(t, m)
+		got, err := Decode(data)
+		if err != nil || got.Ops != ops || !bytes.Equal(encode(t, got), data) {
+			t.Fatalf("%d ops: %v", ops, err)
+		}
+	}
+	m := sample()
+	whole := encode(t, m)
+	if m.Ops = OpCount; !bytes.Equal(encode(t, m), whole) {
+		t.Error("the whole table has two encodings")
+	}
+}
+
 // checkDecode checks that data is refused or is the one encoding of an image, which can be printed.
 func checkDecode(t *testing.T, data []byte) {
 	m, err := Decode(data)
@@ -222,6 +240,7 @@ func checkDecode(t *testing.T, data []byte) {
 
 func TestEncodeRefusesNumbersOutOfRange(t *testing.T) {
 	for name, damage := range map[string]func(*Image){
+		"ops":         func(m *Image) { m.Ops = OpCount + 1 },
 		"entry":       func(m *Image) { m.Entry = -1 },
 		"function":    func(m *Image) { m.Funcs[1].End = 0 },
 		"local order": func(m *Image) { m.Locals[0].From = 100 },

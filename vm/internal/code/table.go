@@ -287,6 +287,7 @@ const (
 	ChanCap
 	ChanClose
 	Select
+	MapPut
 
 	// OpCount is the number of op numbers in use; 0 is no op.
 	OpCount
@@ -577,4 +578,5 @@ var Table = [OpCount]Info{
 	ChanCap:     {"ChanCap", FormAB, "r[A] = cap(channel r[B])"},
 	ChanClose:   {"ChanClose", FormA, "close channel r[A]"},
 	Select:      {"Select", FormABUX, "r[A:2] = (case index or -1, received ok) of C cases in slots from B, three slots each: channel, 0 send or 1 receive, guest address of the value; ext 1: blocking; may park"},
+	MapPut:      {"MapPut", FormABCX, "r[A] = address of the value at key in slots from C of map r[B], zero there if absent until now; panics on nil map; good until anything else is done to the map"},
 }

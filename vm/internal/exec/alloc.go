@@ -295,6 +295,14 @@ func (m *Machine) mapOp(in code.Instr) error {
 			return err
 		}
 		return m.fromSlots(val, v, m.slotAddr(in.C))
+	case code.MapPut:
+		typ := m.extAt(0)
+		key, _ := m.mapTypes(typ)
+		v, err := m.heap.MapSet(typ, *m.reg(in.B), m.valueAt(key, m.slotAddr(in.C)))
+		if err != nil {
+			return err
+		}
+		*m.reg(in.A) = v
 	case code.MapDel:
 		typ := m.extAt(0)
 		key, _ := m.mapTypes(typ)

@@ -180,11 +180,15 @@ var heapPrograms = []program{
 		a.I(code.Halt, 0, 0, 0)
 		return main
 	}},
-	{name: "maps", out: "0 0 -7 1 2 0 10 20 30 1 0 3 0 22 0", build: func(a *Assembler, b basics) int {
+	{name: "maps", out: "0 0 -7 1 2 0 10 20 30 1 35 5 0 3 0 22 22 0", build: func(a *Assembler, b basics) int {
 		rec := a.recoverer("main.rec", 0)
 		nilmap := a.guarded("main.nilmap", rec, func() {
 			a.II(code.LdI, 10, 0)
 			a.I(code.MapSet, 10, 20, 21, b.mapIntInt)
+		})
+		nilput := a.guarded("main.nilput", rec, func() {
+			a.II(code.LdI, 10, 0)
+			a.I(code.MapPut, 11, 10, 20, b.mapIntInt)
 		})
 		main := a.Func("main.main", 0, 0, 80)
 		a.II(code.LdI, 4, 0)
@@ -234,6 +238,15 @@ var heapPrograms = []program{
 		a.II(code.LdI, 10, 3)
 		a.I(code.MapGet2, 6, 5, 10, b.mapIntInt)
 		a.print(60, 7)
+		for k := 3; k <= 4; k++ { // one that is there, one that is not
+			a.II(code.LdI, 10, int32(k))
+			a.II(code.LdI, 30, 5)
+			a.I(code.MapPut, 31, 5, 10, b.mapIntInt)
+			a.I(code.AddM64, 31, 30, 0)
+			a.I(code.MapGet, 6, 5, 10, b.mapIntInt)
+			a.print(60, 6)
+		}
+		a.I(code.MapDel, 5, 10, 0, b.mapIntInt)
 		a.print(60, 14)
 		a.I(code.MapLen, 6, 5, 0)
 		a.print(60, 6)
@@ -241,6 +254,7 @@ var heapPrograms = []program{
 		a.I(code.MapLen, 6, 5, 0)
 		a.print(60, 6)
 		a.II(code.Call, 60, int32(nilmap))
+		a.II(code.Call, 60, int32(nilput))
 		a.I(code.MapGet, 6, 5, 10, b.mapIntInt)
 		a.print(60, 6)
 		a.I(code.Halt, 0, 0, 0)

@@ -26,7 +26,7 @@ func (m *Machine) slow() {
 		err = m.compareOp(in)
 	case op >= code.LdU8 && op <= code.StG192:
 		err = m.memoryOp(in)
-	case op >= code.New && op <= code.NextStr, op >= code.MapNew && op <= code.MapNext:
+	case op >= code.New && op <= code.NextStr, op >= code.MapNew && op <= code.MapNext, op == code.MapPut:
 		err = m.heapOp(in)
 	case op >= code.ChanNew && op <= code.Select:
 		err = m.channelOp(in)

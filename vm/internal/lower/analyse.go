@@ -15,6 +15,8 @@ func (s *sel) analyse() {
 	for _, b := range s.fn.Blocks {
 		for k, i := range b.Instrs {
 			switch i := i.(type) {
+			case *ssa.MapUpdate:
+				s.inPlace(i, b, k)
 			case *ssa.Alloc:
 				if s.skip[i] || s.oneElement(i) {
 					continue

@@ -25,6 +25,10 @@ func (s *sel) instr(i ssa.Instruction) {
 		}
 		return
 	}
+	if p, ok := s.inPlaces[i]; ok {
+		s.updateInPlace(i, p)
+		return
+	}
 	switch i := i.(type) {
 	case *ssa.Phi, *ssa.DebugRef:
 	case *ssa.Alloc:

@@ -50,6 +50,7 @@ type scope struct {
 	skip   map[ssa.Instruction]bool
 	// appends of one element: the element
 	appended map[*ssa.Call]ssa.Value
+	inPlaces map[ssa.Instruction]inPlace // by what computes the new value
 	heads    map[*ssa.BasicBlock]*ir.Block
 	tails    map[*ssa.BasicBlock]*ir.Block
 	// An inlined body: where its results go and where it continues.
@@ -90,6 +91,7 @@ func (u *unit) newScope(fn *ssa.Function) *scope {
 		fused:    map[ssa.Value]bool{},
 		skip:     map[ssa.Instruction]bool{},
 		appended: map[*ssa.Call]ssa.Value{},
+		inPlaces: map[ssa.Instruction]inPlace{},
 		heads:    map[*ssa.BasicBlock]*ir.Block{},
 		tails:    map[*ssa.BasicBlock]*ir.Block{},
 		known:    map[*ssa.Parameter]*ssa.Const{},

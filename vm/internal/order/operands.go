@@ -63,10 +63,8 @@ func (s *Sequencer) builtin(e *ast.CallExpr) moment {
 		return late
 	}
 	var to types.Type
-	if name.Name == "append" && !e.Ellipsis.IsValid() {
-		if sl, ok := s.info.TypeOf(e).Underlying().(*types.Slice); ok {
-			to = sl.Elem()
-		}
+	if name.Name == "append" {
+		to = s.appended(e)
 	}
 	for i := range e.Args {
 		if i == 0 {
@@ -80,6 +78,14 @@ func (s *Sequencer) builtin(e *ast.CallExpr) moment {
 		return early
 	}
 	return acts
+}
+
+// appended is the type that what e appends is converted to, nil if it is a slice or the type is not known.
+func (s *Sequencer) appended(e *ast.CallExpr) types.Type {
+	if sl, ok := s.info.TypeOf(e).Underlying().(*types.Slice); ok && !e.Ellipsis.IsValid() {
+		return sl.Elem()
+	}
+	return nil
 }
 
 func isString(t types.Type) bool {

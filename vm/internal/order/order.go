@@ -276,6 +276,10 @@ func (s *Sequencer) parts(x ast.Stmt) {
 }
 
 func (s *Sequencer) assign(x *ast.AssignStmt) {
+	if at, call := s.appends(x); call != nil {
+		s.appendInPlace(at, call)
+		return
+	}
 	if x.Tok != token.DEFINE {
 		for i := range x.Lhs {
 			s.place(&x.Lhs[i])
