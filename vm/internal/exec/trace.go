@@ -95,12 +95,10 @@ func (m *Machine) traceback(g uint64, left *uint64) string {
 			fmt.Fprintf(&b, "...%d frames elided...\n", n-framesMax)
 			i = n - framesMax/2
 		}
-		b.WriteString(m.frameText(shown[i]))
+		b.WriteString(m.prog.FrameText(shown[i].Func, shown[i].PC, lineWord(shown[i].PC, shown[i].Call)))
 	}
 	if pc := m.load(g + gParentPC); pc != 0 {
-		file, line := m.prog.LineAt(pc)
-		f := m.prog.Image.Funcs[m.prog.FuncAt(pc)]
-		fmt.Fprintf(&b, "created by %s in goroutine %d\n\t%s:%d +%#x\n", f.Name, m.load(g+gParent), file, line, pc+1-uint64(f.Entry))
+		b.WriteString(m.prog.CreatorText(pc, m.load(g+gParent)))
 	}
 	return b.String()
 }
@@ -111,35 +109,7 @@ func (m *Machine) hidden(f CallerFrame, first, afterPanic bool) bool {
 		return first
 	}
 	fn := &m.prog.Image.Funcs[f.Func]
-	return fn.Flags&code.FuncWrapper != 0 && !afterPanic || hiddenRuntime(fn.Name)
-}
-
-// frameText is the two lines of a frame.
-func (m *Machine) frameText(f CallerFrame) string {
-	if f.Func == 0 {
-		return "panic({...})\n\truntime/panic.go:0\n"
-	}
-	fn := &m.prog.Image.Funcs[f.Func]
-	args := ""
-	if fn.ArgSlots > 0 {
-		args = "..."
-	}
-	file, line, in := m.prog.LineIn(lineWord(f.PC, f.Call))
-	inner := ""
-	for in != 0 {
-		c := &m.prog.Image.Inlined[in-1]
-		if !hiddenRuntime(c.Name) {
-			inner += fmt.Sprintf("%s(...)\n\t%s:%d\n", c.Name, file, line)
-		}
-		file, line, in = m.prog.Image.Files[c.File], int(c.Line), c.In
-	}
-	return inner + fmt.Sprintf("%s(%s)\n\t%s:%d +%#x\n", fn.Name, args, file, line, f.PC-uint64(fn.Entry))
-}
-
-// hiddenRuntime reports whether a function is one of the runtime that tracebacks leave out.
-func hiddenRuntime(name string) bool {
-	rest, ok := strings.CutPrefix(name, "runtime.")
-	return ok && (rest == "" || rest[0] < 'A' || rest[0] > 'Z')
+	return fn.Flags&code.FuncWrapper != 0 && !afterPanic || text.Hidden(fn.Name)
 }
 
 // TracebackAll is the running goroutine's traceback, then all others', as Go prints them after a fatal error.
