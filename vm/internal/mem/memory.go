@@ -69,6 +69,7 @@ type Memory struct {
 	awayBits []uint64            // which
 	ground   *ground             // that memory stands on, nil: none
 	loaded   *Pages              // the last load
+	reloaded bool                // there were takes before it: it may hold pages that this memory lends
 	lent     []*[lentBlock]*cell // cells of the takes since, the newest of each page; nil entries: none
 }
 

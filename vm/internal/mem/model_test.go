@@ -2,6 +2,7 @@ package mem
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -419,6 +420,61 @@ func TestRandomSteps(t *testing.T) {
 		if err := x.unwind(); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
+		if err := x.checkOver(r); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if round%2 == 1 && len(x.takes) > 0 { // what was loaded is what is lent
+			if err := x.load(len(x.takes) - 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := x.close(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}
+
+// close closes the memory: its takes live on.
+func (x *machine) close() error {
+	if err := x.m.Close(); err != nil {
+		return err
+	}
+	for i, p := range x.takes {
+		if err := samePages(p, x.were[i]); err != nil {
+			return fmt.Errorf("take %d of a closed memory: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// checkOver keeps takes as changes of one another, and those as changes of one another.
+func (x *machine) checkOver(r *rand.Rand) error {
+	var over []*Pages
+	for i, p := range x.takes {
+		base := x.takes[r.IntN(len(x.takes))]
+		if len(over) > 0 && r.IntN(2) == 0 {
+			base = over[r.IntN(len(over))]
+		}
+		over = append(over, p.Over(base))
+		if r.IntN(2) == 0 {
+			if err := samePages(over[i], x.were[i]); err != nil {
+				return fmt.Errorf("take %d over another: %w", i, err)
+			}
+		}
+	}
+	for i, p := range over {
+		if err := samePages(p, x.were[i]); err != nil {
+			return fmt.Errorf("take %d over another, at the end: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// TestLoadedTakeOutlivesItsMemory: pages that a memory lends to a take stay lent when it loads that take.
+func TestLoadedTakeOutlivesItsMemory(t *testing.T) {
+	x := newMachine(t, 8)
+	if err := errors.Join(x.grow(4), x.write(5, 7), x.take(), x.write(PageBytes, 8), x.take(), x.load(1), x.write(3*PageBytes, 9), x.take(), x.close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

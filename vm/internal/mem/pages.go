@@ -216,7 +216,7 @@ func NewBuilder(base *Pages, sizeBytes uint64) *Builder {
 	b := newBuilder(base, (sizeBytes+PageBytes-1)&^(PageBytes-1))
 	if base != nil && base.size > b.size {
 		var gone []uint64
-		base.Each(func(page uint64, _ []byte) bool {
+		base.differ(nil, func(page uint64, _, _ *cell) bool {
 			if page >= b.size>>PageShift {
 				gone = append(gone, page)
 			}

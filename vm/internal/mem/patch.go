@@ -1,13 +1,16 @@
 package mem
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // patches are the pages that a content changes of another, each as the runs of words that differ: small for who holds many contents made from one. It is a Source,
 // since a page is made again when somebody looks at it.
 type patches struct {
 	base  *Pages
 	pages []uint32 // ascending
-	ends  []uint32 // of each one's runs in data
+	ends  []uint64 // of each one's runs in data
 	data  []byte   // runs: number of the first word and how many (16 bits each), then the words
 }
 
@@ -40,7 +43,7 @@ func (s *patches) add(page uint64, old, now *image) bool {
 			return false
 		}
 	}
-	s.pages, s.ends = append(s.pages, uint32(page)), append(s.ends, uint32(len(s.data)))
+	s.pages, s.ends = append(s.pages, uint32(page)), append(s.ends, uint64(len(s.data)))
 	return true
 }
 
@@ -48,20 +51,21 @@ func word(i *image, at int) uint64 { return binary.LittleEndian.Uint64(i[at:]) }
 
 // ReadPage makes a page again.
 func (s *patches) ReadPage(page uint64, to *[PageBytes]byte) error {
-	begin := uint32(0)
-	for i, p := range s.pages {
-		if uint64(p) != page {
-			begin = s.ends[i]
-			continue
-		}
-		if old := s.base.cell(page).get(page); old != nil {
-			*to = *old
-		}
-		for runs := s.data[begin:s.ends[i]]; len(runs) > 0; {
-			at, n := int(binary.LittleEndian.Uint16(runs))*wordBytes, int(binary.LittleEndian.Uint16(runs[2:]))*wordBytes
-			copy(to[at:at+n], runs[runHeadBytes:])
-			runs = runs[runHeadBytes+n:]
-		}
+	i, found := slices.BinarySearch(s.pages, uint32(page))
+	if !found {
+		panic("BUG: mem: a page without a patch is read from the patches")
+	}
+	begin := uint64(0)
+	if i > 0 {
+		begin = s.ends[i-1]
+	}
+	if old := s.base.cell(page).get(page); old != nil {
+		*to = *old
+	}
+	for runs := s.data[begin:s.ends[i]]; len(runs) > 0; {
+		at, n := int(binary.LittleEndian.Uint16(runs))*wordBytes, int(binary.LittleEndian.Uint16(runs[2:]))*wordBytes
+		copy(to[at:at+n], runs[runHeadBytes:])
+		runs = runs[runHeadBytes+n:]
 	}
 	return nil
 }

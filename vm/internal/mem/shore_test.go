@@ -52,6 +52,16 @@ func TestForks(t *testing.T) {
 			t.Fatalf("memory %d: %v", i, err)
 		}
 	}
+	for i, x := range all { // what they loaded of one another outlives those who lent it
+		if err := x.close(); err != nil {
+			t.Fatalf("memory %d: %v", i, err)
+		}
+		for k, y := range all[i+1:] {
+			if err := y.check(); err != nil {
+				t.Fatalf("memory %d when %d is closed: %v", i+1+k, i, err)
+			}
+		}
+	}
 }
 
 // BenchmarkFork loads a memory from a take of a 10 MiB one: the first makes the ground, others stand on it. The naive arm copies every page.

@@ -91,6 +91,7 @@ func (m *Memory) Begin(p *Pages) error {
 		return write(page, bytesOf(now.get(page)))
 	})
 	m.took(p)
+	m.reloaded = m.reloaded || m.lent != nil
 	m.loaded, m.lent = p, nil
 	m.resize(p.size)
 	return m.hide(waiting)
@@ -160,8 +161,16 @@ func (m *Memory) keep(page uint64) *image {
 	return &zeroPage
 }
 
-// keepAll ends all loans.
+// keepAll ends all loans: those of the takes since the last load, and those of the content loaded where it is one of this memory.
 func (m *Memory) keepAll() {
+	if m.reloaded {
+		m.loaded.differ(nil, func(page uint64, _, c *cell) bool {
+			if c.lent(m.loan) {
+				c.settled(page)
+			}
+			return true
+		})
+	}
 	for i, block := range m.lent {
 		if block == nil {
 			continue
