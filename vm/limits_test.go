@@ -251,6 +251,34 @@ func TestPanicsAreSafePoints(t *testing.T) {
 	}
 }
 
+// TestNobodyWaitsForTimers: a run does not wait for timers that can wake nobody before it says that all goroutines are asleep.
+func TestNobodyWaitsForTimers(t *testing.T) {
+	for text, waits := range map[string]int{
+		"c = time.NewTicker(time.Second).C; select {}":                                 0,
+		"c = time.After(time.Second); <-none":                                          0,
+		"t := time.NewTimer(time.Second); t.Stop(); <-t.C":                             0,
+		"c = time.After(time.Second); <-c; <-c":                                        1,
+		"c = time.After(time.Second); select { case <-c: case <-none: }; select {}":    1,
+		"c = time.After(time.Hour); time.Sleep(1); <-none":                             1,
+		"c = time.After(time.Hour); time.AfterFunc(1, func() {}); <-none":              1,
+		"for range 5000 { c = time.After(time.Second); all = append(all, c) }; <-none": 1, // too many to look at
+	} {
+		m, clock := machine(t, source(t, `package main
+import "time"
+var c <-chan time.Time
+var all []<-chan time.Time
+var none chan int
+func main() { `+text+` }
+`), nil)
+		stops := 0
+		_, exit := finish(t, m, clock, 1<<40, func(m *Machine) *Machine { stops++; return m })
+		if exit != 2 || stops != waits {
+			t.Errorf("%s: exit status %d after %d stops, want 2 after %d", text, exit, stops, waits)
+		}
+		m.Close()
+	}
+}
+
 // TestTimersAreBounded: timers that nobody refers to any more take no memory for long, however far in the future they are, and undoing a turn brings back one
 // that it lost.
 func TestTimersAreBounded(t *testing.T) {

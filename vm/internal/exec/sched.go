@@ -173,7 +173,7 @@ func (m *Machine) idle() {
 	switch {
 	case m.load(rootHostWait) != 0:
 		m.end(Stop{Reason: HostCall, Wake: wake})
-	case wake != 0:
+	case wake != 0 && m.awaited():
 		m.end(Stop{Reason: Idle, Wake: wake})
 	case m.load(rootMainGone) != 0:
 		m.fatal("no goroutines (main called runtime.Goexit) - deadlock!")

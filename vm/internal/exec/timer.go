@@ -143,3 +143,33 @@ func (m *Machine) fire(q timers.Queue, now int64) {
 		q.Remove(r)
 	}
 }
+
+// awaitedMax is how many timers and goroutines awaited looks at each time that nothing can run. With more of them all goroutines are asleep only when no timer is left.
+const awaitedMax = 4096
+
+// awaited says whether a timer of the world's time would change anything, when nothing can run: one with a channel does if a goroutine waits for that. So has gc
+// only such timers in its heap, and finds all goroutines asleep without waiting for the others.
+func (m *Machine) awaited() bool {
+	q := m.timersOf(0)
+	if q.Len() > awaitedMax {
+		return true
+	}
+	for i := range q.Len() {
+		if o, ok := m.heap.Find(q.Timer(i)); !ok || o.Type == 0 {
+			return true // it wakes a goroutine, or calls a function
+		}
+	}
+	n, found := 0, false
+	m.Goroutines(func(g GoroutineInfo) bool {
+		for s := m.load(g.Record + gSudog); s != 0 && n < awaitedMax && !found; s = m.load(s + sMore) {
+			if g.Status == StatusChanReceive || g.Status == StatusSelect {
+				held := m.load(m.load(s+sChan) + cClosed)
+				found = held&chanTimer != 0 && held > chanTimer && timers.Set(m.mem, held&^7)
+			}
+			n++
+		}
+		n++
+		return n < awaitedMax && !found
+	})
+	return found || n >= awaitedMax
+}

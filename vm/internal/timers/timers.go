@@ -48,6 +48,12 @@ func (q Queue) Next() int64 {
 	return int64(q.Mem.Load64(q.timer(0) + when))
 }
 
+// Timer is the record of timer i of Len, in no order.
+func (q Queue) Timer(i uint64) uint64 { return q.timer(i) }
+
+// Set says whether timer r is in a queue.
+func Set(m *mem.Memory, r uint64) bool { return m.Load64(r+index) != 0 }
+
 // Roots names the timers to a collection, but for those that a channel holds (heap.KindTimer): they leave the queue if their channel is not in reach. It
 // is to come before all other roots.
 func (q Queue) Roots(k *heap.Marker) {
