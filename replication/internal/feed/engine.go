@@ -183,6 +183,14 @@ func (e *Engine) file(d *record.Delta) {
 	if d.Indexed {
 		e.w.Add(IndexKey(d.Actor, d.Seq), append(d.Hash[:], be64(d.Height)...))
 	}
+	switch gap := d.Gap; {
+	case gap != record.Gap{}:
+		e.f.marked[d.Actor] = true
+		e.w.Add(gapKey(d.Actor), append(be64(gap.Waits), be64(gap.Left)...))
+	case e.f.marked[d.Actor]:
+		delete(e.f.marked, d.Actor)
+		e.w.Remove(gapKey(d.Actor))
+	}
 }
 
 // Broadcast ends a local commit: what it wrote becomes durable, and only then anybody hears of it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -45,12 +46,15 @@ type Feed struct {
 	queued  map[record.BlockHash]*record.Delta // ready or in the window
 	waiting map[record.BlockHash]*record.Delta
 	needed  map[record.BlockHash][]*record.Delta // missing parent: who waits for it
-	vector  map[record.Actor]uint64              // last sequence number queued, no gaps below
+	vector  map[record.Actor]uint64              // up to this number all are queued, applied or left out
+	top     map[record.Actor]uint64              // greatest number queued or applied: above the vector while one that was jumped over waits
 	members map[record.Actor]bool
 	heights map[record.BlockHash]uint64 // a cache
 	floor   map[record.Actor]uint64     // up to it, what is not in the index was pruned: nothing in it counts
-	jump    map[record.Actor]uint64     // floors of a peer whose answer is being taken
+	jump    map[record.Actor]uint64     // floors of a peer whose answer is being taken, as far as the answer has come
 	gone    map[record.BlockHash]bool   // deltas known to be pruned; a cache
+	left    map[record.Actor]uint64     // up to it, above the floor, what is not in the index was left out by answers of which none has come whole since
+	marked  map[record.Actor]bool       // the store has a gap of the actor; guarded by the window
 	recent  shelf
 	deltas  uint64
 	bytes   uint64
@@ -119,6 +123,7 @@ func IndexKey(a record.Actor, seq uint64) []byte {
 func (f *Feed) load() error {
 	f.queued, f.waiting, f.needed = map[record.BlockHash]*record.Delta{}, map[record.BlockHash]*record.Delta{}, map[record.BlockHash][]*record.Delta{}
 	f.vector, f.members, f.heights = map[record.Actor]uint64{}, map[record.Actor]bool{}, map[record.BlockHash]uint64{}
+	f.top, f.left, f.marked = map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.Actor]bool{}
 	f.checked = map[string]bool{}
 	f.recent = newShelf()
 	f.floor, f.jump, f.gone = map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.BlockHash]bool{}
@@ -133,11 +138,26 @@ func (f *Feed) load() error {
 	}
 	f.turn = make(chan struct{}, 1)
 	f.wake, f.room = make(chan struct{}, 1), make(chan struct{})
-	return f.s.Scan([]byte{'i'}, []byte{'j'}, func(k, v []byte) bool {
+	err = f.s.Scan([]byte{'i'}, []byte{'j'}, func(k, v []byte) bool {
 		a := record.Actor(k[1:17])
 		f.vector[a] = binary.BigEndian.Uint64(k[17:])
 		f.members[a] = true
 		f.deltas++
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	f.top = maps.Clone(f.vector)
+	return f.s.Scan([]byte{'h'}, []byte{'i'}, func(k, v []byte) bool {
+		if a := record.Actor(k[1:]); len(v) == 16 {
+			f.marked[a] = true
+			if waits := binary.BigEndian.Uint64(v); waits > 0 {
+				f.vector[a] = min(f.vector[a], waits-1)
+			}
+			f.leaveOut(a, binary.BigEndian.Uint64(v[8:]))
+			f.advance(a)
+		}
 		return true
 	})
 }
@@ -228,9 +248,9 @@ func (f *Feed) stale(d *record.Delta) bool {
 	return d.Seq <= max(f.floor[d.Actor], min(f.jump[d.Actor], f.vector[d.Actor])) && !f.indexed(d)
 }
 
-// early says whether a delta of the same actor is still to come before it.
+// early says whether a delta of the same actor is still to come before it. The first says that the actor is a member and is never left out.
 func (f *Feed) early(d *record.Delta) bool {
-	return d.Seq > f.vector[d.Actor]+1 && d.Seq-1 > max(f.jump[d.Actor], f.floor[d.Actor])
+	return d.Seq > 1 && f.top[d.Actor] == 0 || d.Seq-1 > max(f.vector[d.Actor], f.top[d.Actor], f.jump[d.Actor], f.floor[d.Actor])
 }
 
 // indexed says whether the delta is the one at its number.
@@ -239,15 +259,52 @@ func (f *Feed) indexed(d *record.Delta) bool {
 	return err == nil && len(v) >= 32 && record.BlockHash(v[:32]) == d.Hash
 }
 
-// vacant says whether no delta has the number.
-func (f *Feed) vacant(d *record.Delta) bool {
+// taken says whether a delta of the actor has the number.
+func (f *Feed) taken(a record.Actor, seq uint64) bool {
 	for _, q := range f.queued {
-		if q.Actor == d.Actor && q.Seq == d.Seq {
-			return false
+		if q.Actor == a && q.Seq == seq {
+			return true
 		}
 	}
-	_, err := f.s.Get(IndexKey(d.Actor, d.Seq))
-	return errors.Is(err, store.ErrAbsent)
+	_, err := f.s.Get(IndexKey(a, seq))
+	return err == nil
+}
+
+// advance moves an actor's vector over what is here and what was left out, up to the first number that waits.
+func (f *Feed) advance(a record.Actor) {
+	for f.vector[a] < f.top[a] {
+		if f.taken(a, f.vector[a]+1) {
+			f.vector[a]++
+			continue
+		}
+		to := min(f.top[a], max(f.jump[a], f.left[a], f.floor[a]))
+		for _, w := range f.waiting {
+			if w.Actor == a && w.Seq > f.vector[a] {
+				to = min(to, w.Seq-1)
+			}
+		}
+		if to <= f.vector[a] {
+			return
+		}
+		f.vector[a] = to
+		f.leaveOut(a, to)
+	}
+}
+
+// gap is what the store has to say of the actor's chain beside its index: nothing, or what next waits and what was left out.
+func (f *Feed) gap(a record.Actor) record.Gap {
+	g := record.Gap{Left: f.left[a]}
+	if f.vector[a] < f.top[a] {
+		g.Waits = f.vector[a] + 1
+	}
+	return g
+}
+
+// leaveOut takes note that an answer leaves out what is not here of an actor up to a number.
+func (f *Feed) leaveOut(a record.Actor, seq uint64) {
+	if seq > max(f.floor[a], f.left[a]) {
+		f.left[a] = seq
+	}
 }
 
 const goneMax = 1 << 16
@@ -336,24 +393,30 @@ func (f *Feed) judge(d *record.Delta) error {
 }
 
 func (f *Feed) enqueue(d *record.Delta) {
-	switch next := f.vector[d.Actor] + 1; {
-	case d.Seq >= next:
-		f.vector[d.Actor] = d.Seq
+	a := d.Actor
+	if d.Seq > f.top[a] || !f.taken(a, d.Seq) { // below the top it waited while its number was jumped over
 		d.Indexed = true
-	case f.vacant(d):
-		d.Indexed = true // it waited while its number was jumped over
-	default:
+		f.top[a] = max(f.top[a], d.Seq)
+	} else {
 		f.m.Equivocations.Inc() // applied like any other, but found only by its hash
 	}
 	f.ready = append(f.ready, d)
 	f.queued[d.Hash] = d
+	if d.Seq == f.vector[a]+1 {
+		f.vector[a]++
+	}
+	f.advance(a)
+	d.Gap = f.gap(a)
 	signal(f.wake)
 	f.settle(d.Hash)
+	var next *record.Delta
 	for _, w := range f.waiting {
-		if w.Actor == d.Actor && w.Seq == d.Seq+1 {
-			f.place(w)
-			break
+		if w.Actor == a && w.Seq > d.Seq && (next == nil || w.Seq < next.Seq) {
+			next = w
 		}
+	}
+	if next != nil && !f.early(next) {
+		f.place(next)
 	}
 }
 
@@ -435,7 +498,7 @@ func (f *Feed) applied(d *record.Delta) {
 	}
 	f.m.DeltasLocal.Inc()
 	f.recent.put(d)
-	f.vector[d.Actor] = max(f.vector[d.Actor], d.Seq)
+	f.vector[d.Actor], f.top[d.Actor] = max(f.vector[d.Actor], d.Seq), max(f.top[d.Actor], d.Seq)
 	f.members[d.Actor] = true
 }
 

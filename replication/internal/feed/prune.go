@@ -21,6 +21,11 @@ type Place struct {
 
 func floorKey(a record.Actor) []byte { return append([]byte{'f'}, a[:]...) }
 
+// gapKey is where the store has the number of an actor's delta that waits while later ones are applied, or 0, and up to which number deltas were left out that
+// the floor does not say yet. The process may end before the one is applied and the answer that leaves the others out is whole: the next one asks again for the
+// one, and knows about the others.
+func gapKey(a record.Actor) []byte { return append([]byte{'h'}, a[:]...) }
+
 // Spared are deltas that stay whatever is in them: the DAG's heads, and each actor's newest, which says how far it is known here.
 func (e *Engine) Spared() map[record.BlockHash]bool {
 	m := map[record.BlockHash]bool{}
@@ -30,7 +35,7 @@ func (e *Engine) Spared() map[record.BlockHash]bool {
 	f := e.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for a, seq := range f.vector {
+	for a, seq := range f.top {
 		if h, ok := f.at(a, seq); ok {
 			m[h] = true
 		}
@@ -53,10 +58,13 @@ func (e *Engine) Prune(list []Place) (n int, err error) {
 	w.Begin()
 	defer w.End()
 	spared := e.Spared()
+	f.mu.Lock()
+	reached := f.reached()
+	f.mu.Unlock()
 	floors := map[record.Actor]uint64{}
 	var removed []Place
 	for _, d := range list {
-		if spared[d.Hash] {
+		if spared[d.Hash] || d.Seq > reached[d.Actor] { // the floor would say that what waits was removed
 			continue
 		}
 		floors[d.Actor] = max(floors[d.Actor], d.Seq)
@@ -106,6 +114,14 @@ func (e *Engine) imported(ctx context.Context, h *pullHeader) error {
 	for _, v := range h.Floors {
 		if a := record.Actor(v.Actor); len(v.Actor) == 16 && f.vector[a] >= v.Seq && v.Seq > f.floor[a] {
 			floors[a], f.floor[a] = v.Seq, v.Seq
+		}
+	}
+	for a, n := range f.left { // answers that were cut left those out
+		if f.vector[a] >= n && n > f.floor[a] {
+			floors[a], f.floor[a] = n, n
+		}
+		if f.floor[a] >= n {
+			delete(f.left, a)
 		}
 	}
 	f.mu.Unlock()

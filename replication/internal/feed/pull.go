@@ -139,7 +139,7 @@ type placedDelta struct {
 func (f *Feed) lacking(has map[record.Actor]uint64) (list []placedDelta, err error) {
 	f.mu.Lock()
 	var actors []record.Actor
-	for a, seq := range f.vector {
+	for a, seq := range f.top {
 		if seq > has[a] {
 			actors = append(actors, a)
 		}
@@ -176,17 +176,22 @@ func (f *Feed) Pull(ctx context.Context, peer string, heads []record.BlockHash) 
 	var want [][]byte
 	for round := 0; round < 64; round++ {
 		f.m.Pulls.Inc()
-		a := answer{f: f, peer: peer, waits: map[record.BlockHash]bool{}}
+		a := answer{f: f, peer: peer, floors: map[record.Actor]uint64{}, waits: map[record.BlockHash]bool{}}
 		err := f.net.Request(ctx, peer, Protocol, f.request(want, peer), func(frame []byte) error {
 			return a.frame(ctx, frame)
 		})
 		if err == nil {
 			a.complete()
 		}
-		if err == nil && a.header != nil && (len(a.header.Floors) > 0 || len(a.header.Vector) > 0) {
-			err = f.pruned(ctx, a.header)
+		if err == nil && (a.header != nil && (len(a.header.Floors) > 0 || len(a.header.Vector) > 0) || f.leftOut()) {
+			err = f.pruned(ctx, cmp.Or(a.header, new(pullHeader)))
 		}
 		a.end()
+		if err != nil && len(a.floors) > 0 { // it may have left out what comes under what it brought
+			f.mu.Lock()
+			delete(f.checked, peer)
+			f.mu.Unlock()
+		}
 		if err != nil {
 			return err
 		}
@@ -202,6 +207,13 @@ func (f *Feed) Pull(ctx context.Context, peer string, heads []record.BlockHash) 
 		}
 	}
 	return nil
+}
+
+// leftOut says whether deltas were left out by answers that were cut.
+func (f *Feed) leftOut() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.left) > 0
 }
 
 func (f *Feed) request(want [][]byte, peer string) []byte {
@@ -283,13 +295,19 @@ func (f *Feed) Abreast(ctx context.Context, peer string) (bool, error) {
 	return same && !mine.Busy && !theirs.Busy, nil
 }
 
+// reached says up to which numbers all deltas are applied or left out. Called with mu held.
+func (f *Feed) reached() map[record.Actor]uint64 {
+	m := maps.Clone(f.vector)
+	for _, d := range f.queued {
+		m[d.Actor] = min(m[d.Actor], d.Seq-1)
+	}
+	return m
+}
+
 // standing is the part of a header that says what is applied here.
 func (f *Feed) standing() (h pullHeader) {
 	f.mu.Lock()
-	reached := maps.Clone(f.vector)
-	for _, d := range f.queued {
-		reached[d.Actor] = min(reached[d.Actor], d.Seq-1)
-	}
+	reached := f.reached()
 	h.Busy = f.importing > 0 || len(f.waiting) > 0 || len(f.queued) > 0
 	f.mu.Unlock()
 	for a, n := range reached {
@@ -307,8 +325,9 @@ type answer struct {
 	f      *Feed
 	peer   string
 	header *pullHeader
+	floors map[record.Actor]uint64   // of the header; lower when a delta of the answer could not even wait
 	left   uint64                    // of the deltas that were announced
-	waits  map[record.BlockHash]bool // those in it that waited when they came
+	waits  map[record.BlockHash]bool // those in it that waited when they came, or had no room to
 }
 
 // begin takes the header of an answer that leaves deltas out.
@@ -325,7 +344,7 @@ func (a *answer) begin(h *pullHeader) {
 	f.m.DeltasBehind.Add(float64(a.left))
 	for _, v := range h.Floors {
 		if len(v.Actor) == 16 {
-			f.jump[record.Actor(v.Actor)] = max(f.jump[record.Actor(v.Actor)], v.Seq)
+			a.floors[record.Actor(v.Actor)] = v.Seq
 		}
 	}
 	if len(h.Floors) > 0 {
@@ -347,16 +366,22 @@ func (a *answer) complete() {
 			f.prune(record.BlockHash(g))
 		}
 	}
+	for actor, floor := range a.floors {
+		f.jump[actor] = max(f.jump[actor], floor)
+	}
 	for _, d := range f.inOrder() {
 		if f.waiting[d.Hash] != nil && d.Seq <= f.jump[d.Actor]+1 {
 			f.place(d)
 		}
 	}
 	for _, d := range f.inOrder() {
-		if f.waiting[d.Hash] != nil && !a.waits[d.Hash] && f.stale(d) { // it came before, and the answer leaves it out
+		if f.waiting[d.Hash] != nil && !a.waits[d.Hash] && d.Seq <= a.floors[d.Actor] { // it came before, and the answer leaves it out
 			delete(f.waiting, d.Hash)
 			f.prune(d.Hash)
 		}
+	}
+	for actor := range a.floors {
+		f.advance(actor)
 	}
 }
 
@@ -396,17 +421,27 @@ func (a *answer) end() {
 	}
 }
 
-// missed marks the parents of a delta that the answer has left out.
-func (a *answer) missed(d *record.Delta) {
-	if a.header == nil || len(a.header.Floors) == 0 {
+// take lets a delta of the answer in. Those of its author come in the order of their numbers: what is under the floor and did not come before it was left out,
+// and so are its parents that neither are here nor came.
+func (a *answer) take(d *record.Delta) {
+	f := a.f
+	f.mu.Lock()
+	if a.header != nil && len(a.header.Floors) > 0 {
+		f.jump[d.Actor] = max(f.jump[d.Actor], min(a.floors[d.Actor], d.Seq-1))
+		for _, p := range d.Parents {
+			if !f.known(p) && f.waiting[p] == nil && !a.waits[p] {
+				f.prune(p)
+			}
+		}
+	}
+	f.mu.Unlock()
+	if !f.Offer(d) {
 		return
 	}
-	a.f.mu.Lock()
-	defer a.f.mu.Unlock()
-	for _, p := range d.Parents {
-		if !a.f.known(p) && a.f.waiting[p] == nil {
-			a.f.prune(p)
-		}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a.waits[d.Hash] = true; f.waiting[d.Hash] == nil { // nothing goes on before it: it is asked for again
+		a.floors[d.Actor] = min(a.floors[d.Actor], d.Seq-1)
 	}
 }
 
@@ -464,10 +499,7 @@ func (a *answer) frame(ctx context.Context, frame []byte) error {
 		if err := f.full(ctx); err != nil {
 			return err
 		}
-		a.missed(d)
-		if f.Offer(d) {
-			a.waits[d.Hash] = true
-		}
+		a.take(d)
 	}
 	return nil
 }

@@ -67,6 +67,13 @@ type Delta struct {
 	Pruned   []BlockHash // parents that are left out everywhere
 	Durable  bool        // it holds a head of a run that is to be durable here
 	Indexed  bool        // it has its sequence number's place in the store's index
+	Gap      Gap         // of its actor's chain when it is applied
+}
+
+// Gap is what an actor's deltas that are here do not say of its chain.
+type Gap struct {
+	Waits uint64 // number of the first that waits while later ones are applied; 0: none does
+	Left  uint64 // up to it, what is not here was left out, and no floor says so yet; 0: a floor does
 }
 
 // Element is one key of a delta and its new value.

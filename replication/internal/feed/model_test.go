@@ -1,0 +1,176 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"github.com/tandemvm/tandem/replication/internal/record"
+)
+
+// history is deltas by some authors, some of which count and some of which any peer may remove.
+type history struct {
+	rnd     *rand.Rand
+	authors []*author
+	all     []*record.Delta // parents first
+	counts  map[record.BlockHash]bool
+	views   []map[record.BlockHash]*record.Delta // what an author knew at some moment: with each delta all that it comes after
+}
+
+func newHistory(t *testing.T, rnd *rand.Rand) *history {
+	h := &history{rnd: rnd, counts: map[record.BlockHash]bool{}}
+	for i := range 2 + rnd.IntN(3) {
+		h.authors = append(h.authors, newAuthor(string('a'+rune(i))))
+	}
+	for range 10 + rnd.IntN(30) {
+		a := h.authors[rnd.IntN(len(h.authors))]
+		if b := h.authors[rnd.IntN(len(h.authors))]; rnd.IntN(2) == 0 {
+			a.learn(b)
+		}
+		d := a.write(t)
+		h.counts[d.Hash] = d.Seq == 1 || rnd.IntN(3) == 0
+		h.views = append(h.views, maps.Clone(a.knows))
+	}
+	for range 2 { // all know all
+		for _, a := range h.authors {
+			for _, b := range h.authors {
+				a.learn(b)
+			}
+		}
+	}
+	h.all = byHeight(h.authors[0].knows)
+	return h
+}
+
+// view is what somebody knew once.
+func (h *history) view() []*record.Delta { return byHeight(h.views[h.rnd.IntN(len(h.views))]) }
+
+// compact removes some of what a peer has and nothing counts in.
+func (h *history) compact(p *peer, percent int) {
+	var gone []*record.Delta
+	for _, d := range h.all {
+		if !h.counts[d.Hash] && h.rnd.IntN(100) < percent {
+			gone = append(gone, d)
+		}
+	}
+	p.prune(gone...)
+}
+
+// lacks names what counts and a peer does not have.
+func (h *history) lacks(p *peer) (out []string) {
+	for _, d := range h.all {
+		if h.counts[d.Hash] && !p.has(d) {
+			out = append(out, fmt.Sprint(d.Peer, d.Seq))
+		}
+	}
+	return out
+}
+
+// disturb has a peer go through something.
+func (h *history) disturb(p *peer, from []*peer) {
+	switch h.rnd.IntN(6) {
+	case 0, 1:
+		for range 1 + h.rnd.IntN(3) { // in any order, perhaps again
+			p.offer(h.all[h.rnd.IntN(len(h.all))])
+		}
+	case 2, 3:
+		cut := h.rnd.IntN(len(h.all))
+		p.net.before = func(n int) error {
+			synctest.Wait()
+			if h.rnd.IntN(4) == 0 {
+				p.offer(h.all[h.rnd.IntN(len(h.all))]) // gossip in the middle of it
+			}
+			if n == cut {
+				return errCut
+			}
+			return nil
+		}
+		p.pull(from[h.rnd.IntN(len(from))])
+		p.net.before = nil
+	case 4:
+		h.compact(p, 50)
+	case 5:
+		p.kill()
+	}
+}
+
+// TestNothingThatCountsIsLost draws what a peer goes through: gossip in any order, answers that leave out what was removed and are cut anywhere, kills and
+// compactions of its own. The rule is dumb: in the end it has all that counts, and so has whoever knows only that peer.
+func TestNothingThatCountsIsLost(t *testing.T) {
+	seed, rounds := rand.Uint64(), 150
+	if s := os.Getenv("TANDEM_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+		rounds = 1
+	}
+	if s := os.Getenv("TANDEM_ROUNDS"); s != "" {
+		rounds, _ = strconv.Atoi(s)
+	}
+	for i := range rounds {
+		if testing.Short() && i == 20 {
+			break
+		}
+		inBubble(t, func(t *testing.T) { live(t, seed+uint64(i)) })
+	}
+}
+
+func live(t *testing.T, seed uint64) {
+	defer func() {
+		if t.Failed() {
+			t.Logf("TANDEM_SEED=%d", seed)
+		}
+	}()
+	h := newHistory(t, rand.New(rand.NewPCG(seed, 0)))
+	whole, part := newPeer(t, "whole"), newPeer(t, "part")
+	defer whole.close()
+	defer part.close()
+	whole.offer(h.all...)
+	h.compact(whole, 70)
+	part.offer(h.view()...)
+	h.compact(part, 70)
+	p := newPeer(t, "p", whole, part)
+	defer func() { p.close() }()
+	p.offer(h.view()...)
+	for range 2 + h.rnd.IntN(12) {
+		h.disturb(p, []*peer{whole, part})
+	}
+	for range 3 {
+		if err := p.pull(whole); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lost := h.lacks(p); len(lost) > 0 {
+		t.Errorf("it lacks %v", lost)
+	}
+	if _, _, pending := p.f.Stats(); pending > 0 {
+		t.Errorf("%d deltas wait", pending)
+	}
+	for _, a := range h.authors {
+		if p.reaches(a) != whole.reaches(a) {
+			t.Errorf("of %s it has %d deltas, there are %d", a.name, p.reaches(a), whole.reaches(a))
+		}
+	}
+	if !slices.Equal(p.e.Heads(), whole.e.Heads()) {
+		t.Errorf("it has %d heads, %d are right", len(p.e.Heads()), len(whole.e.Heads()))
+	}
+	if ok, err := p.f.Abreast(context.Background(), "whole"); err != nil || !ok {
+		t.Errorf("it is abreast: %v, %v", ok, err)
+	}
+	p.wantZero()
+	joiner := newPeer(t, "joiner", p)
+	defer joiner.close()
+	for range 2 {
+		if err := joiner.pull(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lost := h.lacks(joiner); len(lost) > 0 {
+		t.Errorf("who joins over it lacks %v", lost)
+	}
+	joiner.wantZero()
+}
