@@ -78,7 +78,7 @@ func compileSource(ctx context.Context, s Source, disk *inputs.Disk) (*Program, 
 	if err != nil {
 		return nil, err
 	}
-	img, err := lower.Build(p, lower.Config{Native: func(sym string) bool { _, ok := natives[sym]; return ok }, Known: exec.KnownSymbols})
+	img, err := lower.Build(p, lower.Config{Native: func(sym string) bool { _, ok := natives[sym]; return ok }, Known: code.KnownSymbols})
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (m *Machine) allocOp(in code.Instr) error {
 		return m.sliceResult(in.A, s, growError(err))
 	case code.AppendStr:
 		t := m.stringAt(in.C)
-		s, err = m.heap.Append(m.prog.Image.Known[KnownTypeUint8], m.sliceAt(in.B), heap.Slice{Ptr: t.Ptr, Len: t.Len, Cap: t.Len})
+		s, err = m.heap.Append(m.prog.Image.Known[code.KnownTypeUint8], m.sliceAt(in.B), heap.Slice{Ptr: t.Ptr, Len: t.Len, Cap: t.Len})
 		m.workIf(err, t.Len)
 		return m.sliceResult(in.A, s, growError(err))
 	case code.Append1:
@@ -200,7 +200,7 @@ func (m *Machine) sliceOp(in code.Instr) error {
 	if in.Op == code.SliceToArr {
 		want := m.extAt(0)
 		if n := *m.regN(in.B, 1); n < want {
-			return raiseBy(KnownPanicSliceConv, n, want)
+			return raiseBy(code.KnownPanicSliceConv, n, want)
 		}
 		*m.reg(in.A) = *m.reg(in.B)
 		return nil
@@ -233,25 +233,25 @@ func (m *Machine) sliceOp(in code.Instr) error {
 	if full {
 		if top > capacity {
 			if in.Op == code.SliceArr {
-				return raiseBy(KnownPanicSlice3Alen, top, capacity)
+				return raiseBy(code.KnownPanicSlice3Alen, top, capacity)
 			}
-			return raiseBy(KnownPanicSlice3Acap, top, capacity)
+			return raiseBy(code.KnownPanicSlice3Acap, top, capacity)
 		}
 		if hi > top {
-			return raiseBy(KnownPanicSlice3B, hi, top)
+			return raiseBy(code.KnownPanicSlice3B, hi, top)
 		}
 		if lo > hi {
-			return raiseBy(KnownPanicSlice3C, lo, hi)
+			return raiseBy(code.KnownPanicSlice3C, lo, hi)
 		}
 	} else {
 		if hi > capacity {
 			if in.Op == code.Slice {
-				return raiseBy(KnownPanicSliceAcap, hi, capacity)
+				return raiseBy(code.KnownPanicSliceAcap, hi, capacity)
 			}
-			return raiseBy(KnownPanicSliceAlen, hi, capacity)
+			return raiseBy(code.KnownPanicSliceAlen, hi, capacity)
 		}
 		if lo > hi {
-			return raiseBy(KnownPanicSliceB, lo, hi)
+			return raiseBy(code.KnownPanicSliceB, lo, hi)
 		}
 	}
 	// As gc does, an empty rest keeps the old pointer rather than pointing past the array.

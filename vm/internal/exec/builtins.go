@@ -1,6 +1,9 @@
 package exec
 
-import "github.com/tandemvm/tandem/vm/internal/heap"
+import (
+	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/heap"
+)
 
 // Builtins are the natives that need the scheduler, by symbol; package host's come beside them.
 func Builtins() map[string]Native {
@@ -67,7 +70,7 @@ func Builtins() map[string]Native {
 			f := w.Arg(0)
 			fn := t.m.load(f)
 			if fn == 0 || fn > t.m.s.FuncsLess1 {
-				return t.Panic(KnownPanicMem)
+				return t.Panic(code.KnownPanicMem)
 			}
 			if t.m.newG(fn, f, nil, true) == 0 {
 				return t.m.afterMove()

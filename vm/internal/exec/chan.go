@@ -89,7 +89,7 @@ func (m *Machine) makeChan(typ uint64, n int64) (uint64, error) {
 	elem := m.heap.TypeElem(typ)
 	size := m.heap.TypeSize(elem)
 	if n < 0 || size > 0 && uint64(n) > m.mem.Limit()/size || uint64(n) > 1<<47 {
-		return 0, raiseBy(KnownPanicMakeChan)
+		return 0, raiseBy(code.KnownPanicMakeChan)
 	}
 	c, err := m.heap.AllocKind(heap.KindChan, cBuf+uint64(n)*size, typ)
 	if err != nil {
@@ -151,7 +151,7 @@ func (m *Machine) send(c uint64, from place, elem uint64, block bool) (outcome, 
 		return 0, m.fatalOutside("send on synctest channel")
 	}
 	if m.load(c+cClosed)&chanClosed != 0 {
-		return 0, raiseBy(KnownPanicClosedSend)
+		return 0, raiseBy(code.KnownPanicClosedSend)
 	}
 	t := m.info(elem)
 	value := m.memoryForm(t, from)
@@ -280,13 +280,13 @@ func (m *Machine) setOK(at uint64, ok bool) {
 // closeChan closes a channel: receivers get zero values, senders do their operation anew and panic.
 func (m *Machine) closeChan(c uint64) error {
 	if c == 0 {
-		return raiseBy(KnownPanicCloseNil)
+		return raiseBy(code.KnownPanicCloseNil)
 	}
 	if m.outside(c) {
 		return m.fatalOutside("close of synctest channel")
 	}
 	if m.load(c+cClosed)&chanClosed != 0 {
-		return raiseBy(KnownPanicCloseClosed)
+		return raiseBy(code.KnownPanicCloseClosed)
 	}
 	t := m.info(m.load(c + cElem))
 	n := uint64(0)

@@ -164,7 +164,7 @@ func (m *Machine) callNative(in code.Instr) error {
 		if err != nil {
 			return err
 		}
-		return raiseBy(KnownUnsupported, s.Ptr, s.Len)
+		return raiseBy(code.KnownUnsupported, s.Ptr, s.Len)
 	}
 	if m.heap.CollectDue() {
 		m.collect()

@@ -112,11 +112,11 @@ func (m *Machine) assertType(in code.Instr) error {
 func (m *Machine) typePanic(have, want, word uint64, isItab bool) error {
 	iface := uint64(0)
 	if !isItab {
-		iface = m.prog.Image.Known[KnownTypeAny]
+		iface = m.prog.Image.Known[code.KnownTypeAny]
 	} else if word != 0 {
 		iface = m.load(word + loop.ITabInter)
 	}
-	return raiseBy(KnownPanicDottypeE, have, want, iface)
+	return raiseBy(code.KnownPanicDottypeE, have, want, iface)
 }
 
 func (m *Machine) assertIface(in code.Instr) error {
@@ -127,7 +127,7 @@ func (m *Machine) assertIface(in code.Instr) error {
 	have := m.dynamic(word, isItab)
 	if have == 0 {
 		if !conv && !commaOK {
-			return raiseBy(KnownPanicAssertI, 0, inter)
+			return raiseBy(code.KnownPanicAssertI, 0, inter)
 		}
 		*m.reg(in.A), *m.regN(in.A, 1) = 0, 0
 		if commaOK {
@@ -141,7 +141,7 @@ func (m *Machine) assertIface(in code.Instr) error {
 	}
 	if !ok {
 		if !commaOK {
-			return raiseBy(KnownPanicAssertI, have, inter)
+			return raiseBy(code.KnownPanicAssertI, have, inter)
 		}
 		first, data = 0, 0
 	}

@@ -20,7 +20,7 @@ func (m *Machine) operand(in code.Instr, a code.Access) (addr uint64, slot uint1
 	case op >= code.LdXU8:
 		i, n := *m.reg(in.C), *m.regN(pointer, 1)
 		if i >= n {
-			return 0, 0, raiseBy(KnownPanicIndex, i, n)
+			return 0, 0, raiseBy(code.KnownPanicIndex, i, n)
 		}
 		return *m.reg(pointer) + i*a.Bytes, slot, nil
 	}
@@ -79,11 +79,11 @@ func (m *Machine) memoryOp(in code.Instr) error {
 		}
 		m.store(addr, m.load(addr)+*m.reg(in.B))
 	case code.LeaX:
-		return raiseBy(KnownPanicIndex, *m.reg(in.C), *m.regN(in.B, 1))
+		return raiseBy(code.KnownPanicIndex, *m.reg(in.C), *m.regN(in.B, 1))
 	case code.Bound:
-		return raiseBy(KnownPanicIndex, *m.reg(in.A), uint64(int64(in.Imm32())))
+		return raiseBy(code.KnownPanicIndex, *m.reg(in.A), uint64(int64(in.Imm32())))
 	case code.BoundR:
-		return raiseBy(KnownPanicIndex, *m.reg(in.A), *m.reg(in.B))
+		return raiseBy(code.KnownPanicIndex, *m.reg(in.A), *m.reg(in.B))
 	case code.NilChk:
 		if *m.reg(in.A) == 0 || !m.mem.InRange(*m.reg(in.A), 0) {
 			return heap.ErrFault

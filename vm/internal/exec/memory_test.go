@@ -10,12 +10,12 @@ import (
 
 // knownArgs are the Known panic functions and the number of their argument slots.
 var knownArgs = map[string]int{
-	KnownPanicIndex: 2, KnownPanicIndexU: 2, KnownPanicSliceAlen: 2, KnownPanicSliceAcap: 2, KnownPanicSliceB: 2,
-	KnownPanicSlice3Alen: 2, KnownPanicSlice3Acap: 2, KnownPanicSlice3B: 2, KnownPanicSlice3C: 2, KnownPanicSliceConv: 2,
-	KnownPanicDivide: 0, KnownPanicOverflow: 0, KnownPanicShift: 0, KnownPanicMem: 0,
-	KnownPanicDottypeE: 3, KnownPanicDottypeI: 3, KnownPanicAssertI: 2, KnownPanicMakeLen: 0, KnownPanicMakeCap: 0,
-	KnownPanicMakeChan: 0, KnownPanicUnhashable: 1, KnownPanicMapKey: 1, KnownPanicUncomparable: 1, KnownPanicNilMapWrite: 0,
-	KnownPanicClosedSend: 0, KnownPanicCloseNil: 0, KnownPanicCloseClosed: 0, KnownPanicNil: 0, KnownPanicText: 2, KnownUnsupported: 2,
+	code.KnownPanicIndex: 2, code.KnownPanicIndexU: 2, code.KnownPanicSliceAlen: 2, code.KnownPanicSliceAcap: 2, code.KnownPanicSliceB: 2,
+	code.KnownPanicSlice3Alen: 2, code.KnownPanicSlice3Acap: 2, code.KnownPanicSlice3B: 2, code.KnownPanicSlice3C: 2, code.KnownPanicSliceConv: 2,
+	code.KnownPanicDivide: 0, code.KnownPanicOverflow: 0, code.KnownPanicShift: 0, code.KnownPanicMem: 0,
+	code.KnownPanicDottypeE: 3, code.KnownPanicDottypeI: 3, code.KnownPanicAssertI: 2, code.KnownPanicMakeLen: 0, code.KnownPanicMakeCap: 0,
+	code.KnownPanicMakeChan: 0, code.KnownPanicUnhashable: 1, code.KnownPanicMapKey: 1, code.KnownPanicUncomparable: 1, code.KnownPanicNilMapWrite: 0,
+	code.KnownPanicClosedSend: 0, code.KnownPanicCloseNil: 0, code.KnownPanicCloseClosed: 0, code.KnownPanicNil: 0, code.KnownPanicText: 2, code.KnownUnsupported: 2,
 }
 
 // haltingPanics gives the image a body for every Known panic function that halts at once, so that a test sees which was called with what.
@@ -155,7 +155,7 @@ func TestAccesses(t *testing.T) {
 			old := bytes.Clone(rig.m.mem.Bytes(rig.data, rigBytes))
 			rig.try(t, regs, func(s Stop, now []byte) {
 				if !inside {
-					if sym, _, _ := panicked(rig.m); sym != KnownPanicMem || s.Reason != Exited {
+					if sym, _, _ := panicked(rig.m); sym != code.KnownPanicMem || s.Reason != Exited {
 						t.Fatalf("%s %s %#x: no nil dereference panic: %+v %s", op, what, addr, s, sym)
 					}
 					return
@@ -203,7 +203,7 @@ func TestAccesses(t *testing.T) {
 				check(rig, map[uint16]uint64{20: addr - 5*a.Bytes, 21: 6, 30: 5}, addr, kind)
 				for _, i := range []uint64{6, 7, ^uint64(0), 1 << 63} {
 					rig.try(t, map[uint16]uint64{20: addr - 5*a.Bytes, 21: 6, 30: i}, func(s Stop, now []byte) {
-						if sym, p, q := panicked(rig.m); sym != KnownPanicIndex || p != i || q != 6 {
+						if sym, p, q := panicked(rig.m); sym != code.KnownPanicIndex || p != i || q != 6 {
 							t.Fatalf("%s index %d of 6: %s(%d, %d)", op, int64(i), sym, p, q)
 						}
 					})
@@ -276,7 +276,7 @@ func TestBlockMemory(t *testing.T) {
 				if n > 0 {
 					for _, addr := range r.faults() {
 						r.try(t, map[uint16]uint64{40: addr - uint64(z), 41: addr}, func(s Stop, now []byte) {
-							if sym, _, _ := panicked(r.m); sym != KnownPanicMem {
+							if sym, _, _ := panicked(r.m); sym != code.KnownPanicMem {
 								t.Fatalf("%s at %#x: %+v", op, addr, s)
 							}
 						})
@@ -299,7 +299,7 @@ func TestBlockMemory(t *testing.T) {
 		})
 		for _, addr := range r.faults() {
 			r.try(t, map[uint16]uint64{40: addr - 8, 10: 77}, func(s Stop, now []byte) {
-				if sym, _, _ := panicked(r.m); sym != KnownPanicMem {
+				if sym, _, _ := panicked(r.m); sym != code.KnownPanicMem {
 					t.Fatalf("AddM64 at %#x: %+v", addr, s)
 				}
 			})
@@ -324,29 +324,29 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	for _, op := range []code.Op{code.DivS, code.DivU, code.RemS, code.RemU} {
-		try(newMemRig(t, op, 10, 11, 12), map[uint16]uint64{11: 5, 12: 0}, want{sym: KnownPanicDivide})
+		try(newMemRig(t, op, 10, 11, 12), map[uint16]uint64{11: 5, 12: 0}, want{sym: code.KnownPanicDivide})
 	}
 	r := newMemRig(t, code.Div128, 10, 12, 13, 14)
-	try(r, map[uint16]uint64{12: 1, 13: 1, 14: 0}, want{sym: KnownPanicDivide})
-	try(r, map[uint16]uint64{12: 9, 13: 1, 14: 9}, want{sym: KnownPanicOverflow})
+	try(r, map[uint16]uint64{12: 1, 13: 1, 14: 0}, want{sym: code.KnownPanicDivide})
+	try(r, map[uint16]uint64{12: 9, 13: 1, 14: 9}, want{sym: code.KnownPanicOverflow})
 	try(r, map[uint16]uint64{12: 8, 13: 1, 14: 9}, want{})
 	r = newMemRig(t, code.ShChk, 10, 0, 0)
-	try(r, map[uint16]uint64{10: ^uint64(0)}, want{sym: KnownPanicShift})
+	try(r, map[uint16]uint64{10: ^uint64(0)}, want{sym: code.KnownPanicShift})
 	try(r, map[uint16]uint64{10: 0}, want{})
 	r = newMemRig(t, code.Bound, 10, 5, 0)
 	try(r, map[uint16]uint64{10: 4}, want{})
-	try(r, map[uint16]uint64{10: 5}, want{KnownPanicIndex, 5, 5})
-	try(r, map[uint16]uint64{10: ^uint64(0)}, want{KnownPanicIndex, ^uint64(0), 5})
+	try(r, map[uint16]uint64{10: 5}, want{code.KnownPanicIndex, 5, 5})
+	try(r, map[uint16]uint64{10: ^uint64(0)}, want{code.KnownPanicIndex, ^uint64(0), 5})
 	r = newMemRig(t, code.BoundR, 10, 11, 0)
 	try(r, map[uint16]uint64{10: 4, 11: 5}, want{})
-	try(r, map[uint16]uint64{10: 5, 11: 5}, want{KnownPanicIndex, 5, 5})
+	try(r, map[uint16]uint64{10: 5, 11: 5}, want{code.KnownPanicIndex, 5, 5})
 	r = newMemRig(t, code.NilChk, 10, 0, 0)
 	try(r, map[uint16]uint64{10: r.data}, want{})
 	for _, addr := range r.faults() {
-		try(r, map[uint16]uint64{10: addr}, want{sym: KnownPanicMem})
+		try(r, map[uint16]uint64{10: addr}, want{sym: code.KnownPanicMem})
 	}
 	r = newMemRig(t, code.LeaX, 10, 20, 30, 40)
-	try(r, map[uint16]uint64{20: r.data, 21: 3, 30: 3}, want{KnownPanicIndex, 3, 3})
+	try(r, map[uint16]uint64{20: r.data, 21: 3, 30: 3}, want{code.KnownPanicIndex, 3, 3})
 	r.try(t, map[uint16]uint64{20: r.data, 21: 3, 30: 2}, func(s Stop, now []byte) {
 		if *r.m.reg(10) != r.data+80 {
 			t.Fatalf("LeaX: %#x", *r.m.reg(10))

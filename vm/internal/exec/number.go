@@ -19,16 +19,16 @@ func (m *Machine) slowNumber(in code.Instr) error {
 		m.work(uint64(in.Imm32()) * 8)
 		clear(m.host8(m.slotAddr(in.A), uint64(in.Imm32())*8))
 	case code.DivS, code.DivU, code.RemS, code.RemU:
-		return raiseBy(KnownPanicDivide)
+		return raiseBy(code.KnownPanicDivide)
 	case code.ShChk:
-		return raiseBy(KnownPanicShift)
+		return raiseBy(code.KnownPanicShift)
 	case code.Div128:
 		hi, lo, y := *m.reg(in.B), *m.reg(in.C), *m.reg(uint16(m.extAt(0)))
 		if y == 0 {
-			return raiseBy(KnownPanicDivide)
+			return raiseBy(code.KnownPanicDivide)
 		}
 		if y <= hi {
-			return raiseBy(KnownPanicOverflow)
+			return raiseBy(code.KnownPanicOverflow)
 		}
 		q, r := bits.Div64(hi, lo, y)
 		*a, *m.regN(in.A, 1) = q, r

@@ -142,7 +142,7 @@ func (m *Machine) callDeferred(d, w, ret uint64) bool {
 func (m *Machine) raise(typ, data uint64, goexit bool) {
 	if typ == 0 && !goexit {
 		m.s.Left++ // panicKnown counts the instruction
-		m.panicKnown(KnownPanicNil)
+		m.panicKnown(code.KnownPanicNil)
 		return
 	}
 	m.beginPanic(typ, data, goexit)
@@ -201,9 +201,9 @@ func (m *Machine) nextDeferred(p uint64) {
 			m.exitG()
 			return
 		}
-		fn := m.prog.Image.Known[KnownFatalPanic]
+		fn := m.prog.Image.Known[code.KnownFatalPanic]
 		if fn == 0 {
-			m.throw("panic, and the image lacks " + KnownFatalPanic)
+			m.throw("panic, and the image lacks " + code.KnownFatalPanic)
 			return
 		}
 		for !m.callTo(m.top(), fn, 0, m.prog.Tramp(text.TrampTrap), []uint64{p}) && !m.halt {
@@ -231,7 +231,7 @@ func (m *Machine) nextDeferred(p uint64) {
 	m.store(p+pCallFP, m.s.FP)
 	if fn == 0 {
 		m.store(p+pCallFP, 0)
-		for !m.panicKnown(KnownPanicMem) && !m.halt { // it could not be done anew by carrying out the instruction again
+		for !m.panicKnown(code.KnownPanicMem) && !m.halt { // it could not be done anew by carrying out the instruction again
 		}
 	}
 	m.callPoint() // deferred calls that panic, each in the one before, may never come to another

@@ -106,7 +106,26 @@ const (
 	dArgs    = 8 * code.DeferHeader
 )
 
-// The machine's own part of a panic record (heap.KindPanic), after what known.go tells.
+// The layout of a guest _panic record, which runtime.fatalpanic receives; offsets in bytes. In Go:
+//
+//	type _panic struct {
+//		arg        any      // 0
+//		link       *_panic  // 16: the panic that was running when this one began, nil at the first
+//		recovered  bool     // 24: recover was called, but the deferred function had not returned
+//		goexit     bool     // 25: not a panic but runtime.Goexit running deferred calls
+//		repanicked bool     // 26: recovered, then panicked again with the same value
+//		_          [5]byte  // 27
+//		_          [8]uintptr // 32: the machine's own
+//	}
+const (
+	panicArg        = 0
+	panicLink       = 16
+	panicRecovered  = 24
+	panicGoexit     = 25
+	panicRepanicked = 26
+)
+
+// The machine's own part of a panic record (heap.KindPanic), after that.
 const (
 	pPrev    = 32 + 8*iota // the panic record before this one, link skips those that are over
 	pFP                    // frame that panicked

@@ -87,16 +87,16 @@ type program struct {
 func (p *program) image() *code.Image {
 	a := newAssembler()
 	b := a.basics()
-	a.img.Known[KnownTypeUint8] = a.Type(8, 1, 0, tflagRegular, 0)
+	a.img.Known[code.KnownTypeUint8] = a.Type(8, 1, 0, tflagRegular, 0)
 	printingPanics(a)
 	return a.finish(p.build(a, b))
 }
 
-// printingPanics gives the image Known functions that panic with the number of the function (its place in KnownSymbols) as an int, and a fatalpanic that prints each
+// printingPanics gives the image Known functions that panic with the number of the function (its place in code.KnownSymbols) as an int, and a fatalpanic that prints each
 // panic of the chain, oldest first, as value, then 1000 times recovered plus goexit, and exits with 2.
 func printingPanics(a *Assembler) {
 	typ := a.Type(2, 8, 0, tflagRegular, 0)
-	for i, sym := range KnownSymbols {
+	for i, sym := range code.KnownSymbols {
 		n, ok := knownArgs[sym]
 		if !ok {
 			continue
@@ -125,7 +125,7 @@ func printingPanics(a *Assembler) {
 	a.print(7, 5)
 	a.L("end")
 	a.I(code.Ret, 0, 0, 0)
-	a.img.Known[KnownFatalPanic] = uint64(a.Func("runtime.fatalpanic", 0, 1, 16))
+	a.img.Known[code.KnownFatalPanic] = uint64(a.Func("runtime.fatalpanic", 0, 1, 16))
 	a.I(code.Mov, 10, 3, 0)
 	a.II(code.Call, 7, int32(chain))
 	a.II(code.LdI, 10, 2)

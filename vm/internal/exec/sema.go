@@ -1,5 +1,7 @@
 package exec
 
+import "github.com/tandemvm/tandem/vm/internal/code"
+
 // Semaphores are found by the address of their word, as package sync needs: waiters stand in a table of queues in memory.
 
 const semaBuckets = 256
@@ -13,7 +15,7 @@ func (m *Machine) semaQueue(addr uint64) uint64 {
 func (t *Thread) Acquire(addr uint64, lifo bool, why Status) Action {
 	m := t.m
 	if !m.mem.InRange(addr, 4) {
-		return t.Panic(KnownPanicMem)
+		return t.Panic(code.KnownPanicMem)
 	}
 	if v := m.mem.Load32(addr); v > 0 {
 		m.mem.Store32(addr, v-1)
@@ -39,7 +41,7 @@ func (t *Thread) Acquire(addr uint64, lifo bool, why Status) Action {
 func (t *Thread) Release(addr uint64) Action {
 	m := t.m
 	if !m.mem.InRange(addr, 4) {
-		return t.Panic(KnownPanicMem)
+		return t.Panic(code.KnownPanicMem)
 	}
 	q := m.semaQueue(addr)
 	n := uint64(0)

@@ -58,19 +58,19 @@ func (m *Machine) check(err error) {
 			m.check(err)
 			return
 		}
-		m.panicKnown(KnownPanicText, s.Ptr, s.Len)
+		m.panicKnown(code.KnownPanicText, s.Ptr, s.Len)
 	case err == heap.ErrFault:
-		m.panicKnown(KnownPanicMem)
+		m.panicKnown(code.KnownPanicMem)
 	case errors.As(err, &ge):
 		m.panicKnown(ge.sym, ge.args[:ge.n]...)
 	case errors.As(err, &te):
 		switch {
-		case te.NoEntries && m.prog.Image.Known[KnownPanicMapKey] != 0: // older images have it not
-			m.panicKnown(KnownPanicMapKey, te.Type)
+		case te.NoEntries && m.prog.Image.Known[code.KnownPanicMapKey] != 0: // older images have it not
+			m.panicKnown(code.KnownPanicMapKey, te.Type)
 		case te.Hash:
-			m.panicKnown(KnownPanicUnhashable, te.Type)
+			m.panicKnown(code.KnownPanicUnhashable, te.Type)
 		default:
-			m.panicKnown(KnownPanicUncomparable, te.Type)
+			m.panicKnown(code.KnownPanicUncomparable, te.Type)
 		}
 	case errors.Is(err, heap.ErrNoSpace), errors.Is(err, mem.ErrLimit):
 		m.heap.Handled() // it is done again, or not at all
@@ -81,13 +81,13 @@ func (m *Machine) check(err error) {
 		m.store(rootCollected, m.Count()+1)
 		m.collect()
 	case errors.Is(err, heap.ErrNilMap):
-		m.panicKnown(KnownPanicNilMapWrite)
+		m.panicKnown(code.KnownPanicNilMapWrite)
 	case errors.Is(err, heap.ErrLen):
-		m.panicKnown(KnownPanicMakeLen)
+		m.panicKnown(code.KnownPanicMakeLen)
 	case errors.Is(err, heap.ErrCap):
-		m.panicKnown(KnownPanicMakeCap)
+		m.panicKnown(code.KnownPanicMakeCap)
 	case errors.Is(err, heap.ErrFault):
-		m.panicKnown(KnownPanicMem)
+		m.panicKnown(code.KnownPanicMem)
 	case errors.Is(err, heap.ErrMapSize):
 		m.throw("map of more than 2^31 entries")
 	case err == errStack:

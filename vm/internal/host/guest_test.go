@@ -131,7 +131,7 @@ func (g *guest) image(initial []byte) *code.Image {
 	img.Code = append(img.Code, g.body(img)...)
 	img.Funcs = append(img.Funcs, code.Func{Name: "main.main", Entry: 1, End: int32(len(img.Code)), FrameSlots: window + 30})
 	img.Lines = []code.Line{{PC: 1, File: 0, Line: 7}}
-	for i, sym := range exec.KnownSymbols {
+	for i, sym := range code.KnownSymbols {
 		if strings.Contains(sym, ":") {
 			continue
 		}
@@ -213,7 +213,7 @@ func (g *guest) run(initial string) {
 		}
 	}
 	if n := g.mem.Load64(g.results + 4095*8); n > 0 {
-		g.panic = exec.KnownSymbols[n-1]
+		g.panic = code.KnownSymbols[n-1]
 	}
 }
 

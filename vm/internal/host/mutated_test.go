@@ -66,7 +66,7 @@ func build(t testing.TB, src string) *code.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, err := lower.Build(p, lower.Config{Native: func(s string) bool { _, ok := table[s]; return ok }, Known: exec.KnownSymbols})
+	img, err := lower.Build(p, lower.Config{Native: func(s string) bool { _, ok := table[s]; return ok }, Known: code.KnownSymbols})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func TestRangesOutsideMemoryAreNilDereferences(t *testing.T) {
 			g := newGuest(t)
 			g.call(c.symbol, c.args(a)...)
 			g.run("text")
-			if g.panic != vmexec.KnownPanicMem {
+			if g.panic != code.KnownPanicMem {
 				t.Errorf("%s with %#x: panic %q, stop %+v", c.symbol, a, g.panic, g.stop)
 			}
 		}
@@ -204,7 +204,7 @@ func TestObjectsByType(t *testing.T) {
 	links := g.call("runtime.typeoffsets")
 	g.call("runtime.valueHash", anyType, at(64), 1)
 	g.run(words(0, 5, 0, 5, 0, 0, 0, 0, sliceType, 0))
-	g.ended(vmexec.KnownPanicUnhashable)
+	g.ended(code.KnownPanicUnhashable)
 	if x, ok := g.heap.Find(g.res(o, 0)); !ok || x.Type != strType || x.Addr != g.res(o, 0) {
 		t.Errorf("new object: %+v", x)
 	}
@@ -233,15 +233,15 @@ func TestObjectPanics(t *testing.T) {
 		want string
 		call func(g *guest)
 	}{
-		{vmexec.KnownPanicMakeLen, func(g *guest) { g.call("runtime.newarray", g.typ(types.Typ[types.Int]), -1) }},
-		{vmexec.KnownPanicMakeLen, func(g *guest) { g.call("runtime.newarray", g.typ(types.Typ[types.Int]), 1<<60) }},
-		{vmexec.KnownPanicMakeLen, func(g *guest) { g.call("runtime.growslice", g.typ(types.Typ[types.Int]), 0, 0, 0, -1) }},
-		{vmexec.KnownPanicMem, func(g *guest) { g.call("runtime.valuesEqual", g.typ(types.Typ[types.Int]), 0, at(0)) }},
-		{vmexec.KnownPanicMem, func(g *guest) { g.call("runtime.valueHash", g.typ(types.Typ[types.Int]), 0, 0) }},
-		{vmexec.KnownPanicNilMapWrite, func(g *guest) {
+		{code.KnownPanicMakeLen, func(g *guest) { g.call("runtime.newarray", g.typ(types.Typ[types.Int]), -1) }},
+		{code.KnownPanicMakeLen, func(g *guest) { g.call("runtime.newarray", g.typ(types.Typ[types.Int]), 1<<60) }},
+		{code.KnownPanicMakeLen, func(g *guest) { g.call("runtime.growslice", g.typ(types.Typ[types.Int]), 0, 0, 0, -1) }},
+		{code.KnownPanicMem, func(g *guest) { g.call("runtime.valuesEqual", g.typ(types.Typ[types.Int]), 0, at(0)) }},
+		{code.KnownPanicMem, func(g *guest) { g.call("runtime.valueHash", g.typ(types.Typ[types.Int]), 0, 0) }},
+		{code.KnownPanicNilMapWrite, func(g *guest) {
 			g.call("runtime.mapassign", g.typ(types.NewMap(types.Typ[types.Int], types.Typ[types.Int])), 0, at(0), at(0))
 		}},
-		{vmexec.KnownPanicMem, func(g *guest) {
+		{code.KnownPanicMem, func(g *guest) {
 			m := g.typ(types.NewMap(types.Typ[types.Int], types.Typ[types.Int]))
 			g.call("runtime.mapassign", m, result{g.call("runtime.makemap", m, 0), 0}, at(0), 0)
 		}},

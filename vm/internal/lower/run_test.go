@@ -56,7 +56,7 @@ func compile(t testing.TB, files ...string) *code.Image {
 	}
 	m, err := lower.Build(p, lower.Config{
 		Native: func(sym string) bool { _, ok := natives[sym]; return ok },
-		Known:  vmexec.KnownSymbols,
+		Known:  code.KnownSymbols,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
-package exec
+package code
 
-// Known names the guest functions and types that the machine calls or reads, by their symbol in Image.Known.
+// What stands in Image.Known: the guest functions and types that the machine calls or reads, by their symbol.
 // A function's value there is its index in Image.Funcs, a type's ("type:" before the name) its address. The comment is
 // the guest signature; there are no results: each ends in a panic or in exit.
 const (
@@ -38,25 +38,6 @@ const (
 
 	KnownTypeAny   = "type:any"   // the interface type of a failed assertion from an empty interface
 	KnownTypeUint8 = "type:uint8" // element type of AppendStr
-)
-
-// The layout of a guest _panic record, which runtime.fatalpanic receives; offsets in bytes. In Go:
-//
-//	type _panic struct {
-//		arg        any      // 0
-//		link       *_panic  // 16: the panic that was running when this one began, nil at the first
-//		recovered  bool     // 24: recover was called, but the deferred function had not returned
-//		goexit     bool     // 25: not a panic but runtime.Goexit running deferred calls
-//		repanicked bool     // 26: recovered, then panicked again with the same value
-//		_          [5]byte  // 27
-//		_          [8]uintptr // 32: the machine's own
-//	}
-const (
-	panicArg        = 0
-	panicLink       = 16
-	panicRecovered  = 24
-	panicGoexit     = 25
-	panicRepanicked = 26
 )
 
 // KnownSymbols are all of the above, for whoever compiles: the image must tell those of them that the program's runtime has.
