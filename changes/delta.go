@@ -45,8 +45,8 @@ type Limit struct {
 	Max, Used uint64
 }
 
-// Delta is the changes and pages of one or more turns of a run. Encode and WriteTo refuse one that does
-// not keep the orders said here.
+// Delta is the changes and pages of one or more turns of a run. Validate, and so all that writes or applies one, refuses one that
+// does not keep the orders said here.
 type Delta struct {
 	Header
 	Pages   []Page      // by index, none all zero (AddPage sees to that)

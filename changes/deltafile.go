@@ -72,8 +72,8 @@ func (h *Header) follows(prev *Header) error {
 // afterwards. Anything but what Encode wrote is an error: ErrFormat, ErrVersion or ErrChecksum. Memory stays linear in len(b).
 func DecodeDelta(b []byte) (*Delta, error) { return decode(b, nil, nil, 0, math.MaxInt64) }
 
-// Unpack reads a file that Pack wrote for the same base, or Encode. What it makes takes little more than bytesMax bytes (ErrTooLarge): a small
-// file may stand for large pages.
+// Unpack reads a file that Pack wrote for the same base, or Encode. What it makes takes no more than bytesMax bytes, and a few times that while it
+// is made (ErrTooLarge): a small file may stand for large pages.
 func Unpack(b []byte, base PageReader, bytesMax int64) (*Delta, error) {
 	return decode(b, base, nil, flagCompressed|flagPatched, bytesMax)
 }

@@ -2,6 +2,7 @@ package changes
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/tandemvm/tandem/changes/merkle"
 )
@@ -88,6 +89,10 @@ func (o *recordOrder) limit(l Limit) error {
 func (d *Delta) Validate() error {
 	if err := d.Header.validate(); err != nil {
 		return err
+	}
+	if !slices.IsSortedFunc(d.Pages, func(a, b Page) int { return order(a.Index, b.Index) }) ||
+		!slices.IsSortedFunc(d.Zeros, func(a, b PageRange) int { return order(a.First, b.First) }) {
+		return malformed("pages out of order")
 	}
 	return d.records(&recordOrder{header: d.Header})
 }

@@ -192,7 +192,9 @@ func (d *decoder) header() {
 		h.Base, h.BaseMemoryBytes, h.FirstTurn = p.Result, p.MemoryBytes, p.LastTurn+1
 		copy(h.Result[:], s.take(len(h.Result)))
 		h.LastTurn = h.FirstTurn + s.uvarint()
-		h.Instructions += s.uvarint()
+		if h.Instructions += s.uvarint(); h.Instructions < p.Instructions {
+			s.fail("more instructions than can be counted")
+		}
 		h.MemoryBytes = s.uvarint()
 		return
 	}
@@ -207,7 +209,7 @@ func (d *decoder) header() {
 
 // patches makes the pages that are said by what they change.
 func (d *decoder) patches(pages []int) {
-	runs, err := patch.Read(len(pages), d.s.uvarint, d.s.left())
+	runs, err := patch.Read(len(pages), d.s.uvarint, d.s.left()/3) // a run is a distance, a length and at least a byte
 	if err != nil {
 		d.s.fail("%v", err)
 		return

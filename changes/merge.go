@@ -114,7 +114,10 @@ func Genesis(s *Spec, varName string, initial Value) []PathCell {
 				panic("BUG: changes: initial value of " + varName + ": " + err.Error())
 			}
 			nothing := sequence.New(leaf.elements(), nil)
-			written := nothing.Edit(sequence.Run{}, map[uint64]*segment{}, map[uint64]int{}, sequence.Content[Value]{}, ch.New.content())
+			written, err := nothing.Edit(sequence.Run{}, map[uint64]*segment{}, map[uint64]int{}, sequence.Content[Value]{}, ch.New.content())
+			if err != nil {
+				panic("BUG: changes: initial value of " + varName + ": " + err.Error())
+			}
 			cells = append(cells, segmentCells(ch.Path, leaf, written, nil, Stamp{Turn: 1})...)
 			continue
 		}

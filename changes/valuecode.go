@@ -159,8 +159,12 @@ func (s *scan) u8() byte    { return byte(s.integer(1)) }
 func (s *scan) u16() int    { return int(s.integer(2)) }
 func (s *scan) u64() uint64 { return s.integer(8) }
 
+// aheadMax bounds what is allocated by a count before the things counted are read: counts nest, and each level's may be
+// as large as the input.
+const aheadMax = 64
+
 // count is a 4-byte count of things that take at least sizeMin bytes each: it never promises more
-// than the input can hold, so allocating by it is safe.
+// than the input can hold.
 func (s *scan) count(sizeMin int) int {
 	n := s.integer(4)
 	if s.err == nil && n > uint64(s.left()/sizeMin) {
@@ -313,7 +317,7 @@ func (s *scan) composite(f Form, depth int) Value {
 		return s.mapping(depth - 1)
 	}
 	n := s.count(1)
-	items := make([]Value, 0, n)
+	items := make([]Value, 0, min(n, aheadMax))
 	for i := 0; i < n && s.err == nil; i++ {
 		items = append(items, s.node(depth-1))
 		if items[i].form != items[0].form || f == Slice && items[i].form == Uint8 {
@@ -332,7 +336,7 @@ func (s *scan) structure(depth int) Value {
 		s.fail("%d fields at offset %d are more than the input holds", n, s.off)
 		return Value{}
 	}
-	fields := make([]NamedValue, 0, n)
+	fields := make([]NamedValue, 0, min(n, aheadMax))
 	for i := 0; i < n && s.err == nil; i++ {
 		name := s.text()
 		fields = append(fields, NamedValue{name, s.node(depth)})
@@ -345,7 +349,7 @@ func (s *scan) structure(depth int) Value {
 
 func (s *scan) mapping(depth int) Value {
 	n := s.count(2)
-	entries := make([]Entry, 0, n)
+	entries := make([]Entry, 0, min(n, aheadMax))
 	for i := 0; i < n && s.err == nil; i++ {
 		start := s.off
 		e := Entry{Key: s.key(depth)}

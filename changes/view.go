@@ -394,7 +394,10 @@ func (v *viewVar) foldSequence(leaf *Spec, ch Change, at Stamp) ([]PathCell, err
 		}
 		own[key.Index], have[key.Index], sizes[key.Index] = s, c, len(c.Value.text)
 	}
-	written := q.ordered.Edit(sequence.Run(at.Run), own, sizes, ch.Old.content(), ch.New.content())
+	written, err := q.ordered.Edit(sequence.Run(at.Run), own, sizes, ch.Old.content(), ch.New.content())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v: %w", ErrCell, ch.Path, err)
+	}
 	return segmentCells(ch.Path, leaf, written, have, at), nil
 }
 

@@ -26,6 +26,7 @@ const (
 	gapMin = 3 // equal bytes between two runs that are worth a second run
 	// bytesMax is what a patch may take of a page; beyond it the page is better written whole.
 	bytesMax = 3 * PageBytes / 4
+	runsMax  = bytesMax / 3 // of a page: a run takes a byte and two numbers
 )
 
 // Add adds the patch that makes now of old; false when the page is better written whole.
@@ -80,16 +81,16 @@ func differ(old, now *[PageBytes]byte) (runs []Run, bytes int) {
 	return runs, bytes
 }
 
-// Read reads the runs of n pages, up to their bytes, which follow: next gives the numbers and leftBytes is how many bytes there are from the
-// first number on. Runs lie within their pages: else ErrRun.
-func Read(n int, next func() uint64, leftBytes int) ([][]Run, error) {
+// Read reads the runs of n pages, up to their bytes, which follow: next gives the numbers and leftRuns is how many runs there is room for in
+// what is still to be read. Runs lie within their pages: else ErrRun.
+func Read(n int, next func() uint64, leftRuns int) ([][]Run, error) {
 	all := make([][]Run, n)
 	for i := range all {
 		c := next()
-		if c > PageBytes || c > uint64(leftBytes) {
+		if c > runsMax || c > uint64(leftRuns) {
 			return nil, ErrRun
 		}
-		leftBytes -= int(c)
+		leftRuns -= int(c)
 		all[i] = make([]Run, c)
 	}
 	for _, runs := range all {

@@ -65,13 +65,17 @@ func TestReadGivesWhatAddTook(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for name, numbers := range map[string][]uint64{
 		"more runs than bytes":       {9},
-		"more runs than a page":      {PageBytes + 1},
+		"more runs than a page":      {runsMax + 1},
 		"a run beyond its page":      {1, 4090, 6},
 		"a second run beyond it":     {2, 4000, 90, 4, 1},
 		"a distance beyond all":      {1, 1 << 63, 0},
 		"a length beyond all":        {1, 0, 1<<64 - 1},
 		"runs that are not so short": {1, 1, PageBytes - 1},
 	} {
+		left := 8
+		if numbers[0] > runsMax {
+			left = 1 << 20
+		}
 		next := func() uint64 {
 			if len(numbers) == 0 {
 				return 0
@@ -80,7 +84,7 @@ func TestReadRefuses(t *testing.T) {
 			numbers = numbers[1:]
 			return n
 		}
-		if _, err := Read(1, next, 8); !errors.Is(err, ErrRun) {
+		if _, err := Read(1, next, left); !errors.Is(err, ErrRun) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

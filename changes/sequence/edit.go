@@ -17,11 +17,12 @@ type edit[T any] struct {
 	begins  []int      // where each begins in the value the turn began with; the end last
 	next    uint64     // id of the next element
 	time    uint64     // of the next element
+	full    bool       // there is no id or time for it
 }
 
 // Edit folds the change that a run's turn made: from old, which q merges to, to new. own are the segments of the run by index, and
-// sizeBytes how long each is as it is written. The segments that changed are the result.
-func (q *Elements[T]) Edit(run Run, own map[uint64]*Segment[T], sizeBytes map[uint64]int, old, new Content[T]) map[uint64]*Segment[T] {
+// sizeBytes how long each is as it is written. The segments that changed are the result, or ErrFull.
+func (q *Elements[T]) Edit(run Run, own map[uint64]*Segment[T], sizeBytes map[uint64]int, old, new Content[T]) (map[uint64]*Segment[T], error) {
 	e := &edit[T]{q: q, run: run, own: own, bytes: sizeBytes, touched: map[uint64]bool{}, next: 1, time: q.time + 1}
 	for _, s := range own {
 		e.next = max(e.next, s.next)
@@ -41,6 +42,9 @@ func (q *Elements[T]) Edit(run Run, own map[uint64]*Segment[T], sizeBytes map[ui
 		}
 		e.remove(s.at, s.at+s.del)
 	}
+	if e.full {
+		return nil, ErrFull
+	}
 	out := map[uint64]*Segment[T]{}
 	for index := range e.touched {
 		s := e.own[index]
@@ -50,7 +54,7 @@ func (q *Elements[T]) Edit(run Run, own map[uint64]*Segment[T], sizeBytes map[ui
 	for _, s := range out {
 		e.forget(s)
 	}
-	return out
+	return out, nil
 }
 
 // writable is the segment of an index, to be changed.
@@ -129,6 +133,10 @@ func (e *edit[T]) insert(at int, v Content[T], from, to int) {
 		} else {
 			p.text = v.Text[from:end]
 			p.n = e.q.kind.Unit.count(p.text)
+		}
+		if e.next+p.n > sequenceIDMax || e.time+p.n > sequenceIDMax {
+			e.full = true
+			return
 		}
 		e.next += p.n
 		s.next = e.next

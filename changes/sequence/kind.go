@@ -50,6 +50,9 @@ type Content[T any] struct {
 var (
 	ErrFormat  = errors.New("sequence: malformed bytes")
 	ErrSegment = errors.New("sequence: no run writes such a segment")
+	// ErrFull is an edit for which there are no ids or times left. That many elements nobody inserts: a member forged some. Elements come after all that
+	// their run saw, so nothing can be inserted here until the forged ones are voided.
+	ErrFull = errors.New("sequence: no ids or times are left: a member wrote forged ones")
 )
 
 // offset is where the k-th unit of text begins.

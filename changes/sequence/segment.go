@@ -211,11 +211,14 @@ func (p *span[T]) scanContent(s *scan, k *Kind[T]) {
 // check says what no honest run writes, as far as it can be seen in the segment alone.
 func (s *Segment[T]) check(run Run, k *Kind[T]) error {
 	bad := func(text string, p any) error { return fmt.Errorf("%w: %s: %+v", ErrSegment, text, p) }
+	if s.next > sequenceIDMax {
+		return bad("next id", s.next)
+	}
 	last := uint64(1)
 	for i := range s.spans {
 		p := &s.spans[i]
 		switch {
-		case p.n == 0 || p.n > 1<<32 || p.seq < last || p.seq > sequenceIDMax || p.time == 0 || p.time > sequenceIDMax || p.end() > s.next:
+		case p.n == 0 || p.n > 1<<32 || p.seq < last || p.seq > s.next || p.end() > s.next || p.time == 0 || p.time > sequenceIDMax || p.time+p.n > sequenceIDMax:
 			return bad("span out of order", p)
 		case k.Log && (p.left || p.up != ID{} || p.right != ID{}):
 			return bad("entry of a log with a place", p)

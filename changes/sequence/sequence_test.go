@@ -151,7 +151,11 @@ func TestEditsReadBack(t *testing.T) {
 					own[key.Index], sizes[key.Index] = s, len(s.Encode(run, k))
 				}
 			}
-			for index, s := range New(k, segments).Edit(run, own, sizes, old, new) {
+			written, err := New(k, segments).Edit(run, own, sizes, old, new)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for index, s := range written {
 				back, err := Decode(s.Encode(run, k), run, k)
 				if err != nil {
 					t.Fatalf("%s: turn %d: %v", name, turn, err)
