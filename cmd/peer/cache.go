@@ -22,7 +22,7 @@ func (c *command) cache() *cobra.Command {
 		Short: "Say where compiled programs are kept, and how much room they take",
 		Long: `Say where compiled programs are kept, and how much room they take.
 
-A program that was compiled before starts from there as long as its source, what it imports, Go and this peer are the same. The
+A program that was compiled before starts from there as long as its source, what it imports, Go and this peer are the same.
 The directory is $TANDEM_CACHE, or tandem/images where the system keeps such files; the programs used longest ago make room for new ones.
 "peer run --no-cache" goes past it.`,
 		Args: cobra.NoArgs,

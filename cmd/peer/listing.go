@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -91,6 +92,15 @@ func (c *command) ps() *cobra.Command {
 				return err
 			}
 			c.sayUnopened(st)
+			slices.SortStableFunc(runs, func(a, b api.Run) int { // what has not ended comes first
+				if a.Done == b.Done {
+					return strings.Compare(a.Name, b.Name)
+				}
+				if b.Done {
+					return -1
+				}
+				return 1
+			})
 			return c.show(runs, "RUN NAME STATUS OWNER EPOCH TURN LINES MEMORY WARM FORKS REASON", func(row func(...any)) {
 				for _, r := range runs {
 					owner := short(r.Owner)

@@ -85,12 +85,11 @@ func (c *command) root() *cobra.Command {
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return fmt.Errorf("unknown command %q: `peer help` lists them", args[0])
+			return fmt.Errorf("unknown command %q: %s", args[0], meant(cmd, args[0]))
 		},
 	}
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 	})
@@ -99,18 +98,41 @@ func (c *command) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 && !about.HasParent() {
-				return fmt.Errorf("unknown command %q: `peer help` lists them", strings.Join(args, " "))
+				return fmt.Errorf("unknown command %q: %s", strings.Join(args, " "), meant(root, args[0]))
 			}
 			return about.Help()
 		},
 	})
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log what happens on stderr")
-	root.AddCommand(c.run(), c.test(), c.up(), c.join(), c.stop(), c.pause(), c.resume(), c.send(), c.messages(), c.drop(), c.ps(), c.statusOf(), c.vars(), c.logs(), c.digest(), c.peers(),
-		c.invite(), c.cut(), c.heal(), c.demo(), c.bench(), c.move(), c.diverge(), c.leave(), c.cache(), c.snapshot(), c.version())
-	root.AddCommand(c.vet(), c.laws())
-	root.AddCommand(c.sim())
+	for _, g := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"programs", "Programs:", []*cobra.Command{c.run(), c.test(), c.vet(), c.laws(), c.sim(), c.snapshot(), c.bench(), c.cache()}},
+		{"peers", "Peers and sandboxes:", []*cobra.Command{c.demo(), c.up(), c.join(), c.invite(), c.leave(), c.stop(), c.statusOf(), c.peers(), c.digest(), c.diverge(), c.cut(), c.heal()}},
+		{"runs", "Runs and what they share:", []*cobra.Command{c.ps(), c.logs(), c.vars(), c.send(), c.messages(), c.drop(), c.pause(), c.resume(), c.move()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, sub := range g.commands {
+			sub.GroupID = g.id
+		}
+		root.AddCommand(g.commands...)
+	}
+	root.AddCommand(c.version())
+	root.Version = shown().String()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SuggestionsMinimumDistance = 2
 	sayUsage(root)
 	return root
+}
+
+// meant says which command of root somebody may have meant by name.
+func meant(root *cobra.Command, name string) string {
+	const list = "`peer help` lists them"
+	if like := root.SuggestionsFor(name); len(like) > 0 {
+		return fmt.Sprintf("did you mean `peer %s`? %s", like[0], list)
+	}
+	return list
 }
 
 // sayUsage makes every command that is given the wrong number of arguments say how it is called.

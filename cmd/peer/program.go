@@ -24,6 +24,9 @@ type allowance struct {
 	stack      string
 }
 
+// allowanceFlags are those of an allowance.
+var allowanceFlags = []string{"grant-read", "env", "gas", "memory", "goroutines", "stack"}
+
 func (a *allowance) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&a.read, "grant-read", nil, "file, or directory with all below it, that the program may read (repeatable)")

@@ -59,6 +59,7 @@ func (c *command) showJoin(ctx context.Context, sandbox string, ask func(context
 			}
 			line := "joining: " + joinText(j)
 			if j.Done {
+				j.Behind = 0 // what was made since comes as to everybody else
 				line = "everything is here: " + joinText(j)
 			}
 			if line != said {

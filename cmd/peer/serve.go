@@ -7,10 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/tandemvm/tandem"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
 	"github.com/tandemvm/tandem/cmd/peer/internal/client"
@@ -27,10 +27,15 @@ type service struct {
 	lease       time.Duration
 	diskFreeMin int64
 	untilEOF    bool
+	set         *pflag.FlagSet // those that the user gave
 }
+
+// serviceFlags are those that say how a store is served.
+var serviceFlags = []string{"listen", "announce", "mdns", "metrics", "lease", "disk-free-min", "until-stdin-closes"}
 
 func (s *service) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	s.set = f
 	f.StringArrayVar(&s.listen, "listen", nil, "multiaddr to listen on, such as /ip4/0.0.0.0/udp/4001/quic-v1 (repeatable; default: QUIC and TCP on free ports)")
 	f.StringArrayVar(&s.announce, "announce", nil, "multiaddr at which others reach this peer, behind a forwarded port (repeatable; default: what it listens on)")
 	f.BoolVar(&s.mdns, "mdns", true, "find members on the local network")
@@ -55,6 +60,34 @@ func (c *command) open(s *service, init bool) (*daemon.Daemon, error) {
 	return daemon.Open(daemon.Config{Dir: c.store, Listen: s.listen, Announce: s.announce, MDNS: s.mdns, Init: init, Metrics: s.metrics, Version: versionText(),
 		Lease: s.lease, DiskFreeMin: s.diskFreeMin, Logger: c.logger()})
 }
+
+// reach gives a client of the daemon of the store: of the one that has it, else of one in this process, which the caller closes; nil: it is another's.
+func (c *command) reach(ctx context.Context, s *service) (*daemon.Daemon, *client.Client, error) {
+	cl := c.client()
+	if daemon.IsStore(c.store) {
+		asked, cancel := context.WithTimeout(ctx, answerLimit)
+		defer cancel()
+		_, err := cl.Status(asked)
+		switch {
+		case err == nil:
+			for _, name := range serviceFlags {
+				if s.set.Changed(name) {
+					return nil, nil, fmt.Errorf("a peer is up on the store %s: --%s is for starting one: leave it out, or give another --store", c.store, name)
+				}
+			}
+			return nil, cl, nil
+		case ctx.Err() == nil && asked.Err() != nil:
+			return nil, nil, fmt.Errorf("the peer that has the store %s does not answer: end it, or give another --store", c.store)
+		case !errors.Is(err, client.ErrNoDaemon):
+			return nil, nil, err
+		}
+	}
+	d, err := c.open(s, true)
+	return d, cl, err
+}
+
+// answerLimit is how long a daemon may take to say that it is there.
+const answerLimit = 10 * time.Second
 
 // serve keeps the daemon until ctx ends, a client asks it to stop, or its parent is gone.
 func (c *command) serve(ctx context.Context, d *daemon.Daemon, s *service) error {
@@ -92,7 +125,7 @@ func (c *command) up() *cobra.Command {
 	}
 	c.storeFlag(cmd)
 	s.flags(cmd)
-	cmd.Flags().BoolVar(&init, "init", false, "make the store if there is none; sandboxes are added through the API")
+	cmd.Flags().BoolVar(&init, "init", false, "make the store if there is none, for peer run and peer join to add sandboxes to")
 	return cmd
 }
 
@@ -108,8 +141,10 @@ func (c *command) run() *cobra.Command {
 		Long: `Run a program: a .go file or a package directory.
 
 Flags before PROGRAM are peer's, everything after it is the program's. The program runs as a run of a new sandbox, which others
-join by the ticket printed on stderr; what stands on stdout is durable. With --solo there is no sandbox, no store and no network;
-such a run can be saved to a file and go on later, or elsewhere (--save, --load).`,
+join by the ticket printed on stderr; what stands on stdout is durable. If a peer is up on the store, the run is that peer's, and Ctrl-C
+only ends looking at it; else this process is the peer, and with a store that was there already goes on with the runs in it as well.
+
+With --solo there is no sandbox, no store and no network; such a run can be saved to a file and go on later, or elsewhere (--save, --load).`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if (r.save != "" || r.load != "") && !solo {
 				return errors.New("--save and --load are for --solo: a run in a sandbox is in its store, `peer up` goes on with it")
@@ -167,9 +202,6 @@ func (c *command) runShared(ctx context.Context, args []string, start api.Start,
 	if err := checkStart(start); err != nil {
 		return err
 	}
-	if daemon.IsStore(c.store) {
-		return fmt.Errorf("%s is a store already: go on with `peer up --store %s`, or give another --store", c.store, c.store)
-	}
 	if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no program: %w: give a .go file or a package directory", err)
 	}
@@ -178,12 +210,11 @@ func (c *command) runShared(ctx context.Context, args []string, start api.Start,
 		return err
 	}
 	made := missing(c.store)
-	d, err := c.open(s, true)
+	d, cl, err := c.reach(ctx, s)
 	if err != nil {
 		return errors.Join(err, forget(made))
 	}
 	defer d.Close()
-	cl := c.client()
 	defer cl.Close()
 	box, err := cl.Create(ctx, api.Create{Name: start.Name, Settings: settings}, program.Encode())
 	if err != nil {
@@ -218,8 +249,12 @@ func forget(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// followThen prints a run's output until it ends, and ends with its status; with stay it goes on serving before.
+// followThen prints a run's output until it ends, and ends with its status; with stay it goes on serving before. A daemon that is another process's
+// (d is nil) goes on with the run whatever becomes of this one.
 func (c *command) followThen(ctx context.Context, d *daemon.Daemon, cl *client.Client, run api.Run, s *service, stay bool) error {
+	if d == nil {
+		return c.followOnly(ctx, cl, run)
+	}
 	following, enough := context.WithCancel(ctx)
 	defer enough()
 	go func() {
@@ -229,7 +264,7 @@ func (c *command) followThen(ctx context.Context, d *daemon.Daemon, cl *client.C
 		case <-following.Done():
 		}
 	}()
-	end, err := c.follow(following, cl, run.ID, stay)
+	end, err := c.follow(following, cl, run, stay)
 	if err != nil && ctx.Err() == nil && following.Err() != nil {
 		return d.Close()
 	}
@@ -263,6 +298,21 @@ func (c *command) followThen(ctx context.Context, d *daemon.Daemon, cl *client.C
 	return nil
 }
 
+// followOnly prints a run's output until it ends, and ends with its status.
+func (c *command) followOnly(ctx context.Context, cl *client.Client, run api.Run) error {
+	end, err := c.follow(ctx, cl, run, true)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintf(c.stderr, "peer: interrupted: the run goes on at the peer of %s: `peer logs -f --store %s %s` shows it\n", c.store, c.store, short(run.ID))
+		return interrupted
+	case err != nil:
+		return err
+	case end.Exit != 0:
+		return exitStatus(end.Exit)
+	}
+	return nil
+}
+
 // settleLimit bounds how long a run that ended waits for another member to have its end.
 const settleLimit = 5 * time.Second
 
@@ -284,7 +334,7 @@ func (c *command) settle(ctx context.Context, cl *client.Client, sandbox string)
 }
 
 // follow prints a run's output as it becomes durable, wherever the run executes, until it ends.
-func (c *command) follow(ctx context.Context, cl *client.Client, run string, stay bool) (api.Run, error) {
+func (c *command) follow(ctx context.Context, cl *client.Client, run api.Run, stay bool) (api.Run, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -296,22 +346,22 @@ func (c *command) follow(ctx context.Context, cl *client.Client, run string, sta
 		}
 	}()
 	out := streams{c.stdout, c.stderr}
-	err := cl.Lines(ctx, run, 1, true, func(l api.Line) error { return out.WriteOutput(l.Stream, l.Text) })
+	err := cl.Lines(ctx, run.ID, 1, true, func(l api.Line) error { return out.WriteOutput(l.Stream, l.Text) })
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
 		return api.Run{}, err
 	}
-	return cl.Run(ctx, run)
+	return cl.Run(ctx, run.ID)
 }
 
 // told shows why a turn of the followed run failed, and, unless the peer stays, ends following when the run does not go on by itself.
-func (c *command) told(run string, e api.Event, stay bool) error {
+func (c *command) told(run api.Run, e api.Event, stay bool) error {
 	switch kind := tandem.EventKind(e.Kind); {
-	case kind == tandem.Broken:
+	case kind == tandem.Broken && e.Sandbox == run.Sandbox:
 		return errors.New(e.Error)
-	case e.Run != run:
+	case e.Run != run.ID:
 	case kind == tandem.RunStuck:
 		return errors.New(e.Error)
 	case kind == tandem.RunRetries:
@@ -325,124 +375,4 @@ func (c *command) told(run string, e api.Event, stay bool) error {
 		return fmt.Errorf("run %s is paused: %s: with the peer up (`peer up --store %s`) `peer resume --store %s %s` goes on", e.Name, e.Error, c.store, c.store, e.Run[:12])
 	}
 	return nil
-}
-
-func (c *command) join() *cobra.Command {
-	var s service
-	var a allowance
-	var name, onFailure, durable string
-	var standby, stay bool
-	var wait time.Duration
-	cmd := &cobra.Command{
-		Use:   "join TICKET [flags] [-- args...]",
-		Short: "Join a sandbox by its ticket and start a run of its program",
-		Long: `Join a sandbox by its ticket and start a run of its program with args.
-
-With --standby no run is started: this peer keeps the runs of others warm and takes one over when its owner is gone. With --stay it does so beside
-its own run, and after it has ended.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if standby && stay {
-				return errors.New("--standby starts no run and stays as it is; --stay is for a peer with a run: give one of them")
-			}
-			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash == 0 || dash < 0 && len(args) > 1 || dash > 1 {
-				return errors.New("give one ticket, and the program's arguments after --: see `peer join --help`")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			settings, err := a.check()
-			if err != nil {
-				return err
-			}
-			settings.Standby = standby || stay
-			start := &api.Start{Name: name, Args: args[1:], OnFailure: onFailure, Durable: durable}
-			if standby {
-				start = nil
-			}
-			return c.joinShared(cmd.Context(), api.Join{Ticket: args[0], Settings: settings}, start, &s, wait, stay)
-		},
-	}
-	c.storeFlag(cmd)
-	s.flags(cmd)
-	a.flags(cmd)
-	cmd.Flags().BoolVar(&c.noCache, "no-cache", false, "compile the program even if that was done before, and do not keep the result")
-	cmd.Flags().StringVar(&name, "name", "", "what the run is called (default: the sandbox's name)")
-	failureFlag(cmd, &onFailure)
-	durableFlag(cmd, &durable)
-	cmd.Flags().BoolVar(&standby, "standby", false, "start no run; take over those whose owner is gone")
-	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving when the run has ended, and take over runs of others whose owner is gone")
-	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a member to answer")
-	return cmd
-}
-
-// joinShared joins the sandbox and follows a run that it starts; nil: it starts none and serves.
-func (c *command) joinShared(ctx context.Context, j api.Join, start *api.Start, s *service, wait time.Duration, stay bool) error {
-	if start != nil {
-		if err := checkStart(*start); err != nil {
-			return err
-		}
-	}
-	id, err := ticketSandbox(j.Ticket)
-	if err != nil {
-		return err
-	}
-	known := daemon.IsStore(c.store)
-	made := missing(c.store)
-	d, err := c.open(s, true)
-	if err != nil {
-		return errors.Join(err, forget(made))
-	}
-	defer d.Close()
-	cl := c.client()
-	defer cl.Close()
-	if known {
-		if err := c.sameSandbox(ctx, cl, id); err != nil {
-			return err
-		}
-	}
-	patience, cancel := context.WithTimeoutCause(ctx, wait, errNobody)
-	defer cancel()
-	enough := c.showJoin(ctx, id, cl.Sandboxes)
-	defer enough()
-	box, err := cl.Join(patience, j)
-	if err != nil {
-		if ctx.Err() == nil && patience.Err() != nil {
-			err = fmt.Errorf("%w within %v: check that a member runs and can be reached from here, or wait longer with --wait", errNobody, wait)
-		}
-		enough()
-		if ctx.Err() != nil {
-			return errors.Join(err, d.Close()) // members may know this peer by now: who tries again with the store is the same one, not one more that never answers
-		}
-		return errors.Join(err, d.Close(), forget(made))
-	}
-	fmt.Fprintf(c.stderr, "peer: joined %s (%s) on the store %s\n", box.Name, box.ID[:12], c.store)
-	if start == nil {
-		return c.serve(ctx, d, s)
-	}
-	if start.Name == "" {
-		start.Name = box.Name
-	}
-	start.Args = append([]string{box.Name}, start.Args...)
-	run, err := cl.Start(ctx, box.ID, *start)
-	if err != nil {
-		return err
-	}
-	return c.followThen(ctx, d, cl, run, s, stay)
-}
-
-var errNobody = errors.New("no member of the sandbox answered")
-
-// sameSandbox makes sure that a store that is there is the ticket's.
-func (c *command) sameSandbox(ctx context.Context, cl *client.Client, id string) error {
-	boxes, err := cl.Sandboxes(ctx)
-	if err != nil || len(boxes) == 0 {
-		return err
-	}
-	for _, b := range boxes {
-		if b.ID == id {
-			return nil
-		}
-	}
-	return fmt.Errorf("the store %s holds another sandbox (%s): give another --store for the ticket's (%s)",
-		filepath.Clean(c.store), boxes[0].ID[:12], id[:12])
 }

@@ -35,12 +35,20 @@ type shownVersion struct {
 	Platform string `json:"platform"`
 }
 
+func shown() shownVersion {
+	return shownVersion{versionText(), vm.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+}
+
+func (v shownVersion) String() string {
+	return fmt.Sprintf("peer %s (%s, %s %s)", v.Peer, v.VM, v.Go, v.Platform)
+}
+
 func (c *command) version() *cobra.Command {
 	return c.formatted(&cobra.Command{
 		Use: "version", Short: "Print what this is", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := shownVersion{versionText(), vm.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			return c.show(v, "", func(row func(...any)) { row(fmt.Sprintf("peer %s (%s, %s %s)", v.Peer, v.VM, v.Go, v.Platform)) })
+			v := shown()
+			return c.show(v, "", func(row func(...any)) { row(v) })
 		},
 	})
 }

@@ -175,7 +175,7 @@ func (d *Daemon) join(ctx context.Context, o api.Join) (*box, error) {
 	boxes := d.boxes
 	d.mu.Unlock()
 	for _, b := range boxes {
-		if b.id == id {
+		if s := b.now(); b.id == id || s != nil && s.ID() == id {
 			_, err := b.opened(ctx)
 			return b, err
 		}

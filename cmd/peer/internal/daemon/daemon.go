@@ -200,8 +200,11 @@ func (d *Daemon) Stopped() <-chan struct{} { return d.stop }
 // Peer is the daemon's peer id.
 func (d *Daemon) Peer() string { return d.peer.ID() }
 
-// Close stops answering, closes the sandboxes and leaves the network.
+// Close stops answering, closes the sandboxes and leaves the network. Of no daemon (nil) there is nothing to close.
 func (d *Daemon) Close() error {
+	if d == nil {
+		return nil
+	}
 	d.mu.Lock()
 	if d.closing {
 		d.mu.Unlock()
