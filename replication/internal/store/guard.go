@@ -13,6 +13,10 @@ import (
 // Pebble ends the process when it cannot go on, on goroutines of its own where nothing can recover; a library must not. So what it calls in
 // such a case, its logger and a directory's Sync, ends the goroutine instead, and the store is dead: it takes no write, cannot be closed,
 // and is found sound by the next process that opens it.
+//
+// Until the process ends the store's lock stays, and so do pebble's goroutines: pebble has no way to stop them but Close, which waits for
+// the goroutine that was ended and for locks that it held. Some of them may still write, so the lock must not be given to anybody. A store that
+// pebble refuses to open for damage is let go at once (TestDamagedStoreIsLetGo).
 
 // giveUp is the end of a goroutine of pebble's.
 func (s *Store) giveUp(err error) {
