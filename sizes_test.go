@@ -2,9 +2,12 @@ package tandem
 
 import (
 	"bytes"
+	"errors"
 	"go/scanner"
 	"go/token"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +39,27 @@ func TestSizes(t *testing.T) {
 		}
 		if sum > packageLinesMax {
 			t.Errorf("package %s has %d lines of code, the limit is %d: find the seam and make what is beyond it a package of its own", dir, sum, packageLinesMax)
+		}
+	}
+}
+
+// TestNothingLargeIsKept: what git keeps it keeps for ever, a built program too.
+func TestNothingLargeIsKept(t *testing.T) {
+	const keptMaxBytes = 256 << 10
+	list, err := exec.Command("git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Skip("not in a clone of the repository:", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
+		info, err := os.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed, and not yet committed
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > keptMaxBytes {
+			t.Errorf("%s has %d bytes, the limit is %d: make it where it is needed", name, info.Size(), keptMaxBytes)
 		}
 	}
 }
