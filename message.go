@@ -11,6 +11,7 @@ import (
 
 // Send sends a message to a run of the sandbox, wherever it executes; the program receives it from turn.Inbox. It returns when the message is
 // durable here. A run receives one message of an id, however often and from whomever it is sent; an empty id becomes a new one, which is returned.
+// replication.ErrUnknownRun: this peer has not heard of the run, as of one that another peer started a moment ago.
 func (s *Sandbox) Send(ctx context.Context, run changes.RunID, id string, body []byte) (string, error) {
 	if id == "" {
 		id = rand.Text()

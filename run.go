@@ -218,11 +218,7 @@ func (s *Sandbox) lease() time.Duration {
 // load makes a machine that continues from a replicated state, with those limits of l that are not zero.
 func (s *Sandbox) load(ctx context.Context, st *replication.State, l vm.Limits) (*Run, error) {
 	h := st.Head
-	b := vm.NewState(s.program, h.MemoryBytes)
-	if err := st.Each(func(i uint64, page *[changes.PageBytes]byte) error { return b.Set(i, page) }); err != nil {
-		return nil, err
-	}
-	snap, err := b.Snapshot(h.Root)
+	snap, err := snapshotOf(s.program, st)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,8 @@ func genesis(program *vm.Program, name string) replication.Genesis {
 }
 
 // Join takes part in the sandbox that a ticket invites to. With no store in cfg.Dir it makes an empty one and fetches the
-// program from the members, for which it waits as long as ctx lets it.
+// program from the members, for which it waits as long as ctx lets it. Runs and values of the others arrive after that: Converged waits for what the
+// members in reach have, Notify and Changed tell of it.
 func Join(ctx context.Context, cfg Config, ticketText string) (*Sandbox, error) {
 	t, err := ticket.Parse(ticketText)
 	if err != nil {
@@ -381,9 +382,17 @@ func (s *Sandbox) Runs() []replication.RunStatus { return s.replica.Runs() }
 // Overwritten counts the concurrent lww values of a shared variable that lost and were overwritten since.
 func (s *Sandbox) Overwritten(name string) (uint64, error) { return s.replica.Overwritten(name) }
 
-// Value is the merged value of a shared variable; conflicts counts its concurrent lww values that lost.
+// Value is the merged value of a shared variable; conflicts counts its concurrent lww values that lost. changes.ErrPath: the program has no such variable.
 func (s *Sandbox) Value(name string) (v changes.Value, conflicts int, err error) {
-	return s.replica.Merged(name)
+	v, conflicts, err = s.replica.Merged(name)
+	if p := s.Program(); errors.Is(err, changes.ErrPath) && p != nil {
+		var names []string
+		for _, v := range p.Variables() {
+			names = append(names, v.Name)
+		}
+		err = fmt.Errorf("tandem: %q is none of the program's shared variables (%s): %w", name, strings.Join(names, ", "), changes.ErrPath)
+	}
+	return v, conflicts, err
 }
 
 // Read stores the merged value of a shared variable ("main.Counts") into the Go variable that target points to, as changes.Value.To does.

@@ -222,6 +222,9 @@ func main() {
 	if err := box.Read("main.Ages", &ages); err != nil || ages["a"] != 2 || ages["b"] != 1 {
 		t.Errorf("ages are %v, %v, want 2 of a and 1 of b", ages, err)
 	}
+	if err := box.Read("Ages", &ages); !errors.Is(err, changes.ErrPath) || !strings.Contains(err.Error(), "main.Ages") {
+		t.Errorf("a name without its package gives %v", err)
+	}
 }
 
 // TestRunGoesOnAfterRestart: a run that is interrupted by Close goes on when the store is opened again, on the same port, and loses no line.

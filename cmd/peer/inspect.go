@@ -2,15 +2,36 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/tandemvm/tandem/vm"
 )
 
-// snapshot looks at saved runs, for whoever wants to know why a program stands where it stands.
+// snapshot saves runs and looks at saved ones, for whoever wants to know why a program stands where it stands.
 func (c *command) snapshot() *cobra.Command {
-	cmd := &cobra.Command{Use: "snapshot", Short: "Look at saved runs"}
-	cmd.AddCommand(c.snapshotShow(), c.snapshotDiff())
+	cmd := &cobra.Command{Use: "snapshot", Short: "Save where a run stands, and look at saved runs"}
+	cmd.AddCommand(c.snapshotSave(), c.snapshotShow(), c.snapshotDiff())
+	return cmd
+}
+
+func (c *command) snapshotSave() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "save RUN FILE",
+		Short: "Write where a run of a sandbox stands to a file, wherever it executes; - is standard output",
+		Long: `Write where a run of a sandbox stands, after the newest turn that is known here, to a file. The run goes on, wherever it executes, and knows
+nothing of it. The file can be looked at (peer snapshot show), and gone on with alone, sharing nothing: peer run --solo --load FILE.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			defer c.busy("fetching what is not here of the run")()
+			fetch := func(w io.Writer) error { return c.client().Snapshot(cmd.Context(), args[0], w) }
+			if args[1] == "-" {
+				return fetch(c.stdout)
+			}
+			return writeWhole(args[1], fetch)
+		},
+	}
+	c.storeFlag(cmd)
 	return cmd
 }
 
@@ -44,11 +65,12 @@ func (c *command) snapshotShow() *cobra.Command {
 		Short: "Where a saved run stands: goroutines with their lines and locals, variables, the largest types on the heap; - is standard input",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, s, runArgs, err := loadRun(args[0])
+			r, err := c.loadRun(args[0])
 			if err != nil {
 				return err
 			}
-			v := shownSnapshot{Program: p.Hash().String(), VM: s.VM, Root: s.Root().String(), Instructions: s.InstructionCounter, MemoryBytes: s.SizeBytes(), Turns: s.Turns, Lines: s.Lines, Args: runArgs}
+			s := r.Snapshot
+			v := shownSnapshot{Program: r.Program.Hash().String(), VM: s.VM, Root: s.Root().String(), Instructions: s.InstructionCounter, MemoryBytes: s.SizeBytes(), Turns: s.Turns, Lines: s.Lines, Args: r.Args}
 			if v.Goroutines, err = s.Goroutines(); err != nil {
 				return err
 			}
@@ -106,15 +128,15 @@ func (c *command) snapshotDiff() *cobra.Command {
 		Short: "What changed in the variables of a run from one saved file to another",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			_, a, _, err := loadRun(args[0])
+			a, err := c.loadRun(args[0])
 			if err != nil {
 				return err
 			}
-			_, b, _, err := loadRun(args[1])
+			b, err := c.loadRun(args[1])
 			if err != nil {
 				return err
 			}
-			list, err := vm.Differences(a, b, all)
+			list, err := vm.Differences(a.Snapshot, b.Snapshot, all)
 			if err != nil {
 				return err
 			}

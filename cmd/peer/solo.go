@@ -66,16 +66,16 @@ func (r *soloRun) machine(ctx context.Context, words []string, c *command) (*vm.
 		r.args = append([]string{programName(words[0])}, words[1:]...)
 		return r.allow.machine(p, r.args, dir, c)
 	}
-	p, s, args, err := loadRun(r.load)
+	run, err := c.loadRun(r.load)
 	if err != nil {
 		return nil, err
 	}
-	r.args = args
-	cfg, err := r.allow.config(args, dir, c)
+	r.args = run.Args
+	cfg, err := r.allow.config(run.Args, dir, c)
 	if err != nil {
 		return nil, err
 	}
-	return vm.Resume(ctx, p, cfg, s)
+	return vm.Resume(ctx, run.Program, cfg, run.Snapshot)
 }
 
 // machine is a machine for a new run of p that may use what a allows. Its streams are the command's.

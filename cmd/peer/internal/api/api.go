@@ -19,6 +19,7 @@
 //	GET  /v1/runs/{run}/messages             []Message
 //	DELETE /v1/runs/{run}/messages?id=       Run: that message is taken away from it
 //	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
+//	GET  /v1/runs/{run}/snapshot             where it stands, as package saved has it
 //	GET  /v1/variables[?sandbox=][&name=]    []Variable
 //	GET  /v1/digests                         []Digest
 //	GET  /v1/peers                           []Peer

@@ -262,6 +262,19 @@ func (c *Client) Lines(ctx context.Context, run string, from uint64, follow bool
 	return stream(ctx, c, "/v1/runs/"+url.PathEscape(run)+"/lines", q, f)
 }
 
+// Snapshot writes where a run stands to w, as package saved has it.
+func (c *Client) Snapshot(ctx context.Context, run string, w io.Writer) error {
+	body, err := c.do(ctx, http.MethodGet, "/v1/runs/"+url.PathEscape(run)+"/snapshot", nil, "", nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if _, err := io.Copy(w, body); err != nil {
+		return fmt.Errorf("the snapshot is not whole: %w", err)
+	}
+	return nil
+}
+
 // Variables lists shared variables, of one sandbox and one name if they are not empty.
 func (c *Client) Variables(ctx context.Context, sandbox, name string) ([]api.Variable, error) {
 	return call[[]api.Variable](ctx, c, http.MethodGet, "/v1/variables", url.Values{"sandbox": {sandbox}, "name": {name}}, nil)

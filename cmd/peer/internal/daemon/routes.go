@@ -15,6 +15,7 @@ import (
 	"github.com/tandemvm/tandem"
 	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+	"github.com/tandemvm/tandem/cmd/peer/internal/saved"
 	"github.com/tandemvm/tandem/replication"
 	"github.com/tandemvm/tandem/vm"
 )
@@ -82,6 +83,16 @@ func (d *Daemon) routes() http.Handler {
 	})
 	m.HandleFunc("POST /v1/stop", d.postStop)
 	m.HandleFunc("GET /v1/runs/{run}/lines", d.getLines)
+	m.HandleFunc("GET /v1/runs/{run}/snapshot", func(w http.ResponseWriter, r *http.Request) {
+		b, err := d.savedRun(r.Context(), r.PathValue("run"))
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+		w.Write(b)
+	})
 	m.HandleFunc("GET /v1/events", d.getEvents)
 	return m
 }
@@ -321,6 +332,23 @@ func (d *Daemon) postConverged(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return digestOf(s), nil
+}
+
+// savedRun is where a run stands, as a file.
+func (d *Daemon) savedRun(ctx context.Context, name string) ([]byte, error) {
+	s, run, err := d.findRun(name)
+	if err != nil {
+		return nil, err
+	}
+	id, err := runID(run.ID)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, args, err := s.Snapshot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return (&saved.Run{Args: args, Program: s.Program(), Snapshot: snapshot}).Encode()
 }
 
 // errEnough ends a stream of lines that is not followed.
