@@ -83,7 +83,7 @@ func (s *Sandbox) Start(ctx context.Context, o RunOptions) (*Run, error) {
 
 // machineConfig is what a machine of a run is given: what this peer allows, and the memory that the run was allowed by name.
 func (s *Sandbox) machineConfig(m meta) vm.Config {
-	c := vm.Config{Args: m.Args, Grants: s.cfg.Grants, Limits: s.cfg.Limits}
+	c := vm.Config{Args: m.Args, Dir: s.cfg.Work, Grants: s.cfg.Grants, Limits: s.cfg.Limits}
 	if m.MemoryBytes != 0 {
 		c.Limits.MemoryBytes = m.MemoryBytes
 	}

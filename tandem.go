@@ -44,6 +44,7 @@ type Config struct {
 
 	Grants vm.Grants // what runs executed here may use of this machine
 	Limits vm.Limits // bounds of runs started here
+	Work   string    // directory that runs executed here look up relative paths in, as vm.Config.Dir; default /
 
 	TurnWords uint64        // instruction words of a turn that does not end by itself; default 4 million (some 20 ms)
 	Lease     time.Duration // an owner silent for longer is gone; default 1 s

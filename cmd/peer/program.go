@@ -37,7 +37,8 @@ func (a *allowance) flags(cmd *cobra.Command) {
 	f.StringVar(&a.stack, "stack", "1000M", "stack of one goroutine")
 }
 
-// check makes grants absolute, so that they mean the same wherever the daemon runs, and says what is wrong with them.
+// check makes grants absolute, so that they mean the same wherever the daemon runs, and says what is wrong with them. Relative paths mean for the
+// program what they mean for who grants them.
 func (a *allowance) check() (api.Settings, error) {
 	s := api.Settings{Env: a.env, Gas: a.gas, Goroutines: a.goroutines}
 	for _, path := range a.read {
@@ -49,6 +50,9 @@ func (a *allowance) check() (api.Settings, error) {
 			return s, fmt.Errorf("--grant-read: %w", err)
 		}
 		s.Read = append(s.Read, abs)
+		if s.Dir, err = os.Getwd(); err != nil {
+			return s, err
+		}
 	}
 	for _, kv := range a.env {
 		if k, _, ok := strings.Cut(kv, "="); !ok || k == "" {

@@ -98,6 +98,7 @@ type Joining struct {
 type Settings struct {
 	Standby     bool     `json:"standby"`
 	Read        []string `json:"read,omitempty"`         // paths that runs executed here may read
+	Dir         string   `json:"dir,omitempty"`          // where they look up relative paths; default /
 	Env         []string `json:"env,omitempty"`          // KEY=VALUE
 	Gas         uint64   `json:"gas,omitempty"`          // instruction words of a run; 0: unlimited
 	MemoryBytes uint64   `json:"memory_bytes,omitempty"` // of a run

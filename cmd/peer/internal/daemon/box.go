@@ -120,7 +120,7 @@ func (d *Daemon) fill(b *box, open func(tandem.Config) (*tandem.Sandbox, error))
 }
 
 func (d *Daemon) config(b *box) tandem.Config {
-	return tandem.Config{Dir: b.dir, Peer: d.peer, Standby: b.settings.Standby,
+	return tandem.Config{Dir: b.dir, Peer: d.peer, Standby: b.settings.Standby, Work: b.settings.Dir,
 		Grants: vm.Grants{Read: b.settings.Read, Env: b.settings.Env},
 		Limits: vm.Limits{Gas: b.settings.Gas, MemoryBytes: b.settings.MemoryBytes, Goroutines: b.settings.Goroutines, StackBytes: b.settings.StackBytes},
 		Lease:  d.cfg.Lease, DiskFreeMin: d.cfg.DiskFreeMin, Logger: d.log, Metrics: d.registry,
