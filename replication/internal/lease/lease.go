@@ -7,6 +7,9 @@
 // the survivor is enough. It does not prevent two owners of one run (no lease without a quorum write can);
 // it makes them rare, and the order of heads makes them harmless.
 //
+// Silence is evidence only as far as the one who heard it was listening. A candidate that was stalled itself, which it sees by the time between two Ticks, listens for a whole lease from then on
+// before it takes anything over; one whose Ticks are always slow waits for as many of them as would make a lease otherwise, so that it still takes over from the dead.
+//
 // Costs: a Tick looks at every run once.
 package lease
 
@@ -70,6 +73,10 @@ type Core struct {
 	seen    map[RunID]sighting
 	retry   map[RunID]time.Duration // not decided again before
 	lost    map[RunID]bool
+
+	ticked time.Duration // the last Tick
+	pace   time.Duration // between Ticks, as they have been lately
+	awake  time.Duration // since when this peer listens without a stall
 }
 
 type beat struct {
@@ -91,7 +98,7 @@ type sighting struct {
 // New makes a Core that has heard nobody.
 func New(c Config) *Core {
 	return &Core{c: c, members: map[string]bool{c.Self: true}, heard: map[string]beat{}, claims: map[RunID]claim{},
-		seen: map[RunID]sighting{}, retry: map[RunID]time.Duration{}, lost: map[RunID]bool{}}
+		seen: map[RunID]sighting{}, retry: map[RunID]time.Duration{}, lost: map[RunID]bool{}, ticked: c.Start, awake: c.Start}
 }
 
 // Member adds a known member.
@@ -175,6 +182,7 @@ func (c *Core) silence(now time.Duration, r Run) time.Duration {
 // Tick decides. It is to be called every beat or so with all known runs.
 func (c *Core) Tick(now time.Duration, runs []Run, standby bool) []Decision {
 	var out []Decision
+	c.listen(now)
 	majority := c.Majority(now)
 	for _, r := range runs {
 		if s, ok := c.seen[r.ID]; !ok || s.epoch != r.Epoch || s.owner != r.Owner {
@@ -200,12 +208,27 @@ func (c *Core) Tick(now time.Duration, runs []Run, standby bool) []Decision {
 	return out
 }
 
+// paceShare is how many Ticks make a lease at least: an owner on a machine as slow as this one beats as seldom. With the default of five beats a lease it
+// changes nothing as long as Ticks come in time.
+const paceShare = 4
+
+// listen takes note of the time since the last Tick. More than half a lease, and than twice what is usual lately, is a stall: what was not heard in it may have been said.
+func (c *Core) listen(now time.Duration) {
+	gap := max(now-c.ticked, 0)
+	if gap > max(c.c.Lease/2, 2*c.pace) {
+		c.awake = now
+	}
+	c.pace += (min(gap, c.c.Lease+2*c.pace) - c.pace) / 4 // one stall is not yet slowness
+	c.ticked = now
+}
+
 func (c *Core) due(now time.Duration, r Run, majority, standby bool) bool {
 	former := r.Owner == c.c.Self
-	if !majority || !r.Warm || !standby && !former || now-c.c.Start < c.c.Lease || now < c.retry[r.ID] {
+	lease := max(c.c.Lease, paceShare*c.pace)
+	if !majority || !r.Warm || !standby && !former || now-c.awake < lease || now < c.retry[r.ID] {
 		return false
 	}
-	over := c.silence(now, r) - c.c.Lease
+	over := c.silence(now, r) - lease
 	return over > 0 && over >= time.Duration(c.rank(now, r))*c.c.Stagger
 }
 

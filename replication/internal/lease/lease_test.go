@@ -73,10 +73,13 @@ func TestDecisionsExhaustively(t *testing.T) {
 									c.Member(fmt.Sprint("p", i))
 								}
 								r := Run{ID: RunID{1}, Epoch: 1, Owner: "gone", Warm: warm, Done: done}
-								c.Tick(0, []Run{r}, standby)
 								now := 10 * time.Second
 								if early {
 									now = leaseTime / 2
+								}
+								c.Tick(0, []Run{r}, standby)
+								for at := beatTime; at < now; at += beatTime { // it is not stalled
+									c.Tick(at, nil, standby)
 								}
 								for i := 1; i <= reach; i++ {
 									c.Heard(now, fmt.Sprint("p", i), false, nil) // in reach, but no candidates
@@ -114,6 +117,85 @@ func TestStaleClaimsDoNotHoldARun(t *testing.T) {
 		}
 	}
 	t.Fatal("a claim of a lost epoch holds the run")
+}
+
+// watch ticks a candidate from one moment on and says when it takes the run over; heard is called before each Tick.
+func watch(c *Core, r Run, from, to, every time.Duration, heard func(now time.Duration)) (at time.Duration, over bool) {
+	for now := from; now <= to; now += every {
+		if heard != nil {
+			heard(now)
+		}
+		if slices.Contains(c.Tick(now, []Run{r}, true), Decision{r.ID, TakeOver}) {
+			return now, true
+		}
+	}
+	return 0, false
+}
+
+// TestStalledCandidateListensFirst: a candidate that did not execute for long does not take the silence of that time for the owner's. It gives the owner a whole lease from
+// when it is back, and takes over when nothing is heard in that.
+func TestStalledCandidateListensFirst(t *testing.T) {
+	r := Run{ID: RunID{1}, Epoch: 1, Owner: "a", Warm: true}
+	for _, members := range []int{2, 3, 5} {
+		for _, stall := range []time.Duration{600 * time.Millisecond, leaseTime, 2 * leaseTime, 60 * leaseTime} {
+			for _, alive := range []bool{true, false} {
+				c := New(Config{Self: "c", Lease: leaseTime, Stagger: stagger})
+				for _, m := range []string{"a", "b", "d", "e"}[:members-1] {
+					c.Member(m)
+				}
+				others := func(now time.Duration) {
+					for _, m := range []string{"b", "d", "e"}[:members-2] {
+						c.Heard(now, m, false, nil)
+					}
+				}
+				owner := func(now time.Duration) { c.Heard(now, "a", false, []Claim{{r.ID, 1}}) }
+				begin := 5 * time.Second
+				if at, over := watch(c, r, 0, begin, beatTime, func(now time.Duration) { others(now); owner(now) }); over {
+					t.Fatalf("taken over at %v from an owner that is well", at)
+				}
+				back := begin + stall
+				at, over := watch(c, r, back, back+3*leaseTime, beatTime, func(now time.Duration) {
+					others(now)
+					if alive && now >= back+leaseTime*9/10 { // it was stalled too, and is back a little later
+						owner(now)
+					}
+				})
+				if alive && over {
+					t.Errorf("%d members, stalled for %v: taken over %v later from an owner that is well", members, stall, at-back)
+				}
+				if !alive && (!over || at < back+leaseTime || at > back+2*leaseTime) {
+					t.Errorf("%d members, stalled for %v: taken over %v later: %v", members, stall, at-back, over)
+				}
+			}
+		}
+	}
+}
+
+// TestSlowCandidateTakesOver: a candidate that is always slow takes over from an owner that is dead, and not from one that is as slow as itself.
+func TestSlowCandidateTakesOver(t *testing.T) {
+	r := Run{ID: RunID{1}, Epoch: 1, Owner: "a", Warm: true}
+	rnd := rand.New(rand.NewPCG(seedOf(t), 0))
+	for _, every := range []time.Duration{leaseTime / 10, leaseTime / 2, leaseTime * 7 / 10, leaseTime, 3 * leaseTime, 20 * leaseTime} {
+		for _, alive := range []bool{true, false} {
+			c := New(Config{Self: "c", Lease: leaseTime, Stagger: stagger})
+			c.Member("a")
+			said, late := time.Duration(0), time.Duration(0)
+			began, over := time.Duration(0), false
+			for now := time.Duration(0); now < 200*every && !over; now += every + time.Duration(rnd.Int64N(int64(every)/2)) {
+				if dead := !alive && now > 100*every; now >= said+late && !dead {
+					c.Heard(now, "a", false, []Claim{{r.ID, 1}})
+					said, late, began = now, every+time.Duration(rnd.Int64N(int64(every)/2)), now
+				}
+				over = slices.Contains(c.Tick(now, []Run{r}, true), Decision{r.ID, TakeOver})
+				if took := now - began; over && (alive || took > 8*max(every, leaseTime)) {
+					t.Errorf("a Tick every %v: taken over after a silence of %v, the owner lives: %v", every, took, alive)
+				}
+			}
+			if !alive && !over {
+				t.Errorf("a Tick every %v: never taken over from the dead", every)
+			}
+		}
+	}
 }
 
 // node is a peer of the simulation: what a replica does around a Core, without a store.
