@@ -100,12 +100,12 @@ func (r *Replica) Messages(run changes.RunID, from int) (out []Message, next int
 func (r *Replica) waiting(run changes.RunID, from int, f func(m *record.Message, next int) error) (next int, err error) {
 	r.mu.Lock()
 	var list []inbox.Item[record.Actor]
-	var dropped []inbox.Dropped
+	var dropped []inbox.Drop
 	var head Head
 	next = from
 	if rt := r.table.Runs[run]; rt != nil {
 		list, next = rt.Inbox.Between(from, math.MaxInt)
-		dropped = rt.Inbox.Dropped(0)
+		dropped, _ = rt.Inbox.Dropped(0)
 		if rt.Winner != nil {
 			head = *rt.Winner.Head
 		}
@@ -126,7 +126,7 @@ func (r *Replica) waiting(run changes.RunID, from int, f func(m *record.Message,
 		if err != nil {
 			return 0, err
 		}
-		if slices.ContainsFunc(dropped, func(d inbox.Dropped) bool { return d.ID == m.ID }) {
+		if slices.ContainsFunc(dropped, func(d inbox.Drop) bool { return d.ID == m.ID }) {
 			continue
 		}
 		if err := f(m, next-len(list)+i+1); err != nil {
@@ -177,28 +177,34 @@ func (r *Replica) Drop(ctx context.Context, run changes.RunID, id string) error 
 }
 
 // DroppedIDs names the messages that were taken away from a run, in the order in which that became known here, from a place of that list on, with
-// the place after them. One that two peers dropped may stand there twice.
+// the place after them. It loses those that were forgotten (Dropped): places count on over them.
 func (r *Replica) DroppedIDs(run changes.RunID, from int) (ids []string, next int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rt := r.table.Runs[run]; rt != nil {
-		for _, d := range rt.Inbox.Dropped(from) {
+		var list []inbox.Drop
+		list, next = rt.Inbox.Dropped(from)
+		for _, d := range list {
 			ids = append(ids, d.ID)
 		}
 	}
-	return ids, from + len(ids)
+	return ids, max(from, next)
 }
 
-// Dropped gives the messages that were taken away from a run, as long as the run is known.
+// Dropped gives the messages that were taken away from a run, each once, in the order in which that became known here: the newest, up to Config.Retain bytes of them, and
+// all that the run has not passed yet.
 func (r *Replica) Dropped(run changes.RunID) (out []Dropped, err error) {
 	r.mu.Lock()
-	var list []inbox.Dropped
+	var list []inbox.Drop
 	if rt := r.table.Runs[run]; rt != nil {
-		list = rt.Inbox.Dropped(0)
+		list, _ = rt.Inbox.Dropped(0)
 	}
 	r.mu.Unlock()
 	for _, x := range list {
 		value, err := r.engine.Value(x.Key)
+		if errors.Is(err, store.ErrAbsent) {
+			continue // forgotten meanwhile
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -314,6 +314,118 @@ func TestDroppedMessageStaysAway(t *testing.T) {
 	}
 }
 
+// TestOldDropsGo: a message that two peers drop at once was dropped once; of those that the run has passed the newest are kept, and all that it has not.
+func TestOldDropsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const retain, size, n = 4 << 10, 500, 30
+		c := newCluster(t, seedOf(t))
+		c.config = func(cfg *Config) { cfg.Retain = retain }
+		a, b := c.create("a"), c.join("b")
+		p := start(t, a, 1)
+		p.step(t)
+		eventually(t, "b knows the run", func() bool { _, err := b.Head(p.run); return err == nil })
+		ctx := within(t, 60*time.Second)
+		send := func(id string) {
+			t.Helper()
+			if err := b.Send(ctx, p.run, id, make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			c.converge()
+		}
+		drop := func(r *Replica, id string) {
+			t.Helper()
+			if err := r.Drop(ctx, p.run, id); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		dropped := func(r *Replica) (ids []string) {
+			t.Helper()
+			ds, err := r.Dropped(p.run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range ds {
+				if ids = append(ids, d.ID); len(d.Body) != size || d.By != "a" {
+					t.Errorf("%s: %q of %d bytes was dropped by %s", r.Self(), d.ID, len(d.Body), d.By)
+				}
+			}
+			slices.Sort(ids)
+			return ids
+		}
+		send("twice")
+		c.net.Split([]string{"a"})
+		drop(a, "twice")
+		drop(b, "twice")
+		c.net.Heal()
+		c.converge()
+		for _, r := range c.r {
+			if ids := dropped(r); !slices.Equal(ids, []string{"twice"}) {
+				t.Errorf("%s: dropped are %q", r.Self(), ids)
+			}
+		}
+		for i := range n {
+			send(fmt.Sprintf("bad %02d", i))
+			drop(a, fmt.Sprintf("bad %02d", i))
+		}
+		settle := func() {
+			t.Helper()
+			c.converge()
+			for _, r := range c.r {
+				eventually(t, r.Self()+" is warm", func() bool { return r.Runs()[0].Warm })
+			}
+			for range 3 {
+				for _, r := range c.r {
+					compactNow(t, r)
+				}
+				c.converge()
+			}
+		}
+		settle()
+		for _, r := range c.r {
+			if ids := dropped(r); len(ids) != n+1 {
+				t.Errorf("%s: the run has passed none, dropped are %q", r.Self(), ids)
+			}
+		}
+		send("good")
+		ms, _, err := a.Messages(p.run, 0)
+		if err != nil || len(ms) != 1 {
+			t.Fatalf("%d messages, %v", len(ms), err)
+		}
+		turn := p.next()
+		turn.Taken = ms[0].Next
+		if err := a.CommitTurn(ctx, turn); err != nil {
+			t.Fatal(err)
+		}
+		p.advance(turn)
+		settle()
+		c.join("joiner")
+		c.converge()
+		want := dropped(a)
+		if len(want)*size > retain || len(want)*(size+500) < retain || want[len(want)-1] != fmt.Sprintf("bad %02d", n-1) {
+			t.Errorf("dropped are %q", want)
+		}
+		for name, r := range c.r {
+			if ids := dropped(r); !slices.Equal(ids, want) {
+				t.Errorf("%s: dropped are %q, at a %q", name, ids, want)
+			}
+			records := 0
+			values, err := r.engine.Values()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range values {
+				if strings.HasPrefix(x.Key, "/x/") {
+					records++
+				}
+			}
+			if records != len(want) {
+				t.Errorf("%s has %d records of drops, %d were dropped", name, records, len(want))
+			}
+		}
+	})
+}
+
 // TestSkippedPlacesAreNotTaken: messages that another epoch took stand between those that wait, elsewhere than where that epoch had them. What the run says it
 // has taken is what it was given, and no more: the rest is offered to who goes on with it.
 func TestSkippedPlacesAreNotTaken(t *testing.T) {

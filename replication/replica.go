@@ -61,7 +61,7 @@ type Config struct {
 	Lease         time.Duration // an owner silent for longer is gone; default 1 s
 	DiskFreeMin   int64         // bytes that must stay free on the disk; default 32 MiB
 	Expiry        time.Duration // members silent for longer are taken out; 0: never
-	Retain        int64         // bytes of the newest deltas that are kept though nothing in them counts any more; default 16 MiB
+	Retain        int64         // bytes of the newest deltas that are kept though nothing in them counts any more, and of the newest dropped messages of each run; default 16 MiB
 
 	// RetainOutput is how many bytes of output of each run are kept, the newest, with what it costs to keep them (half a kilobyte a flush); default
 	// 16 MiB. The run's owner decides, for all peers. ErrLinesGone is what readers of older lines get.

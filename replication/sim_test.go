@@ -125,9 +125,9 @@ func TestSim(t *testing.T) {
 		cs = append(cs, c)
 	}
 	t.Logf("seeds from %d", cs[0].Seed)
-	done, turns, takeovers := 0, 0, 0
+	done, turns, takeovers, stored := 0, 0, 0, 0.0
 	each := func(i int, r *sim.Report) {
-		done, turns, takeovers = done+1, turns+r.Turns, takeovers+r.Takeovers
+		done, turns, takeovers, stored = done+1, turns+r.Turns, takeovers+r.Takeovers, max(stored, r.Stored)
 		if len(r.Failures) > 0 {
 			complain(t, cs[i], r)
 		}
@@ -141,7 +141,7 @@ func TestSim(t *testing.T) {
 	} else {
 		simulateAll(t, sim.Pool{}, cs, each)
 	}
-	t.Logf("%d seeds: %d turns, %d takeovers", done, turns, takeovers)
+	t.Logf("%d seeds: %d turns, %d takeovers, stores of at most %.1f times what is live", done, turns, takeovers, stored)
 }
 
 // complain shrinks a failing simulation and prints what is left of it.

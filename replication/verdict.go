@@ -1,8 +1,11 @@
 package replication
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 
+	"github.com/tandemvm/tandem/replication/internal/inbox"
 	"github.com/tandemvm/tandem/replication/internal/record"
 	"github.com/tandemvm/tandem/replication/internal/table"
 	"github.com/tandemvm/tandem/replication/internal/verdict"
@@ -36,6 +39,7 @@ func (r *Replica) judge() verdict.Verdict {
 				}
 			}
 		}
+		x.Idle = r.idleDrops(rt, x)
 		forks := rt.Forks()
 		for _, h := range forks[:min(len(forks), forksMax)] {
 			x.Heads[h.Lineage()] = true
@@ -45,6 +49,53 @@ func (r *Replica) judge() verdict.Verdict {
 		}
 	}
 	return v
+}
+
+// idleDrops are the drops of a run's messages that need not be kept: those that say again what another says, and those that newer ones which fill
+// the window come after, once the run has passed the message. Called with mu held.
+func (r *Replica) idleDrops(rt *table.Run, x *verdict.Run) map[string]bool {
+	idle := map[string]bool{}
+	for _, k := range rt.Inbox.Idle() {
+		idle[k] = true
+	}
+	list, _ := rt.Inbox.Dropped(0)
+	slices.SortFunc(list, func(a, b inbox.Drop) int { return cmp.Or(cmp.Compare(b.AtMs, a.AtMs), cmp.Compare(b.Key, a.Key)) })
+	room, old := r.cfg.Retain, len(list)
+	for i, d := range list {
+		if room -= d.Bytes; room < 0 {
+			old = i
+			break
+		}
+	}
+	if old == len(list) {
+		return idle
+	}
+	waits := r.waitingIDs(rt, x)
+	for _, d := range list[old:] {
+		if !waits[d.ID] {
+			idle[d.Key] = true
+		}
+	}
+	return idle
+}
+
+// waitingIDs names the messages that a run has not passed. Called with mu held.
+func (r *Replica) waitingIDs(rt *table.Run, x *verdict.Run) map[string]bool {
+	ids := map[string]bool{}
+	for _, key := range rt.Inbox.Keys() {
+		k, err := record.ParseKey(key)
+		if err != nil || x.Done || k.Number <= x.Taken(k.Lineage.Actor) {
+			continue
+		}
+		value, err := r.engine.Value(key)
+		if err != nil {
+			continue // forgotten
+		}
+		if m, err := record.DecodeMessage(value); err == nil {
+			ids[m.ID] = true
+		}
+	}
+	return ids
 }
 
 // agree notes the heads that every member has, which all have said our digest: nobody goes on with a run from before them.

@@ -342,9 +342,10 @@ func (w *world) checkConsumer(p *peer, h replication.Head, lines, inputs []strin
 	}
 }
 
-// storeFactorMax bounds a store that is compacted all the time by what is live in it. Compaction leaves at most three times that, and is next made when as much
-// has been written as it left; it waits while the state of a run is on its way. The most that was seen is six.
-const storeFactorMax = 8
+// storeFactorMax bounds a store that is compacted all the time by what is live in it and the window. Compaction leaves at most three times that, and is next made when as much has been written as
+// it left: six. The seventh is for what earlier lives of crashed peers wrote, whose deltas stay whole while one record in them counts: nobody issues that again.
+// Report.Stored says how much it was: in 250 seeds 2.7 times in the middle, 5.7 in one of a hundred, 5.9 at most.
+const storeFactorMax = 7
 
 // checkStore compares the deltas in a store with what is live in them.
 func (w *world) checkStore(p *peer) {
@@ -352,7 +353,11 @@ func (w *world) checkStore(p *peer) {
 	if err != nil {
 		w.Fail("no failure", "%s: %v", p.Name, err)
 	}
-	if most := storeFactorMax*(f.Live+retainSmall) + f.Kept; w.small && f.Bytes > most {
+	if !w.small {
+		return
+	}
+	w.Count(func(r *Report) { r.Stored = max(r.Stored, float64(f.Bytes-f.Kept)/float64(f.Live+retainSmall)) })
+	if most := storeFactorMax*(f.Live+retainSmall) + f.Kept; f.Bytes > most {
 		w.Fail("bounded store", "%s: %d bytes in %d deltas, of which %d are live and %d kept whatever they hold; %d would do", p.Name, f.Bytes, f.Deltas, f.Live, f.Kept, most)
 	}
 }

@@ -243,8 +243,8 @@ func (p *peer) offer(r *replication.Replica, g *program) error {
 	if err != nil {
 		return err
 	}
-	gone, _ := r.DroppedIDs(g.run, len(g.gone))
-	g.gone = append(g.gone, gone...)
+	gone, drops := r.DroppedIDs(g.run, g.drops)
+	g.gone, g.drops = append(g.gone, gone...), drops
 	g.place = next
 	for _, m := range ms {
 		g.sent, g.places = append(g.sent, m.ID), append(g.places, m.Next)

@@ -65,6 +65,7 @@ type program struct {
 	places []int    // consumer: the place after each of them
 	place  int      // consumer: the place after all that were looked at
 	gone   []string // consumer: ids of the messages that were dropped
+	drops  int      // consumer: place after them
 }
 
 // timer is what the consumer remembers of its timer.

@@ -103,6 +103,7 @@ type Report struct {
 	Turns     int           `json:"turns"`
 	Takeovers int           `json:"takeovers"`
 	Virtual   time.Duration `json:"virtual"`
+	Stored    float64       `json:"stored"` // how many times what is live and the window the fullest store holds; 0 when they are not compacted all the time
 }
 
 // Failure is a property that did not hold.

@@ -4,6 +4,7 @@
 package inbox
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -20,11 +21,28 @@ type Inbox[S comparable] struct {
 	items   []Item[S]
 	gone    int // places before items
 	senders map[S]*sender
-	dropped []Dropped
+	dropped []dropped
+	drops   int // places of that list
 }
 
-// Dropped is a message that was taken away: the run is not to have it any more.
-type Dropped struct{ Key, ID string } // of the record that says so; of the message
+// Drop is a record that says that a message was taken away.
+type Drop struct {
+	Key, ID string // of the record; of the message
+	AtMs    int64  // when, by the clock of who did it
+	Bytes   int64  // that it costs to keep
+}
+
+// before is the order of those that speak of one message: the first counts, the same one everywhere.
+func (d Drop) before(x Drop) bool {
+	return cmp.Or(cmp.Compare(d.AtMs, x.AtMs), cmp.Compare(d.Key, x.Key)) < 0
+}
+
+// dropped is a message that was taken away, in its place of the list of those.
+type dropped struct {
+	first Drop
+	also  []string // keys of the other records that say so
+	place int
+}
 
 // sender is what is here of one sender's messages. Deltas come in any order that causes permit, and compaction moves records to later ones, so
 // a message waits until all that were sent before are here, or need not be.
@@ -123,16 +141,54 @@ func (b *Inbox[S]) Forget(done func(Item[S]) bool) {
 	b.gone += n
 }
 
-// Drop notes that a message was taken away, once for each key. It says whether that is new.
-func (b *Inbox[S]) Drop(d Dropped) bool {
-	if slices.Contains(b.dropped, d) {
+// Keys are those of all messages that are not forgotten, in places or not.
+func (b *Inbox[S]) Keys() (keys []string) {
+	for _, it := range b.items {
+		keys = append(keys, it.Key)
+	}
+	for _, s := range b.senders {
+		keys = slices.AppendSeq(keys, maps.Values(s.early))
+	}
+	return keys
+}
+
+// Drop notes that a message was taken away, each once, whoever else did so too. It says whether that is new.
+func (b *Inbox[S]) Drop(d Drop) bool {
+	if i := slices.IndexFunc(b.dropped, func(x dropped) bool { return x.first.ID == d.ID }); i >= 0 {
+		x := &b.dropped[i]
+		if d.before(x.first) {
+			d, x.first = x.first, d
+		}
+		if d.Key != x.first.Key && !slices.Contains(x.also, d.Key) {
+			x.also = append(x.also, d.Key)
+		}
 		return false
 	}
-	b.dropped = append(b.dropped, d)
+	b.dropped = append(b.dropped, dropped{first: d, place: b.drops})
+	b.drops++
 	return true
 }
 
-// Dropped are the messages taken away, in the order in which that became known here, from a place of that list on. The list only grows.
-func (b *Inbox[S]) Dropped(from int) []Dropped {
-	return slices.Clone(b.dropped[min(from, len(b.dropped)):])
+// Dropped are the messages taken away, in the order in which that became known here, from a place of that list on, with the place after them. The
+// list only grows, and loses what is forgotten: places count on over those.
+func (b *Inbox[S]) Dropped(from int) (list []Drop, next int) {
+	for _, x := range b.dropped {
+		if x.place >= from {
+			list = append(list, x.first)
+		}
+	}
+	return list, b.drops
+}
+
+// Idle are the keys of the records that say what another one says.
+func (b *Inbox[S]) Idle() (keys []string) {
+	for _, x := range b.dropped {
+		keys = append(keys, x.also...)
+	}
+	return keys
+}
+
+// ForgetDrops lets go of the drops of which gone says so.
+func (b *Inbox[S]) ForgetDrops(gone func(Drop) bool) {
+	b.dropped = slices.DeleteFunc(b.dropped, func(x dropped) bool { return gone(x.first) })
 }

@@ -100,20 +100,45 @@ func TestPassedOverComes(t *testing.T) {
 	}
 }
 
-// What was taken away stands in a list of its own that only grows, once for each record that says so.
+// What was taken away stands once in a list of its own, whoever did it, with the record that is first everywhere; places count on over what is forgotten.
 func TestDropped(t *testing.T) {
 	var b Inbox[string]
 	for _, d := range []struct {
-		Dropped
+		Drop
 		fresh bool
-	}{{Dropped{"x1", "one"}, true}, {Dropped{"x2", "two"}, true}, {Dropped{"x1", "one"}, false}, {Dropped{"x3", "one"}, true}} {
-		if b.Drop(d.Dropped) != d.fresh {
-			t.Errorf("%v is new: %t", d.Dropped, !d.fresh)
+	}{{Drop{"x1", "one", 5, 1}, true}, {Drop{"x2", "two", 1, 1}, true}, {Drop{"x1", "one", 5, 1}, false}, {Drop{"x3", "one", 4, 1}, false}, {Drop{"x4", "one", 4, 1}, false}} {
+		if b.Drop(d.Drop) != d.fresh {
+			t.Errorf("%v is new: %t", d.Drop, !d.fresh)
 		}
 	}
-	for from, want := range []string{"[{x1 one} {x2 two} {x3 one}]", "[{x2 two} {x3 one}]", "[{x3 one}]", "[]", "[]"} {
-		if got := fmt.Sprint(b.Dropped(from)); got != want {
-			t.Errorf("from %d: %s, want %s", from, got, want)
+	check := func(wants ...string) {
+		t.Helper()
+		for from, want := range wants {
+			if got, next := b.Dropped(from); fmt.Sprint(got, next) != want {
+				t.Errorf("from %d: %v %d, want %s", from, got, next, want)
+			}
 		}
+	}
+	check("[{x3 one 4 1} {x2 two 1 1}] 2", "[{x2 two 1 1}] 2", "[] 2", "[] 2")
+	if got := fmt.Sprint(b.Idle()); got != "[x1 x4]" {
+		t.Errorf("records that say what others say: %s", got)
+	}
+	b.ForgetDrops(func(d Drop) bool { return d.ID == "one" })
+	check("[{x2 two 1 1}] 2", "[{x2 two 1 1}] 2", "[] 2")
+	if !b.Drop(Drop{"x5", "one", 9, 1}) {
+		t.Error("what was forgotten is not new again")
+	}
+	check("[{x2 two 1 1} {x5 one 9 1}] 3", "[{x2 two 1 1} {x5 one 9 1}] 3", "[{x5 one 9 1}] 3", "[] 3")
+}
+
+// Keys names what waits in places and what waits for a place.
+func TestKeys(t *testing.T) {
+	var b Inbox[string]
+	b.Add("a", 1, "a1", 0)
+	b.Add("a", 3, "a3", 0)
+	b.Add("b", 1, "b1", 0)
+	b.Forget(func(it Item[string]) bool { return it.Key == "a1" })
+	if got := fmt.Sprint(b.Keys()); got != "[b1 a3]" {
+		t.Error(got)
 	}
 }

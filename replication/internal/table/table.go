@@ -101,6 +101,15 @@ func (r *Run) Lineage(id record.Lineage) *Lineage {
 	return l
 }
 
+// dropOf is a drop as an inbox knows it.
+func dropOf(rec record.Record, d *record.Drop) inbox.Drop {
+	x := inbox.Drop{Key: rec.Key, ID: d.ID, AtMs: d.AtMs, Bytes: int64(len(rec.Key) + len(rec.Value))}
+	if d.Blob != nil {
+		x.Bytes += d.Blob.Bytes
+	}
+	return x
+}
+
 // Peers are the members, each once, sorted.
 func (t *Table) Peers() (out []string) {
 	for p, s := range t.Standing {
@@ -163,7 +172,7 @@ func (t *Table) Apply(records []record.Record) *Effect {
 			t.Run(k.Run).addMessage(k, rec.Key, e)
 		case record.DropRecord:
 			var d *record.Drop
-			if d, err = record.DecodeDrop(k, rec.Value); err == nil && t.Run(k.Run).Inbox.Drop(inbox.Dropped{Key: rec.Key, ID: d.ID}) {
+			if d, err = record.DecodeDrop(k, rec.Value); err == nil && t.Run(k.Run).Inbox.Drop(dropOf(rec, d)) {
 				e.Messaged[k.Run] = true
 			}
 		case record.PackRecord:
@@ -509,6 +518,7 @@ func (t *Table) Forget(v verdict.Verdict) {
 			}
 		}
 		rt.Inbox.Forget(func(it inbox.Item[record.Actor]) bool { return x.Done || it.Number <= x.Taken(it.Sender) })
+		rt.Inbox.ForgetDrops(func(d inbox.Drop) bool { return x.Idle[d.Key] })
 	}
 }
 

@@ -19,10 +19,11 @@ type Run struct {
 	Straddle map[record.Lineage]uint64 // first line of the segment that holds that one
 	Done     bool                      // nothing is received any more
 	Taken    func(record.Actor) uint64 // how far messages were taken
+	Idle     map[string]bool           // keys of drops of messages that are not kept
 }
 
 // Counts says whether a record can still mean anything: cells of an epoch below the winner's while its head is kept, since a taker-over that
-// falls back begins from both, lines on the winning chain from the first that is kept on, messages until they are taken. Of void heads the best are kept, as names of forks.
+// falls back begins from both, lines on the winning chain from the first that is kept on, messages until they are taken, drops but those that are named. Of void heads the best are kept, as names of forks.
 func (v Verdict) Counts(k record.Key) bool {
 	x := v[k.Run]
 	if x == nil {
@@ -40,6 +41,8 @@ func (v Verdict) Counts(k record.Key) bool {
 		return k.Number >= x.Kept || found && k.Number == first || !x.Chain[k.Lineage]
 	case record.HeadRecord:
 		return !low || x.Heads[k.Lineage]
+	case record.DropRecord:
+		return !x.Idle[k.String()]
 	case record.MessageRecord:
 		return !x.Done && k.Number > x.Taken(k.Lineage.Actor)
 	}
