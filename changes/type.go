@@ -40,8 +40,11 @@ func (t *Type) validate(depth int, nodes *int) error {
 	if t == nil || t.Form == Absent || t.Form >= formEnd {
 		return fmt.Errorf("%w: a part of the type is not a value (channels, functions, interfaces and pointers cannot be shared)", ErrType)
 	}
-	if *nodes++; depth == 0 || *nodes > typeNodesMax {
+	if depth == 0 {
 		return fmt.Errorf("%w: %v is recursive or nested deeper than %d; share a flat form of it, such as a map by id", ErrType, t.Name, DepthMax)
+	}
+	if *nodes++; *nodes > typeNodesMax {
+		return fmt.Errorf("%w: the type has more than %d parts within one another; share a smaller one, or a map of it", ErrType, typeNodesMax)
 	}
 	switch t.Form {
 	case Array, Slice:

@@ -267,6 +267,9 @@ func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err err
 	if build.IsLocalImport(p) {
 		return "", "", false, fmt.Errorf("%q is relative, but relative import paths are not supported in module mode", p)
 	}
+	if err := malformed(p); err != nil {
+		return "", "", false, err
+	}
 	src := filepath.Join(l.root, "src")
 	first, _, _ := strings.Cut(p, "/")
 	if s.std {
@@ -298,6 +301,24 @@ func (l *loader) resolve(s *source, p string) (to, dir string, std bool, err err
 		return "", "", false, fmt.Errorf("package %s is not in std (%s)", p, filepath.Join(src, p))
 	}
 	return "", "", false, fmt.Errorf("no required module provides package %s: go.mod file not found in the program's directory or any parent; see 'go help modules'", p)
+}
+
+// malformed says why p is no import path, in the go command's words. Such a path would leave the directory that it is looked for in.
+func malformed(p string) error {
+	switch {
+	case strings.HasPrefix(p, "/"):
+		return fmt.Errorf("%q is not a package path", p)
+	case strings.HasSuffix(p, "/"):
+		return fmt.Errorf("malformed import path %q: trailing slash", p)
+	case strings.Contains(p, "//"):
+		return fmt.Errorf("malformed import path %q: double slash", p)
+	}
+	for element := range strings.SplitSeq(p, "/") {
+		if strings.Trim(element, ".") == "" {
+			return fmt.Errorf("malformed import path %q: invalid path element %q", p, element)
+		}
+	}
+	return nil
 }
 
 func isInternal(p string) bool {
