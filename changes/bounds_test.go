@@ -3,7 +3,9 @@ package changes
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -20,7 +22,9 @@ func nested(sizeBytes int, level func(b []byte, count int) []byte) []byte {
 func TestDecodersAllocateByWhatIsThere(t *testing.T) {
 	const size = 1 << 19
 	for what, level := range map[string]func(b []byte, count int) []byte{
-		"slices": func(b []byte, n int) []byte { return binary.BigEndian.AppendUint32(append(b, byte(Slice), 1), uint32(n)) },
+		"slices": func(b []byte, n int) []byte {
+			return binary.BigEndian.AppendUint32(append(b, byte(Slice), 1), uint32(n))
+		},
 		"arrays": func(b []byte, n int) []byte { return binary.BigEndian.AppendUint32(append(b, byte(Array)), uint32(n)) },
 		"structs": func(b []byte, n int) []byte {
 			return append(binary.BigEndian.AppendUint16(append(b, byte(Struct)), uint16(min(n, 1<<16-1))), "f\x00\x01"...)
@@ -92,6 +96,20 @@ func TestInstructionsDoNotWrap(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := UnpackNext(b, &prev, nil, 1<<20); !errors.Is(err, ErrFormat) {
+		t.Error(err)
+	}
+}
+
+func TestTypesOfManyPartsAreRefused(t *testing.T) {
+	wide := &Type{Form: Bool}
+	for range 3 {
+		s := &Type{Form: Struct}
+		for i := range 50 {
+			s.Fields = append(s.Fields, Field{Name: fmt.Sprint("f", i), Type: wide})
+		}
+		wide = s
+	}
+	if err := wide.Validate(); !errors.Is(err, ErrType) || !strings.Contains(err.Error(), "65536 parts") {
 		t.Error(err)
 	}
 }

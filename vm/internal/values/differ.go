@@ -349,7 +349,7 @@ func (d *Differ) read(x *part, into *changes.Value) (err error) {
 		return err
 	}
 	var list []changes.Entry
-	r := reader{h: d.h, m: d.m, nodes: NodesMax}
+	r := newReader(d.h)
 	one := func(key, value uint64) bool {
 		var e changes.Entry
 		e, err = r.entry(x.typ, key, value, changes.DepthMax)

@@ -2,7 +2,8 @@
 // changes.Type, reads the value of a type at an address, and writes one there. It follows no pointer that a value tree cannot
 // hold, keeps nothing, and does not know which variables are shared: package vm does.
 //
-// Cost: reading and writing follow the size of the value. A value from arbitrary memory is bounded by NodesMax.
+// Cost: reading and writing follow the size of the value. A value from arbitrary memory is bounded by NodesMax and the memory's size, also
+// where its parts lie over one another.
 package values
 
 import (
@@ -16,14 +17,16 @@ import (
 	"github.com/tandemvm/tandem/vm/internal/mem"
 )
 
-// NodesMax bounds the parts of one value that is read.
-const NodesMax = 1 << 26
+// NodesMax bounds the parts of one value that is read: each takes 48 bytes at least.
+const NodesMax = 1 << 24
 
 var (
 	// ErrType says that a type is no value-tree type.
 	ErrType = errors.New("values: type is not a value tree (channels, functions, interfaces and pointers cannot be shared)")
 	// ErrMemory says that memory does not hold a value of the type.
 	ErrMemory = errors.New("values: memory does not hold such a value")
+	// ErrLarge says that a value has more parts than NodesMax or than memory has bytes, or more text, because parts of it lie over one another.
+	ErrLarge = errors.New("values: the value is too large to be read as a whole")
 )
 
 // forms by kind; abi.Type carries reflect's numbers.
@@ -109,22 +112,40 @@ func flat(h *heap.Heap, t uint64, depth int) bool {
 	}
 }
 
-// Read is the value of type t at addr (ErrType, ErrMemory).
+// Read is the value of type t at addr (ErrType, ErrMemory, ErrLarge).
 func Read(h *heap.Heap, t, addr uint64) (changes.Value, error) {
-	r := reader{h: h, m: h.Memory(), nodes: NodesMax}
+	r := newReader(h)
 	return r.read(t, addr, changes.DepthMax)
 }
 
 type reader struct {
-	h     *heap.Heap
-	m     *mem.Memory
-	nodes int
+	h           *heap.Heap
+	m           *mem.Memory
+	nodes, text uint64 // parts, and bytes of text, that may still be read
+}
+
+func newReader(h *heap.Heap) reader {
+	m := h.Memory()
+	return reader{h, m, min(NodesMax, m.Size()), m.Size()}
+}
+
+// takes notes that n bytes of text are read.
+func (r *reader) takes(n uint64) error {
+	if n > r.text {
+		return ErrLarge
+	}
+	r.text -= n
+	return nil
 }
 
 func (r *reader) read(t, addr uint64, depth int) (changes.Value, error) {
 	var none changes.Value
 	size := r.h.TypeSize(t)
-	if r.nodes--; r.nodes < 0 || depth == 0 || size > 0 && !r.m.InRange(addr, size) {
+	if r.nodes == 0 {
+		return none, ErrLarge
+	}
+	r.nodes--
+	if depth == 0 || size > 0 && !r.m.InRange(addr, size) {
 		return none, fmt.Errorf("%w: %s at %#x", ErrMemory, r.h.TypeString(t), addr)
 	}
 	kind := reflect.Kind(r.h.TypeKind(t))
@@ -145,7 +166,11 @@ func (r *reader) read(t, addr uint64, depth int) (changes.Value, error) {
 	case kind == reflect.Complex128:
 		return changes.ComplexValue(f, complex(math.Float64frombits(r.m.Load64(addr)), math.Float64frombits(r.m.Load64(addr+8)))), nil
 	case kind == reflect.String:
-		s, err := r.h.GoString(heap.String{Ptr: r.m.Load64(addr), Len: r.m.Load64(addr + 8)})
+		at := heap.String{Ptr: r.m.Load64(addr), Len: r.m.Load64(addr + 8)}
+		if err := r.takes(at.Len); err != nil {
+			return none, err
+		}
+		s, err := r.h.GoString(at)
 		if err != nil {
 			return none, fmt.Errorf("%w: string at %#x", ErrMemory, addr)
 		}
@@ -177,7 +202,10 @@ func (r *reader) word(addr, size uint64) uint64 {
 
 func (r *reader) items(elem, addr, n uint64, depth int) ([]changes.Value, error) {
 	size := r.h.TypeSize(elem)
-	if n > min(uint64(r.nodes), r.m.Size()) || size > 0 && n > 0 && (n > math.MaxUint64/size || !r.m.InRange(addr, n*size)) {
+	if n > r.nodes {
+		return nil, ErrLarge
+	}
+	if size > 0 && n > 0 && (n > math.MaxUint64/size || !r.m.InRange(addr, n*size)) {
 		return nil, fmt.Errorf("%w: %d elements at %#x", ErrMemory, n, addr)
 	}
 	items := make([]changes.Value, 0, n)
@@ -205,6 +233,9 @@ func (r *reader) slice(t, addr uint64, depth int) (changes.Value, error) {
 		b := r.m.Bytes(ptr, n)
 		if b == nil {
 			return changes.Value{}, fmt.Errorf("%w: %d bytes at %#x", ErrMemory, n, ptr)
+		}
+		if err := r.takes(n); err != nil {
+			return changes.Value{}, err
 		}
 		return changes.BytesValue(b), nil
 	}

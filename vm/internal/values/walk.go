@@ -2,10 +2,12 @@ package values
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math"
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
 	"github.com/tandemvm/tandem/vm/internal/heap"
@@ -16,6 +18,7 @@ type Leaf struct {
 	Path string // as Go would write it: main.list.next.v, main.m["k"][3]
 	Type string
 	Text string // as Go would write it; what cannot be written is in angle brackets
+	Sum  uint64 // of the content of which Text is only the beginning; 0 otherwise
 }
 
 // Walker visits variables of any type, pointers and interfaces included. Each object is visited once, by the first path that leads there; a
@@ -25,6 +28,7 @@ type Walker struct {
 	funcs []code.Func
 	fn    func(Leaf) bool
 	left  int
+	text  uint64 // bytes of text that may still be summed: what does not lie over one another fits
 	seen  map[seenAt]string
 }
 
@@ -35,15 +39,28 @@ const walkDepthMax = 1000
 
 // NewWalker calls fn for the leaves of the variables that are walked, until it returns false or leavesMax are found; funcs name function values.
 func NewWalker(h *heap.Heap, funcs []code.Func, leavesMax int, fn func(Leaf) bool) *Walker {
-	return &Walker{h: h, funcs: funcs, fn: fn, left: leavesMax, seen: map[seenAt]string{}}
+	return &Walker{h: h, funcs: funcs, fn: fn, left: leavesMax, text: h.Memory().Size(), seen: map[seenAt]string{}}
 }
 
 // Walk visits the value of type t at addr; false: it was ended early.
 func (w *Walker) Walk(path string, t, addr uint64) bool { return w.walk(path, t, addr, walkDepthMax) }
 
-func (w *Walker) leaf(path string, t uint64, text string) bool {
+func (w *Walker) leaf(path string, t uint64, text string) bool { return w.summed(path, t, text, 0) }
+
+func (w *Walker) summed(path string, t uint64, text string, sum uint64) bool {
 	w.left--
-	return w.fn(Leaf{path, w.h.TypeString(t), text}) && w.left > 0
+	return w.fn(Leaf{path, w.h.TypeString(t), text, sum}) && w.left > 0
+}
+
+// sum is the sum of n bytes at ptr, of which only some are shown.
+func (w *Walker) sum(ptr, n uint64) uint64 {
+	if n <= textMax || n > w.text {
+		return 0
+	}
+	w.text -= n
+	f := fnv.New64a()
+	f.Write(w.h.Memory().Bytes(ptr, n))
+	return f.Sum64()
 }
 
 func (w *Walker) walk(path string, t, addr uint64, depth int) bool {
@@ -56,7 +73,8 @@ func (w *Walker) walk(path string, t, addr uint64, depth int) bool {
 		return w.items(path, t, addr, w.h.TypeLen(t), depth)
 	case reflect.Slice:
 		if w.h.TypeKind(w.h.TypeElem(t)) == uint8(reflect.Uint8) {
-			return w.leaf(path, t, w.bytes(m.Load64(addr), m.Load64(addr+8)))
+			ptr, n := m.Load64(addr), m.Load64(addr+8)
+			return w.summed(path, t, w.bytes(ptr, n), w.sum(ptr, n))
 		}
 		if m.Load64(addr) == 0 {
 			return w.leaf(path, t, "nil")
@@ -85,18 +103,27 @@ func (w *Walker) walk(path string, t, addr uint64, depth int) bool {
 		return w.leaf(path, t, "nil")
 	case reflect.UnsafePointer, reflect.Uintptr:
 		return w.leaf(path, t, fmt.Sprintf("%#x", m.Load64(addr)))
+	case reflect.String:
+		ptr, n := m.Load64(addr), m.Load64(addr+8)
+		return w.summed(path, t, w.quoted(ptr, n), w.sum(ptr, n))
 	default:
-		return w.leaf(path, t, w.scalar(kind, t, addr))
+		return w.leaf(path, t, w.scalar(t, addr))
 	}
 }
 
-func (w *Walker) scalar(kind reflect.Kind, t, addr uint64) string {
+// quoted is the text of a string, of which no more is read than is shown.
+func (w *Walker) quoted(ptr, n uint64) string {
+	m := w.h.Memory()
+	if n > 0 && !m.InRange(ptr, n) {
+		return "<not readable>"
+	}
+	return clip(strconv.Quote(string(m.Bytes(ptr, min(n, textMax+utf8.UTFMax)))))
+}
+
+func (w *Walker) scalar(t, addr uint64) string {
 	v, err := Read(w.h, t, addr)
 	if err != nil {
 		return "<not readable>"
-	}
-	if kind == reflect.String {
-		return clip(strconv.Quote(v.Text()))
 	}
 	return v.String()
 }
@@ -129,8 +156,11 @@ func (w *Walker) items(path string, t, addr, n uint64, depth int) bool {
 	if n > math.MaxInt32 || size > 0 && n > 0 && !w.h.Memory().InRange(addr, n*size) {
 		return w.leaf(path, t, "<not readable>")
 	}
-	if n == 0 {
+	switch {
+	case n == 0:
 		return w.leaf(path, t, "{}")
+	case size == 0: // as many as one likes, and nothing in them
+		return w.leaf(path, t, fmt.Sprintf("<%d elements without content>", n))
 	}
 	for i := range n {
 		if !w.walk(path+"["+strconv.FormatUint(i, 10)+"]", elem, addr+i*size, depth-1) {
