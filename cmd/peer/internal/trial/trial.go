@@ -74,6 +74,9 @@ type Variable struct {
 	Lost      uint64            `json:"lost,omitempty"`      // values written that another, concurrent one replaced
 }
 
+// emptyPlansMax bounds how often a seed draws what goes wrong, as long as nothing does.
+const emptyPlansMax = 64
+
 // simulate does one job. It must be called inside a bubble of package sim.
 func (s *Setup) simulate(p *vm.Program, j Job) (*Outcome, error) {
 	w, err := newWorld(s, p, j)
@@ -83,7 +86,10 @@ func (s *Setup) simulate(p *vm.Program, j Job) (*Outcome, error) {
 	defer w.close()
 	plan := j.Stage.Plan
 	if plan == nil {
-		plan = w.DrawFaults(w.Random("plan"))
+		rnd := w.Random("plan")
+		for try := 0; len(plan) == 0 && try < emptyPlansMax; try++ { // a seed under which nothing happens tries nothing out
+			plan = w.DrawFaults(rnd)
+		}
 	}
 	w.Play(w, plan)
 	out := w.finish()
