@@ -209,7 +209,7 @@ func (c *command) logs() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := streams{c.stdout, c.stderr}
 			e := json.NewEncoder(c.stdout)
-			return c.client().Lines(cmd.Context(), args[0], from, follow, func(l api.Line) error {
+			return c.client().Lines(cmd.Context(), args[0], from, follow, c.sayGaps(from, func(l api.Line) error {
 				if c.format == "json" {
 					return e.Encode(struct {
 						Number uint64 `json:"number"`
@@ -218,12 +218,24 @@ func (c *command) logs() *cobra.Command {
 					}{l.Number, l.Stream, string(l.Text)})
 				}
 				return out.WriteOutput(l.Stream, l.Text)
-			})
+			}))
 		},
 	})
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
 	cmd.Flags().Uint64Var(&from, "from", 0, "number of the first line; 0: the first that is kept")
 	return cmd
+}
+
+// sayGaps is f that says on stderr which lines are missing between those that it is called for, because they were not kept until they were read. The first
+// that is expected is next; 0: any.
+func (c *command) sayGaps(next uint64, f func(l api.Line) error) func(l api.Line) error {
+	return func(l api.Line) error {
+		if next != 0 && l.Number > next {
+			fmt.Fprintf(c.stderr, "peer: lines %d to %d are not kept any more\n", next, l.Number-1)
+		}
+		next = l.Number + 1
+		return f(l)
+	}
 }
 
 func (c *command) digest() *cobra.Command {

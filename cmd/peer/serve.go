@@ -346,7 +346,7 @@ func (c *command) follow(ctx context.Context, cl *client.Client, run api.Run, st
 		}
 	}()
 	out := streams{c.stdout, c.stderr}
-	err := cl.Lines(ctx, run.ID, 1, true, func(l api.Line) error { return out.WriteOutput(l.Stream, l.Text) })
+	err := cl.Lines(ctx, run.ID, 0, true, c.sayGaps(1, func(l api.Line) error { return out.WriteOutput(l.Stream, l.Text) }))
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause

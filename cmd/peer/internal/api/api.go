@@ -18,7 +18,7 @@
 //	POST /v1/runs/{run}/messages?id=         body: the message; Sent. {run} may be a sandbox with one run that has not ended
 //	GET  /v1/runs/{run}/messages             []Message
 //	DELETE /v1/runs/{run}/messages?id=       Run: that message is taken away from it
-//	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line
+//	GET  /v1/runs/{run}/lines?from=&follow=  stream of Line; a number jumps where lines went that are not kept any more
 //	GET  /v1/runs/{run}/snapshot             where it stands, as package saved has it
 //	GET  /v1/variables[?sandbox=][&name=]    []Variable
 //	GET  /v1/digests                         []Digest

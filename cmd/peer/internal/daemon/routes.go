@@ -371,7 +371,7 @@ func (d *Daemon) getLines(w http.ResponseWriter, r *http.Request) {
 	}
 	follow := r.URL.Query().Get("follow") == "true"
 	st := startStream(w)
-	if follow || max(from, 1) <= run.Lines {
+	for sent := from == 0; follow || max(from, 1) <= run.Lines; {
 		err = s.Lines(r.Context(), id, from, func(l changes.Line) error {
 			if err := st.send(api.Line{Number: l.Number, Stream: l.Stream, Text: l.Text}); err != nil {
 				return err
@@ -379,8 +379,13 @@ func (d *Daemon) getLines(w http.ResponseWriter, r *http.Request) {
 			if !follow && l.Number >= run.Lines {
 				return errEnough
 			}
+			sent = true
 			return nil
 		})
+		if !sent || !errors.Is(err, replication.ErrLinesGone) {
+			break
+		}
+		from = 0 // who reads slower than the run prints goes on with what is kept, and sees by the numbers what is not
 	}
 	if errors.Is(err, errEnough) {
 		err = nil
