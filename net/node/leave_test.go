@@ -55,6 +55,35 @@ func (p *peerUnderTest) seeks() bool {
 	return len(p.room.sought) > 0
 }
 
+// What is done with a room that was left is an error, and nothing waits.
+func TestUseAfterClose(t *testing.T) {
+	peers := cluster(t, 2)
+	a, b := peers[0], peers[1]
+	a.room.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := a.room.Publish(ctx, []byte("late")); err == nil || ctx.Err() != nil {
+		t.Errorf("publish: %v", err)
+	}
+	if err := a.room.Request(ctx, b.id.Peer(), "x", nil, nil); !errors.Is(err, ErrNotConnected) {
+		t.Errorf("request: %v", err)
+	}
+	if err := a.room.Connect(ctx, b.node.Addrs()); !errors.Is(err, ErrClosed) {
+		t.Errorf("connect: %v", err)
+	}
+	if a.node.book.Addrs(b.node.host.ID()) != nil {
+		t.Error("a room that was left looks for peers")
+	}
+	a.room.Subscribe(func(string, []byte) {})()
+	a.room.OnPeers(func([]string) {})()
+	if len(a.room.Peers()) != 0 {
+		t.Errorf("peers: %v", a.room.Peers())
+	}
+	if err := a.room.Close(); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+}
+
 // A node that is closed, and a room that is left, leave nothing behind.
 func TestNothingIsLeftBehind(t *testing.T) {
 	peers := cluster(t, 2) // what libp2p keeps for the process is there from now on

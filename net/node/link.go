@@ -46,9 +46,9 @@ const (
 // member is a peer with at least one link.
 type member struct{ links map[*link]bool }
 
-// in reports whether the peer has proven the room's key.
+// in reports whether the peer has proven the key of a room that is open; node.mu is held.
 func (m *member) in(r *Room) bool {
-	if m != nil {
+	if m != nil && !r.left {
 		for l := range m.links {
 			if slices.Contains(l.rooms, r) {
 				return true
@@ -400,22 +400,31 @@ func (n *Node) introduction(l *link) []ticket.Member {
 // a link, as it is said once, for one frame from a peer becomes as many as there are members.
 func (n *Node) introduced(l *link, intro []ticket.Member) {
 	for k, r := range intro {
-		p, err := peer.Decode(r.Peer)
-		if err != nil || p == n.host.ID() {
+		info, ok := n.other(r)
+		if !ok {
 			continue
 		}
-		info := peer.AddrInfo{ID: p}
-		for _, s := range r.Addrs[:min(len(r.Addrs), introAddrs)] {
-			if a, err := multiaddr.NewMultiaddr(s); err == nil {
-				info.Addrs = append(info.Addrs, a)
-			}
-		}
 		n.book.Add(info, discovery.Told)
-		if k == 0 && p == l.peer && !l.named {
+		if k == 0 && info.ID == l.peer && !l.named {
 			l.named = true
-			n.passOn(l, record(p, info.Addrs))
+			n.passOn(l, record(info.ID, info.Addrs))
 		}
 	}
+}
+
+// other reads the record of a peer, which somebody else wrote; false: it is none, or this node's own.
+func (n *Node) other(r ticket.Member) (info peer.AddrInfo, ok bool) {
+	p, err := peer.Decode(r.Peer)
+	if err != nil || p == n.host.ID() {
+		return info, false
+	}
+	info.ID = p
+	for _, s := range r.Addrs[:min(len(r.Addrs), introAddrs)] {
+		if a, err := multiaddr.NewMultiaddr(s); err == nil {
+			info.Addrs = append(info.Addrs, a)
+		}
+	}
+	return info, true
 }
 
 func (n *Node) passOn(about *link, r ticket.Member) {

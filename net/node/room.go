@@ -13,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/multiformats/go-multiaddr"
 
 	"github.com/tandemvm/tandem/net/discovery"
 	"github.com/tandemvm/tandem/net/gossip"
@@ -53,6 +52,7 @@ type Room struct {
 
 	known  map[peer.ID]bool // peers that ever proved the key to us; guarded by node.mu
 	sought map[peer.ID]bool // peers that the ticket or a caller named; guarded by node.mu
+	left   bool             // nobody is a member of it any more, though links end a moment later; guarded by node.mu
 
 	mu       sync.Mutex
 	closed   bool
@@ -115,17 +115,9 @@ func (n *Node) vacant(r *Room) error {
 func (r *Room) meet() {
 	n := r.node
 	for _, m := range r.ticket.Members {
-		p, err := peer.Decode(m.Peer)
-		if err != nil || p == n.host.ID() {
-			continue
+		if info, ok := n.other(m); ok {
+			r.seek(info)
 		}
-		info := peer.AddrInfo{ID: p}
-		for _, s := range m.Addrs {
-			if a, err := multiaddr.NewMultiaddr(s); err == nil {
-				info.Addrs = append(info.Addrs, a)
-			}
-		}
-		r.seek(info)
 	}
 	if n.cfg.MDNS {
 		r.done.Go(r.announce)
@@ -141,6 +133,12 @@ func (r *Room) seek(info peer.AddrInfo) {
 	r.sought[info.ID] = true
 	r.node.mu.Unlock()
 	r.node.book.Add(info, discovery.Given)
+	r.node.mu.Lock()
+	left := r.left
+	r.node.mu.Unlock()
+	if left { // maybe since the first line
+		r.node.book.Forget(r.leaves)
+	}
 }
 
 // announce runs beside Join, because the network's part of it can take long.
@@ -173,7 +171,7 @@ func (r *Room) Connect(ctx context.Context, addrs []string) error {
 	met := false
 	r.node.await(ctx, func() bool {
 		met = slices.ContainsFunc(peers, func(p peer.ID) bool { return r.node.members[p].in(r) })
-		return met || r.node.rooms[r.tag] != r
+		return met || r.left
 	})
 	switch {
 	case met:
@@ -188,8 +186,9 @@ func (r *Room) Connect(ctx context.Context, addrs []string) error {
 func (r *Room) Ticket() *ticket.Ticket {
 	t := r.ticket
 	t.Members = []ticket.Member{record(r.node.host.ID(), r.node.host.Addrs())}
+	connected := r.Peers()
 	for _, m := range r.Known() {
-		if len(t.Members) < 4 && slices.Contains(r.Peers(), m.Peer) {
+		if len(t.Members) < 4 && slices.Contains(connected, m.Peer) {
 			t.Members = append(t.Members, m)
 		}
 	}
@@ -338,6 +337,7 @@ func (r *Room) Close() error {
 			members = append(members, p)
 		}
 	}
+	r.left = true
 	n.broadcast()
 	n.mu.Unlock()
 	n.book.Forget(r.leaves)

@@ -222,7 +222,9 @@ func TestCallerThatStopsReadingIsLeft(t *testing.T) {
 		defer a.Close()
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
-		go func() { done <- r.Serve(ctx, &ending{pipe: pipe{b}, cancel: cancel, over: make(chan struct{})}, "peer") }()
+		go func() {
+			done <- r.Serve(ctx, &ending{pipe: pipe{b}, cancel: cancel, over: make(chan struct{})}, "peer")
+		}()
 		io.WriteString(a, "\x01h\x00\x00\x00\x00")
 		if !flood {
 			cancel()
