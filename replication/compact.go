@@ -25,10 +25,36 @@ type stored struct {
 
 type blockID = block.ID
 
+// The window: newest deltas that are kept though nothing in them counts any more, for peers that were away for a moment. It is a part of what is live, or a peer that joins a small sandbox after
+// years would be sent mostly what says nothing.
+const (
+	windowBytesMin = 256 << 10
+	windowShare    = 16
+)
+
+// window is how many bytes of deltas that is, by what was live at the last compaction.
+func (r *Replica) window() int64 {
+	return min(r.cfg.Retain, max(windowBytesMin, r.live.Load()/windowShare))
+}
+
+// weigh notes how much is live: records in deltas, and the states of runs.
+func (r *Replica) weigh(all []*stored) {
+	live := int64(0)
+	for _, d := range all {
+		live += d.live
+	}
+	r.mu.Lock()
+	for _, h := range r.warm {
+		live += int64(h.MemoryBytes)
+	}
+	r.mu.Unlock()
+	r.live.Store(live)
+}
+
 // pruneMax is how many deltas are removed in one batch.
 const pruneMax = 512
 
-// compact removes deltas in which nothing counts any more, beyond the newest Config.Retain bytes, and issues again what counts in own deltas that
+// compact removes deltas in which nothing counts any more, beyond the window, and issues again what counts in own deltas that
 // are mostly dead, so that they can go the next time. Nobody is asked: a delta in which nothing counts says nothing to anybody, and who lacks
 // it is told that it is left out. An actor's first delta says that it is a member, and stays. It returns the bytes left, and the blobs that they need.
 func (r *Replica) compact(v verdict.Verdict) (left int64, needed map[blockID]bool, err error) {
@@ -42,9 +68,11 @@ func (r *Replica) compact(v verdict.Verdict) (left int64, needed map[blockID]boo
 		}
 		return bytes.Compare(a.Hash[:], b.Hash[:])
 	})
+	r.weigh(all)
+	window := r.window()
 	spared, busy := r.engine.Spared(), r.busyActors()
 	if len(busy) > 0 {
-		r.feed.Postpone(r.cfg.Retain)
+		r.feed.Postpone(window)
 	}
 	needed = map[blockID]bool{}
 	var gone []feed.Place
@@ -53,7 +81,7 @@ func (r *Replica) compact(v verdict.Verdict) (left int64, needed map[blockID]boo
 	for _, d := range all {
 		newest += d.bytes
 		switch {
-		case newest <= r.cfg.Retain || spared[d.Hash] || busy[d.Actor] || d.Seq == 1:
+		case newest <= window || spared[d.Hash] || busy[d.Actor] || d.Seq == 1:
 		case d.live == 0:
 			gone = append(gone, d.Place)
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -162,6 +163,43 @@ func TestJoinFollowsWhatIsLive(t *testing.T) {
 		t.Logf("cut: %+v", cut)
 		if cut.cuts < 12 || float64(cut.bytes) > 1.1*float64(late.bytes) {
 			t.Errorf("a join that is cut %d times takes %d bytes, without cuts %d", cut.cuts, cut.bytes, late.bytes)
+		}
+		c.stopAll()
+	})
+}
+
+// TestSmallJoinFollowsWhatIsLive: with a state of 1 MiB and the settings that peers have, at whatever moment between two compactions, a join after many turns takes little more than one
+// after a thousand: the window is a part of what is live, or most of what a joining peer is sent would say nothing.
+func TestSmallJoinFollowsWhatIsLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1)
+		c.config = func(cfg *Config) {
+			cfg.RetainOutput = 32 << 10
+			cfg.BeatInterval, cfg.Lease = 100*time.Millisecond, 10*time.Second
+		}
+		a := c.create("a")
+		c.join("b")
+		g := newGrower(t, a, 256) // 1 MiB
+		join := func(name string, turns int) effort {
+			c.net.SetFaults(memnet.Faults{})
+			g.grow(t, turns, 16)
+			g.settle(t)
+			c.converge()
+			c.net.SetFaults(memnet.Faults{DelayMin: joinHop, DelayMax: joinHop + 1})
+			e := joinMetered(t, c, name, g, 0)
+			t.Logf("after %d turns: %+v", g.turn, e)
+			if err := c.r[name].Leave(within(t, time.Minute)); err != nil { // a member that is away holds messages back
+				t.Fatal(err)
+			}
+			c.stop(name)
+			return e
+		}
+		early := join("early", 1000)
+		for i := range 5 {
+			late := join(fmt.Sprint("late ", i), 1300)
+			if float64(late.bytes) > 1.4*float64(early.bytes) || float64(late.took) > 1.2*float64(early.took) {
+				t.Errorf("%d bytes and %v, after a thousand turns %d and %v", late.bytes, late.took, early.bytes, early.took)
+			}
 		}
 		c.stopAll()
 	})

@@ -61,7 +61,7 @@ type Config struct {
 	Lease         time.Duration // an owner silent for longer is gone; default 1 s
 	DiskFreeMin   int64         // bytes that must stay free on the disk; default 32 MiB
 	Expiry        time.Duration // members silent for longer are taken out; 0: never
-	Retain        int64         // bytes of the newest deltas that are kept though nothing in them counts any more, and of the newest dropped messages of each run; default 16 MiB
+	Retain        int64         // most bytes of the newest deltas that are kept though nothing in them counts any more (a sixteenth of what is live, 256 KiB at least, if that is less), and of the newest dropped messages of each run; default 16 MiB
 
 	// RetainOutput is how many bytes of output of each run are kept, the newest, with what it costs to keep them (half a kilobyte a flush); default
 	// 16 MiB. The run's owner decides, for all peers. ErrLinesGone is what readers of older lines get.
@@ -149,6 +149,7 @@ type Replica struct {
 	foreign   map[string]Foreign // by peer
 
 	reentering atomic.Bool
+	live       atomic.Int64 // bytes that counted at the last compaction
 
 	ctx        context.Context
 	cancel     context.CancelFunc

@@ -28,7 +28,7 @@ func (r *Replica) sweeper() {
 		case <-r.ctx.Done():
 			return
 		}
-		if r.feed.Grown() >= max(r.cfg.Retain, left) {
+		if r.feed.Grown() >= max(r.window(), left) {
 			if left, blobs, err = r.compactAll(blobs); err != nil && r.ctx.Err() == nil {
 				r.log.Warn("compaction", "err", err)
 			}
