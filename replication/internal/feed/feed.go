@@ -237,10 +237,23 @@ func (f *Feed) Offer(d *record.Delta) (incomplete bool) {
 	defer f.mu.Unlock()
 	if f.known(d.Hash) {
 		f.m.Duplicates.Inc()
+		f.pass(d)
 		return false
 	}
 	f.recent.put(d)
 	return f.place(d)
+}
+
+// pass moves the vector over a delta that one peer left out and another still has: it is not applied any more, and its number would be waited for as long as this process lives.
+func (f *Feed) pass(d *record.Delta) {
+	a := d.Actor
+	if !f.gone[d.Hash] || d.Seq != f.vector[a]+1 || f.taken(a, d.Seq) {
+		return
+	}
+	f.vector[a], f.top[a] = d.Seq, max(f.top[a], d.Seq)
+	f.leaveOut(a, d.Seq)
+	f.advance(a)
+	f.follow(d)
 }
 
 // stale says whether a delta was here, or was left out by an answer, because nothing in it counts any more.
@@ -409,9 +422,14 @@ func (f *Feed) enqueue(d *record.Delta) {
 	d.Gap = f.gap(a)
 	signal(f.wake)
 	f.settle(d.Hash)
+	f.follow(d)
+}
+
+// follow places the next delta of the same actor that waits, if it waits for the number only.
+func (f *Feed) follow(d *record.Delta) {
 	var next *record.Delta
 	for _, w := range f.waiting {
-		if w.Actor == a && w.Seq > d.Seq && (next == nil || w.Seq < next.Seq) {
+		if w.Actor == d.Actor && w.Seq > d.Seq && (next == nil || w.Seq < next.Seq) {
 			next = w
 		}
 	}
