@@ -16,7 +16,13 @@ func (r *Replica) Leave(ctx context.Context) error {
 		return fmt.Errorf("%w: %d runs are owned here: move them to another peer first", ErrTurn, n)
 	}
 	r.leaving = true
+	_, introduced := r.table.Members[r.feed.Writer()]
 	r.mu.Unlock()
+	if !introduced { // this actor's first delta makes the peer a member: it must not be the one that says that it leaves
+		if err := r.commitRecords(ctx, nil, nil); err != nil {
+			return err
+		}
+	}
 	return r.takeOut(ctx, r.self)
 }
 

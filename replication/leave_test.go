@@ -91,3 +91,24 @@ func TestExpiry(t *testing.T) {
 		eventually(t, "d is back", func() bool { return len(a.Status().Members) == 3 && len(c.r["d"].Status().Members) == 3 })
 	})
 }
+
+// TestLeaveFirstThing: a member that has opened the sandbox again and leaves before it wrote anything has left, although its first delta makes it a member.
+func TestLeaveFirstThing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		a := c.create("a")
+		c.join("b")
+		c.converge()
+		eventually(t, "two members", func() bool { return len(a.Status().Members) == 2 })
+		c.stop("b")
+		b := c.join("b")
+		if err := b.Leave(within(t, 5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "b has left", func() bool { return len(a.Status().Members) == 1 && len(b.Status().Members) == 1 })
+		c.converge()
+		if n := len(a.Status().Members); n != 1 {
+			t.Errorf("%d members", n)
+		}
+	})
+}
