@@ -43,17 +43,24 @@ func (c *command) diverge() *cobra.Command {
 }
 
 func (c *command) leave() *cobra.Command {
-	var member string
+	var o api.Move
 	cmd := c.listing(&cobra.Command{
 		Use: "leave SANDBOX", Short: "Be no member of a sandbox any more, so that majorities are of those who stay; opening it again undoes it", Args: cobra.ExactArgs(1),
+		Long: `Be no member of a sandbox any more, so that majorities are of those who stay. Opening it again, as peer up does, undoes it, unless what is here of it was
+removed: with --remove, which of a sandbox without other members leaves nothing anywhere.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := c.client().Leave(cmd.Context(), args[0], member)
+			b, err := c.client().Leave(cmd.Context(), args[0], o)
 			if err != nil {
 				return err
 			}
-			return c.show(b, "", func(row func(...any)) { row(b.Name, fmt.Sprintf("%d members stay", len(b.Members))) })
+			text := fmt.Sprintf("%d members stay", len(b.Members))
+			if o.Remove {
+				text = "removed here"
+			}
+			return c.show(b, "", func(row func(...any)) { row(b.Name, text) })
 		},
 	})
-	cmd.Flags().StringVar(&member, "peer", "", "take out this member, which is gone for good, instead")
+	cmd.Flags().StringVar(&o.Peer, "peer", "", "take out this member, which is gone for good, instead")
+	cmd.Flags().BoolVar(&o.Remove, "remove", false, "remove what is here of the sandbox from the store, for good")
 	return cmd
 }

@@ -265,7 +265,8 @@ type Peers struct {
 
 // Move asks for a run to go on at another peer; for a sandbox: for that peer to be no member any more, this one if empty.
 type Move struct {
-	Peer string `json:"peer"`
+	Peer   string `json:"peer"`
+	Remove bool   `json:"remove,omitempty"` // with a sandbox, and no peer: what is here of it is removed from the store
 }
 
 // Divergence is a difference between this peer and another: a variable or run, whose contribution differs, and from which of its turns on.

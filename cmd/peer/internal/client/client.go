@@ -231,8 +231,8 @@ func (c *Client) Move(ctx context.Context, run, peer string) (api.Run, error) {
 }
 
 // Leave takes a member out of a sandbox, this peer if none is named.
-func (c *Client) Leave(ctx context.Context, sandbox, peer string) (api.Sandbox, error) {
-	return call[api.Sandbox](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(sandbox)+"/leave", nil, api.Move{Peer: peer})
+func (c *Client) Leave(ctx context.Context, sandbox string, o api.Move) (api.Sandbox, error) {
+	return call[api.Sandbox](ctx, c, http.MethodPost, "/v1/sandboxes/"+url.PathEscape(sandbox)+"/leave", nil, o)
 }
 
 // Divergences lists what differs between this peer and those reached now, or one of them.

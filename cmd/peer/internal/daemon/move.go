@@ -2,9 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tandemvm/tandem"
 	"github.com/tandemvm/tandem/changes"
@@ -61,6 +65,12 @@ func (d *Daemon) postLeave(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Remove && o.Peer != "" {
+		return nil, errors.New("what is here is removed when this peer leaves: name no other")
+	}
+	if o.Remove {
+		return d.remove(r.Context(), b, s)
+	}
 	peer := s.Self()
 	if o.Peer != "" {
 		if peer, err = findPeer(s, o.Peer); err != nil {
@@ -71,4 +81,32 @@ func (d *Daemon) postLeave(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return describe(b), nil
+}
+
+// partingLimit is how long another member may take to hear that this peer left.
+const partingLimit = 5 * time.Second
+
+// remove leaves a sandbox and removes what is here of it: once another member knows that this peer left, if there is one.
+func (d *Daemon) remove(ctx context.Context, b *box, s *tandem.Sandbox) (any, error) {
+	member := func() bool { return slices.Contains(s.Status().Members, s.Self()) }
+	if slices.ContainsFunc(s.Status().Members, func(m string) bool { return m != s.Self() }) {
+		if member() {
+			if err := s.Leave(ctx); err != nil {
+				return nil, err
+			}
+		}
+		patient, cancel := context.WithTimeout(ctx, partingLimit)
+		defer cancel()
+		for member() && patient.Err() == nil { // written, and not applied here yet: the digests are those of before
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := s.Converged(patient, 1); err != nil {
+			return nil, fmt.Errorf("this peer left, and no other member has heard of it: leave again when one is reached: %w", err)
+		}
+	}
+	out := describe(b)
+	d.mu.Lock()
+	d.boxes = slices.DeleteFunc(slices.Clone(d.boxes), func(o *box) bool { return o == b })
+	d.mu.Unlock()
+	return out, errors.Join(b.close(), os.RemoveAll(b.dir))
 }
