@@ -82,16 +82,17 @@ var gsl = []int{1, 2, 0, 1}
 const orderSetup = `	v, w, l, s, b, b8, st := 1, 2, 1, "s", true, B(5), S{1, "st"}
 	sl, ar, m, by, e := []int{1, 2, 0, 1}, [3]int{2, 1, 0}, map[int]int{0: 1, 1: 2, 2: 0}, []byte("xyz"), any(1)
 	sm, c := map[S]int{{1, "st"}: 4}, make(chan int, 99)
+	ml := map[int][]int{1: {1}, 2: {2, 3}}
 	p, pa := &P{n: 1, k: 2, s: "p", a: [3]int{1, 2, 0}, q: &P{n: 3}}, &[3]int{1, 0, 2}
 	fv, iv, pv, psl, pst := func(x int) int { return x + 100 }, I(p), &v, &sl, &st
 	cl := func() int { w = (w + 1) % 3; s += "c"; return w }
 	for i := range 9 { c <- i % 3 }
 	gv, gw, gs, gsl = 1, 2, "g", []int{1, 2, 0, 1}
 	keep(&v, &w, &s, &b, &b8, &st, &sl, &ar, &e, &p, &pa, &fv, &iv)
-	_, _, _, _, _, _, _, _ = l, m, by, sm, pv, psl, pst, cl
+	_, _, _, _, _, _, _, _, _ = ml, l, m, by, sm, pv, psl, pst, cl
 	defer func() {
 		if r := recover(); r != nil { fmt.Println("panic:", r) }
-		fmt.Println(v, w, l, s, b, b8, st, sl, ar, m, string(by), e, sm, p.n, p.k, p.s, p.a, *pa, gv, gw, gs, gsl, len(c))
+		fmt.Println(v, w, l, s, b, b8, st, sl, ar, m, ml, string(by), e, sm, p.n, p.k, p.s, p.a, *pa, gv, gw, gs, gsl, len(c))
 	}()
 `
 
@@ -146,15 +147,19 @@ func (o orders) statement() string {
 	d := 2 + o.IntN(2)
 	text := o.one(d, "r = show(v, w)", "cl()", "l++",
 		"r = %s", "r = show(%i, %i, %i)", "r = show(v, f(&v), v)", "x := %i; r = show(x)", "x, y := %i, %i; r = show(x, y)", "x, y := %i, %a; r = show(x, y)", "var x, y = %s, %8; r = show(x, y)", "var x any = %t; r = show(x)",
-		"v = %i", "gv += %i", "v += %i", "s += %s", "p.n = %i", "p.q.n = %i", "p.n += %i", "sl[%i] = %i", "sl[%i&1] += %i", "gsl[v] = %i", "ar[%i] = %i", "p.a[%i&1] += %i", "m[%i] = %i", "m[v] = %i", "m[%i] += %i", "sm[%t] = %i", "sm[%t] += %i",
+		"v = %i", "gv += %i", "v += %i", "s += %s", "p.n = %i", "p.q.n = %i", "p.n += %i", "sl[%i] = %i", "sl[%i] += %i", "gsl[v] = %i", "ar[%i] = %i", "p.a[%i] += %i", "m[%i] = %i", "m[v] = %i", "m[%i] += %i", "sm[%t] = %i", "sm[%t] += %i",
 		"*pv = %i", "(%p).n = %i", "sl[%i], ar[%i] = %i, %i", "v, w = w, %i", "w, v = %i, v", "sl[v], w = %i, %i", "v, sl[v] = %i, %i", "sl[v], s = two(&v)", "m[v], s = two(&v)", "p.q.n, s = two(&p.n)", "sl[v], b = m[%i]", "p.k, b = any(%a).(int)", "w, b = <-c",
 		"if v+f(&v) > %i { r = show(v) } else { r = show(w) }", "if %b { r = show(1) }", "if x := %i; x == %i { r = show(x) } else if %b { r = show(2) } else if v+g(&v) == 2 { r = show(3) }",
 		"for i := 0; i < 3 && %b; i++ { r += show(i) }", "for i := 0; i+v < f(&v) + %i && i < 9; i += 1 + v*0*f(&v) { r += show(i) }", "for i := 0; i < 9; i += 1 + p.n mod 1*f(&p.n) { if i == 3 { continue }; r += show(i) }",
 		"L: for i := range 3 + gv*f(&gv) { for j := 0; j+w+f(&w) < 9; j++ { if i > 1 { break L }; if j > 3 { continue L } } ; r += show(i) }", "for i, x := range %l { r += show(i, x) }",
 		"switch %i { case gv + 1: r = show(1); case v: r = show(2); default: r = show(3) }", "switch x := any(%a).(type) { case int: r = show(x); case string: r = show(2, x) }", "switch w + f(&w) { case 1, 2: r = show(1); case 3: r = show(2) }",
 		"switch %i { case %i, v + f(&v): r = show(1); case %i: r = show(2) }", "switch { case %b: r = show(1); case %b, v+f(&v) == 2: r = show(2); default: r = show(3) }", "switch any(%a) { case %a: r = show(1); case %t: r = show(2) }",
+		"sl[sl[%i]] = gsl[%i]", "sl[%l[%i]] = ar[%i]", "ar[gsl[%i]] = %i / %i", "gsl[ar[%i]], p.a[sl[%i]] = sl[%i], %i", "[]*P{p, nil}[%i].n = %l[%i]", "(*psl)[p.q.a[%i]] = p.q.q.n", "p.q.q.n = sl[%i]", "[]*P{p, nil}[gsl[%i]].q.q.k = sl[%i]",
+		"ml[%i] = append(ml[%i], %i, %i)", "ml[v] = append(ml[v], %i)", "ml[gv] = append(ml[gv], %l...)", "ml[sl[1]] = append(ml[sl[1]], sl[%i])", "m[sl[%i]] += %i", "m[gsl[%i]]++", "m[%i] <<= %i", "sl[sl[%i]], ar[%i] = ar[%i], sl[%i]",
+		"for ar[gsl[%i]], sl[%i] = range sl { r += show(sl, ar); if len(r) > 99 { break } }", "for p.n, pa[%i] = range pa { r += show(p.n, *pa); if len(r) > 99 { break } }", "for v, gsl[v] = range gsl { r += show(gsl) }", "for sl[v], v = range sl { r += show(sl, v) }",
+		"for gsl[%i], gsl[%i] = range gsl { r += show(gsl) }", "for _, gsl[2] = range gsl { r += show(gsl) }", "for ar[%i], ar[%i] = range &ar { r += show(ar) }", "for ar[%i], ar[%i] = range ar { r += show(ar) }",
 		"sl[%i] += sl[%i]", "p.q.q.n += sl[%i]", "(*psl)[%i] /= ar[%i]", "p.a[%i] -= p.q.a[%i] / %i", "sl[%i] <<= %i", "[]*P{p, nil}[%i].n *= []*P{p, nil}[%i].k", "[]string{gs, %s}[%i] += []string{%s, s}[%i]",
-		"var ( x = %i; y, z = %i, %a ); r = show(x, y, z)", "for sl[%i], w = range append([]int(nil), %l...) { r += show(sl, ar); if len(r) > 99 { break } }", "for m[%i] = range 3 { r += show(m) }", "for p.n, sl[p.n] = range *fpa(&pa) { r += show(p.n, sl) }",
+		"var ( x = %i; y, z = %i, %a ); r = show(x, y, z)", "for sl[%i], w = range %l { r += show(sl, ar); if len(r) > 99 { break } }", "for m[%i] = range 3 { r += show(m) }", "for p.n, sl[p.n] = range *fpa(&pa) { r += show(p.n, sl) }",
 		"for gs, sm[%t] = range map[string]int{%s: %i} { r += show(gs, sm) }", "for e, p.q.n = range %l { r += show(e, p.q.n) }", "for i, x := range *[]*[3]int{&ar, fpa(&pa), pa}[v] { r += show(i, x) }", "for i := range *[]*[3]int{&ar, nil, fpa(&pa)}[v+f(&v)] { r += show(i) }",
 		"M: for i := range v + f(&v) { l++; r += show(i, l); if l < 3 { goto M }; if i == 1 { continue M }; if l > 4 { break M } }", "M: for i, x := range []int{v, f(&v), %i} { l++; r += show(i, x); if l == 2 { goto M } }",
 		"M: select { case c <- v + f(&v): l++; if l < 3 { goto M }; if l == 3 { break M }; r = show(l) }", "M: for i := v + f(&v); i + w + f(&w) < 7; i++ { l++; if l < 4 { goto M }; r += show(i, l) }",

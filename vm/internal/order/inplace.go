@@ -34,29 +34,36 @@ func (s *Sequencer) appends(x *ast.AssignStmt) (at *ast.IndexExpr, call *ast.Cal
 func (s *Sequencer) appendInPlace(at *ast.IndexExpr, call *ast.CallExpr) {
 	call.Args[0] = at
 	m := s.info.TypeOf(at.X).Underlying().(*types.Map)
-	s.known(&at.X, nil)
-	s.known(&at.Index, m.Key())
+	before := s.late
+	if s.visit(&at.X, nil); !s.variableAlone(at.X) {
+		s.early(&at.X, before)
+	}
+	before = s.late
+	s.visit(&at.Index, m.Key())
+	if s.info.Types[at.Index].Value == nil && (!s.variableAlone(at.Index) || s.fast(m) && !asked(m.Key())) {
+		s.early(&at.Index, before)
+	}
 	to := s.appended(call)
 	for i := range call.Args[1:] {
 		s.visit(&call.Args[i+1], to)
 	}
 }
 
-// known visits e, which is evaluated where it stands if it is no variable.
-func (s *Sequencer) known(e *ast.Expr, to types.Type) {
-	before := s.late
-	s.visit(e, to)
-	switch x := ast.Unparen(*e).(type) {
+// variableAlone says whether e is a variable and nothing more.
+func (s *Sequencer) variableAlone(e ast.Expr) bool {
+	switch x := ast.Unparen(e).(type) {
 	case *ast.Ident:
-		return
+		return true
 	case *ast.SelectorExpr:
-		if s.info.Selections[x] == nil {
-			return
-		}
+		return s.info.Selections[x] == nil
 	}
-	if s.info.Types[*e].Value == nil {
-		s.early(e, before)
-	}
+	return false
+}
+
+// asked says whether gc asks maps for keys of type t as they are; others of a few bytes are converted, which copies them where they stand.
+func asked(t types.Type) bool {
+	b, ok := types.Unalias(t).(*types.Basic)
+	return ok && (b.Kind() == types.String || b.Kind() == types.Uint32 || b.Kind() == types.Uint64 || b.Kind() == types.UnsafePointer)
 }
 
 // same says whether x and y are the same expression without calls, in gc's words (SameSafeExpr of cmd/compile/internal/ir).

@@ -121,7 +121,7 @@ func (s *Sequencer) addressable(e ast.Expr) bool {
 	return false
 }
 
-// faults says whether e may panic where it is read late, for a pointer, an index or a divisor. Maps are not looked at: what they do is done by calls.
+// faults says whether e may panic where it is read late, for a pointer, an index, a divisor or a count. Maps are not looked at: what they do is done by calls.
 func (s *Sequencer) faults(e ast.Expr) (yes bool) {
 	ast.Inspect(e, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -135,13 +135,21 @@ func (s *Sequencer) faults(e ast.Expr) (yes bool) {
 			sel := s.info.Selections[n]
 			yes = yes || sel != nil && sel.Kind() == types.FieldVal && sel.Indirect()
 		case *ast.IndexExpr:
-			if _, ok := s.info.TypeOf(n.X).Underlying().(*types.Map); ok {
+			switch s.info.TypeOf(n.X).Underlying().(type) {
+			case *types.Map:
 				return false
+			case *types.Array:
+				yes = yes || s.info.Types[n.Index].Value == nil
+			default:
+				yes = yes || !s.info.Types[n.Index].IsType()
 			}
-			yes = yes || s.info.Types[n.Index].Value == nil
 		case *ast.BinaryExpr:
 			b, ok := s.info.TypeOf(n).Underlying().(*types.Basic)
 			yes = yes || ok && (n.Op == token.QUO || n.Op == token.REM) && b.Info()&types.IsInteger != 0 && s.info.Types[n.Y].Value == nil
+			if n.Op == token.SHL || n.Op == token.SHR {
+				b, ok := s.info.TypeOf(n.Y).Underlying().(*types.Basic)
+				yes = yes || ok && b.Info()&types.IsUnsigned == 0 && s.info.Types[n.Y].Value == nil
+			}
 		}
 		return !yes
 	})

@@ -267,7 +267,12 @@ func (s *Sequencer) parts(x ast.Stmt) {
 	case *ast.DeferStmt:
 		s.operands(x.Call)
 	case *ast.RangeStmt:
-		s.root(&x.X, nil)
+		if s.root(&x.X, nil); s.reread(x) {
+			s.need = true
+			if s.rewrite {
+				s.takeOut(&x.X)
+			}
+		}
 	case *ast.SelectStmt:
 		for _, c := range x.Body.List {
 			s.communication(c.(*ast.CommClause))
@@ -288,11 +293,19 @@ func (s *Sequencer) assign(x *ast.AssignStmt) {
 	switch {
 	case len(x.Lhs) != len(x.Rhs):
 		s.tuple(&x.Rhs)
-	case len(x.Rhs) == 1 && x.Tok != token.DEFINE && s.faults(x.Rhs[0]) && s.lateKey(x.Lhs[0]):
+	case x.Tok == token.ASSIGN && len(x.Rhs) > 1 && s.several(x):
 		s.need = true
-		s.visit(&x.Rhs[0], nil)
+		for i := range x.Rhs {
+			s.visit(&x.Rhs[i], s.info.TypeOf(x.Lhs[i]))
+		}
 		if s.rewrite {
-			s.takeOut(&x.Rhs[0])
+			s.oneByOne(x)
+		}
+	case len(x.Rhs) == 1 && x.Tok != token.DEFINE && s.valueFirst(x.Lhs[0], x.Rhs[0], x.Tok == token.ASSIGN):
+		s.need = true
+		s.visit(&x.Rhs[0], s.info.TypeOf(x.Lhs[0]))
+		if s.rewrite {
+			s.takeValue(&x.Lhs[0], &x.Rhs[0])
 		}
 	case x.Tok != token.DEFINE && x.Tok != token.ASSIGN && s.faults(x.Rhs[0]) && s.faults(x.Lhs[0]):
 		s.need = true
@@ -307,16 +320,6 @@ func (s *Sequencer) assign(x *ast.AssignStmt) {
 			s.visit(&x.Rhs[i], s.info.TypeOf(x.Lhs[i]))
 		}
 	}
-}
-
-// lateKey says whether e is in a map, at a key that may panic and is not looked at before the value is there.
-func (s *Sequencer) lateKey(e ast.Expr) bool {
-	x, ok := ast.Unparen(e).(*ast.IndexExpr)
-	if !ok {
-		return false
-	}
-	m, ok := s.info.TypeOf(x.X).Underlying().(*types.Map)
-	return ok && (s.fast(m) || s.addressable(x.Index)) && s.faults(x.Index)
 }
 
 // spellOut makes x op= y, where go/ssa evaluates y before it reads x, x = x op y.
@@ -442,37 +445,6 @@ func (s *Sequencer) header(n ast.Node) {
 			n.Cond, n.Body.List = nil, append(append(before, test), n.Body.List...)
 		}
 	}
-}
-
-// received makes a statement of its own, in the body, of what a range assigns to places that have something to be taken out.
-func (s *Sequencer) received(n *ast.RangeStmt) {
-	if n.Tok != token.ASSIGN {
-		return
-	}
-	assign := &ast.AssignStmt{TokPos: n.TokPos, Tok: token.ASSIGN}
-	before := s.needed(func() {
-		for _, x := range []*ast.Expr{&n.Key, &n.Value} {
-			if *x != nil {
-				s.place(x)
-			}
-		}
-	})
-	if len(before) == 0 {
-		return
-	}
-	for _, x := range []*ast.Expr{&n.Key, &n.Value} {
-		if *x == nil {
-			continue
-		}
-		if id, ok := (*x).(*ast.Ident); ok && id.Name == "_" {
-			continue
-		}
-		use := s.variable((*x).Pos(), s.info.TypeOf(*x))
-		assign.Lhs, assign.Rhs = append(assign.Lhs, *x), append(assign.Rhs, use.Ident)
-		*x = use.define
-	}
-	n.Tok = token.DEFINE
-	n.Body.List = append(append(before, assign), n.Body.List...)
 }
 
 // within puts e in order where no statement comes before: it becomes the call of a function.
