@@ -45,9 +45,10 @@ vm/internal/lower:    vm/internal/code vm/internal/flow vm/internal/ir vm/intern
 vm/internal/vet:      changes vm/internal/load +tools
 vm/internal/check:    vm/internal/code
 vm/internal/loop:     vm/internal/code vm/internal/mem +unsafe
-vm/internal/text:     vm/internal/code vm/internal/loop
+vm/internal/live:     vm/internal/code
+vm/internal/text:     vm/internal/code vm/internal/live vm/internal/loop
 vm/internal/timers:   vm/internal/heap vm/internal/mem
-vm/internal/exec:     vm/internal/code vm/internal/heap vm/internal/loop vm/internal/mem vm/internal/text vm/internal/timers +unsafe
+vm/internal/exec:     vm/internal/code vm/internal/heap vm/internal/live vm/internal/loop vm/internal/mem vm/internal/text vm/internal/timers +unsafe
 vm/internal/host:     vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap
 vm:                   changes vm/internal/cache vm/internal/check vm/internal/code vm/internal/exec vm/internal/heap vm/internal/host vm/internal/inputs vm/internal/load vm/internal/lower vm/internal/mem vm/internal/text vm/internal/values vm/internal/vet
 vm/turn:

@@ -61,3 +61,42 @@ func ExtMeaning(op Op) ExtKind {
 	}
 	return ExtNone
 }
+
+// Operand is one register operand of an instruction.
+type Operand struct {
+	Slot  uint16
+	Write bool // it is the destination; else it is read
+}
+
+// Operands are the slots the instruction names, as its form tells. A slot stands for the first of several where the effect
+// says so. The destination is A, but for the ops that only read.
+func Operands(in Instr) []Operand {
+	a := !readsA(in.Op)
+	switch Table[in.Op].Form {
+	case FormA, FormAI, FormAJ, FormAX, FormAIJ:
+		return []Operand{{in.A, a}}
+	case FormAB, FormABI, FormABU, FormABJ, FormABX, FormABUX, FormABUXX, FormSlice:
+		return []Operand{{in.A, a}, {in.B, false}}
+	case FormABC, FormABCX:
+		return []Operand{{in.A, a}, {in.B, false}, {in.C, false}}
+	case FormCallB:
+		return []Operand{{in.A, true}, {in.B, false}}
+	case FormCall:
+		return []Operand{{in.A, true}}
+	}
+	return nil
+}
+
+// readsA reports whether operand A of an op is read, not written.
+func readsA(op Op) bool {
+	switch {
+	case op >= JT && op <= JNLeF64, op >= St8 && op <= AddM64, op >= StX8 && op <= StX192,
+		op >= StP8 && op <= StP64, op >= StG64 && op <= StG192:
+		return true
+	}
+	switch op {
+	case ShChk, Bound, BoundR, NilChk, MapSet, MapDel, MapClear, Send, ChanClose, Ret1, Panic:
+		return true
+	}
+	return false
+}

@@ -102,7 +102,8 @@ type Machine struct {
 	mem        *mem.Memory
 	heap       *heap.Heap
 	host       Host
-	natives    []Native // by index in Image.Natives; Call nil: missing
+	natives    []Native   // by index in Image.Natives; Call nil: missing
+	stood      standingAt // by the collection
 	observer   Observer
 	halt       bool        // Run is to return
 	reported   *code.Instr // the instruction that was told to the observer and is to be carried out; nil: none

@@ -100,41 +100,5 @@ func (s *Step) Access() (reads, writes Span, ok bool) {
 	return reads, writes, true
 }
 
-// Operand is one register operand of an instruction.
-type Operand struct {
-	Slot  uint16
-	Write bool // it is the destination; else it is read
-}
-
-// Operands are the slots the instruction names, as its form tells. A slot stands for the first of several where the effect
-// says so. The destination is A, but for the ops that only read.
-func (s *Step) Operands() []Operand {
-	in, a := s.Instr, !readsA(s.Instr.Op)
-	switch code.Table[in.Op].Form {
-	case code.FormA, code.FormAI, code.FormAJ, code.FormAX, code.FormAIJ:
-		return []Operand{{in.A, a}}
-	case code.FormAB, code.FormABI, code.FormABU, code.FormABJ, code.FormABX, code.FormABUX, code.FormABUXX, code.FormSlice:
-		return []Operand{{in.A, a}, {in.B, false}}
-	case code.FormABC, code.FormABCX:
-		return []Operand{{in.A, a}, {in.B, false}, {in.C, false}}
-	case code.FormCallB:
-		return []Operand{{in.A, true}, {in.B, false}}
-	case code.FormCall:
-		return []Operand{{in.A, true}}
-	}
-	return nil
-}
-
-// readsA reports whether operand A of an op is read, not written.
-func readsA(op code.Op) bool {
-	switch {
-	case op >= code.JT && op <= code.JNLeF64, op >= code.St8 && op <= code.AddM64, op >= code.StX8 && op <= code.StX192,
-		op >= code.StP8 && op <= code.StP64, op >= code.StG64 && op <= code.StG192:
-		return true
-	}
-	switch op {
-	case code.ShChk, code.Bound, code.BoundR, code.NilChk, code.MapSet, code.MapDel, code.MapClear, code.Send, code.ChanClose, code.Ret1, code.Panic:
-		return true
-	}
-	return false
-}
+// Operands are the slots the instruction names (code.Operands).
+func (s *Step) Operands() []code.Operand { return code.Operands(s.Instr) }

@@ -248,36 +248,3 @@ func (t *Thread) Collect() {
 	t.m.work(t.m.heap.Stats().AllocBytes)
 	t.m.collect()
 }
-
-// roots names the roots of the run: its timers, the globals by type, the goroutines with their stacks, and the lists of the root page.
-func (m *Machine) roots(k *heap.Marker) {
-	m.timersOf(0).Roots(k) // those of bubbles are held by them: when a collection happens decides about no bubble's time
-	for i := range m.prog.Image.Globals {
-		g := &m.prog.Image.Globals[i]
-		k.Value(g.Addr, g.Type)
-	}
-	for _, at := range []uint64{rootSema, rootItabs, rootBubbles} {
-		k.Pointer(m.load(at))
-	}
-	for g := m.load(rootAll); g != 0 && !k.Spent(); g = m.load(g + gNext) {
-		k.Pointer(g)
-		m.stackRoots(k, g)
-	}
-}
-
-// stackRoots names the chunks of goroutine g and what their frames refer to. Spare chunks of it are roots too.
-func (m *Machine) stackRoots(k *heap.Marker, g uint64) {
-	chunk := m.load(g + gChunk)
-	top := m.load(g+gFP) + max(m.frameBytes(m.load(g+gPC)), header*8)
-	if spare := m.load(chunk + chunkSpare); spare != 0 {
-		for n := 0; spare != 0 && n < 64; spare, n = m.load(spare+chunkSpare), n+1 {
-			k.Pointer(spare)
-		}
-	}
-	for n := 0; chunk != 0 && n < 64; n++ {
-		k.Pointer(chunk)
-		k.Words(chunk+chunkHead, min(top, chunk+m.load(chunk+chunkBytes)))
-		chunk = m.load(chunk + chunkPrev)
-		top = m.load(chunk + chunkTop)
-	}
-}

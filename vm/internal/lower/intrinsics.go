@@ -64,7 +64,7 @@ func init() {
 	t["runtime.memmove"] = memmove
 
 	nothing := func(*sel, *ssa.Function, []arg) ([]ir.Loc, bool) { return nil, true }
-	for _, n := range []string{"runtime.KeepAlive", "internal/runtime/sys.Prefetch", "internal/runtime/sys.PrefetchStreamed"} {
+	for _, n := range []string{"internal/runtime/sys.Prefetch", "internal/runtime/sys.PrefetchStreamed"} {
 		t[n] = nothing
 	}
 	closure := func(s *sel, _ *ssa.Function, _ []arg) ([]ir.Loc, bool) {

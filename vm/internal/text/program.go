@@ -10,8 +10,10 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/live"
 	"github.com/tandemvm/tandem/vm/internal/loop"
 )
 
@@ -27,6 +29,15 @@ type Program struct {
 	Frames  []uint16     // by code word: the last slot of a frame that goes on there, 0: no instruction begins there
 	Itabs   map[[2]uint64]uint64
 	DataEnd uint64
+
+	liveOnce sync.Once
+	live     *live.Table
+}
+
+// Live tells which slots of frames are needed. native gives the slots of results and arguments of a native by its index, the same each time.
+func (p *Program) Live(native func(index int) (res, args int)) *live.Table {
+	p.liveOnce.Do(func() { p.live = live.New(p.Image, native) })
+	return p.live
 }
 
 // funcReflect marks the functions of package reflect, in entries only.
