@@ -85,10 +85,19 @@ func (s *Sandbox) freed(run changes.RunID, p Paused) bool {
 	return slices.ContainsFunc(p.Messages, func(id string) bool { return slices.Contains(ids, id) })
 }
 
-// ask is a pause or the end of one that somebody wants of a run.
+// want is what somebody can want of a run.
+type want uint8
+
+const (
+	toGoOn  want = iota // after a pause
+	toPause             // after its turn
+	toEnd               // likewise
+)
+
+// ask is what somebody wants of a run.
 type ask struct {
-	pause  bool
-	limits vm.Limits     // at the end of a pause: those that are not zero are the run's from then on
+	want   want
+	limits vm.Limits     // to go on with: those that are not zero are the run's from then on
 	done   chan struct{} // closed when it is durable, or refused
 	err    error         // why it was refused, written before
 	heeded bool          // its limits are the run's
@@ -102,6 +111,11 @@ func (r *Run) ask(ctx context.Context, a *ask) error {
 	r.machine.Pause()
 	r.mu.Unlock()
 	r.wake()
+	return r.heard(ctx, a)
+}
+
+// heard waits until the run has done what it was asked.
+func (r *Run) heard(ctx context.Context, a *ask) error {
 	select {
 	case <-a.done:
 		return a.err
@@ -119,7 +133,7 @@ func (r *Run) ask(ctx context.Context, a *ask) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err == nil {
+	if r.err == nil && a.want != toEnd {
 		return fmt.Errorf("%w: run %s", replication.ErrDone, r.id)
 	}
 	return r.err
@@ -133,17 +147,17 @@ func (r *Run) wake() {
 	}
 }
 
-// answer tells those who asked what was asked, now that it is as wanted.
-func (r *Run) answer(pause bool) {
+// answer tells those who wanted w that it is so now.
+func (r *Run) answer(w want) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rest := r.asked[:0]
 	for _, a := range r.asked {
-		if a.pause != pause {
+		if a.want != w {
 			rest = append(rest, a)
 			continue
 		}
-		if !pause && !a.heeded && a.limits != (vm.Limits{}) { // it came when the run was going on already
+		if w == toGoOn && !a.heeded && a.limits != (vm.Limits{}) { // it came when the run was going on already
 			a.err = notPaused(r.id)
 		}
 		close(a.done)
@@ -154,10 +168,10 @@ func (r *Run) answer(pause bool) {
 func notPaused(run changes.RunID) error { return fmt.Errorf("tandem: run %s is not paused", run) }
 
 // wants reports whether somebody asks for it.
-func (r *Run) wants(pause bool) bool {
+func (r *Run) wants(w want) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.asked, func(a *ask) bool { return a.pause == pause })
+	return slices.ContainsFunc(r.asked, func(a *ask) bool { return a.want == w })
 }
 
 // Pause makes the run wait, after the turn it is in, until Resume. It returns when that is durable; when ctx ends before, the run goes on, unless it was
@@ -173,7 +187,7 @@ func (s *Sandbox) Pause(ctx context.Context, run changes.RunID) error {
 	if s.pauseOf(run) != nil {
 		return nil
 	}
-	return r.ask(ctx, &ask{pause: true})
+	return r.ask(ctx, &ask{want: toPause})
 }
 
 // Resume makes a paused run go on where it was paused: at the peer that has it, or here when that one is gone. The limits of l that are not zero are the
@@ -196,20 +210,28 @@ func (s *Sandbox) Resume(ctx context.Context, run changes.RunID, l vm.Limits) er
 	if r := s.running(run); r != nil {
 		return r.ask(ctx, &ask{limits: l})
 	}
-	for s.alive(run) {
-		if h.Owner != s.replica.Self() {
-			return s.notHere(run)
-		}
-		// Our own from before a restart counts as alive until it has been silent for a lease.
-		if err := (vm.WallClock{}).Sleep(ctx, s.lease()/10); err != nil {
-			return err
-		}
+	if err := s.orphaned(ctx, h); err != nil {
+		return err
 	}
 	r, _, err := s.takeOver(ctx, run, continuation{resume: true, limits: l})
 	if err == nil {
 		s.tell(Event{Kind: RunResumed, Run: run, Name: r.name, Epoch: r.epoch.Number, Turn: h.Turn})
 	}
 	return err
+}
+
+// orphaned waits until nobody executes the run of a head. It is an error when somebody else does.
+func (s *Sandbox) orphaned(ctx context.Context, h replication.Head) error {
+	for s.alive(h.Run) {
+		if h.Owner != s.replica.Self() {
+			return s.notHere(h.Run)
+		}
+		// Our own from before a restart counts as alive until it has been silent for a lease.
+		if err := (vm.WallClock{}).Sleep(ctx, s.lease()/10); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Sandbox) alive(run changes.RunID) bool {
@@ -290,24 +312,27 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 	}
 	r.s.log.Info("run paused", "run", r.id.String(), "turn", r.turn, "reason", p.Reason)
 	r.s.tell(Event{Kind: RunPaused, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: text})
-	r.answer(true)
+	r.answer(toPause)
 	if err := r.goOn(ctx, p); err != nil {
 		return err
+	}
+	if r.wants(toEnd) {
+		return nil // it does not go on
 	}
 	m = r.meta
 	m.Paused = nil
 	if err := r.annotate(ctx, m); err != nil {
 		return err
 	}
-	r.answer(false)
+	r.answer(toGoOn)
 	r.s.tell(Event{Kind: RunResumed, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn})
 	return nil
 }
 
 // goOn waits until the run is asked to go on, and gives it the limits that come with that, of all who ask, or until what made it pause is taken away. Who
-// asks for limits that it cannot have is told so, and does not make it go on.
+// asks for limits that it cannot have is told so, and does not make it go on. Who wants it to end ends the waiting too.
 func (r *Run) goOn(ctx context.Context, p Paused) error {
-	for asked := false; !r.s.freed(r.id, p); {
+	for asked := false; !r.s.freed(r.id, p) && !r.wants(toEnd); {
 		for a := r.asking(); a != nil; a = r.asking() {
 			switch err := r.limit(ctx, a.limits); {
 			case err == nil:
@@ -335,7 +360,7 @@ func (r *Run) asking() *ask {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.asked {
-		if !a.pause && !a.heeded {
+		if a.want == toGoOn && !a.heeded {
 			return a
 		}
 	}

@@ -195,7 +195,7 @@ func TestResumedByTwo(t *testing.T) {
 	r.mu.Lock()
 	r.asked = append(r.asked, late)
 	r.mu.Unlock()
-	r.answer(false)
+	r.answer(toGoOn)
 	if <-late.done; late.err == nil {
 		t.Error("limits that nobody heeded are said to hold")
 	}
@@ -212,7 +212,7 @@ func TestPauseTakenBack(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := r.ask(gone, &ask{pause: true}); !errors.Is(err, context.Canceled) { // while it rests nothing answers it
+	if err := r.ask(gone, &ask{want: toPause}); !errors.Is(err, context.Canceled) { // while it rests nothing answers it
 		t.Fatal(err)
 	}
 	turn := s.Runs()[0].Head.Turn

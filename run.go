@@ -147,6 +147,7 @@ type continuation struct {
 	resume bool      // also if it is paused: otherwise it stays where it is
 	handed bool      // its owner let go of it and asked this peer, so there is nobody to wait for
 	limits vm.Limits // with resume: those that are not zero are the run's from then on
+	asked  []*ask    // what it has to do before anything else
 }
 
 // takeOver opens the next epoch of a run and executes it; turn is the one it goes on from.
@@ -172,6 +173,7 @@ func (s *Sandbox) takeOver(ctx context.Context, id changes.RunID, c continuation
 		s.replica.Release(id)
 		return nil, 0, err
 	}
+	r.asked = c.asked
 	r, err = s.execute(r)
 	return r, st.Head.Turn, err
 }
@@ -336,7 +338,7 @@ func (r *Run) turns(ctx context.Context) error {
 		return nil
 	}
 	for {
-		if r.wants(true) {
+		if r.wants(toPause) {
 			if err := settle(0); err != nil {
 				return err
 			}
@@ -393,9 +395,13 @@ func (r *Run) turns(ctx context.Context) error {
 	}
 }
 
-// oneTurn runs one turn. A turn that fails is taken back whole. There is none (nil) when nothing could run: every goroutine waits for
+// oneTurn runs one turn, or the one that ends the run by request. A turn that fails is taken back whole. There is none (nil) when nothing could run: every goroutine waits for
 // later.
 func (r *Run) oneTurn(ctx context.Context) (*vm.Turn, vm.Stop, error) {
+	if r.wants(toEnd) {
+		t, err := r.machine.Abort(endedByRequest)
+		return t, vm.Stop{}, err
+	}
 	as, err := r.s.replica.Pull(r.id)
 	if err != nil {
 		return nil, vm.Stop{}, err

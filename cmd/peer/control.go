@@ -9,12 +9,21 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
 )
 
 func (c *command) pause() *cobra.Command {
 	return c.onRun("pause", "Make a run executing here wait after its turn; it stays paused over restarts and takeovers",
 		func(ctx context.Context, run string) (api.Run, error) { return c.client().Pause(ctx, run) })
+}
+
+func (c *command) end() *cobra.Command {
+	cmd := c.onRun("end", "Make a run end after its turn, here if the peer that had it is gone",
+		func(ctx context.Context, run string) (api.Run, error) { return c.client().End(ctx, run) })
+	cmd.Long = fmt.Sprintf(`Make a run end after its turn, paused or not, here if the peer that had it is gone. Deferred functions are not called; its status is %d, as of a process
+that SIGTERM has ended. What it has printed and shared stays.`, tandem.ExitEnded)
+	return cmd
 }
 
 func (c *command) resume() *cobra.Command {

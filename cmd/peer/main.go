@@ -110,7 +110,7 @@ func (c *command) root() *cobra.Command {
 	}{
 		{"programs", "Programs:", []*cobra.Command{c.run(), c.test(), c.vet(), c.laws(), c.sim(), c.snapshot(), c.bench(), c.cache()}},
 		{"peers", "Peers and sandboxes:", []*cobra.Command{c.demo(), c.up(), c.join(), c.invite(), c.leave(), c.stop(), c.statusOf(), c.peers(), c.digest(), c.diverge(), c.cut(), c.heal()}},
-		{"runs", "Runs and what they share:", []*cobra.Command{c.ps(), c.logs(), c.vars(), c.send(), c.messages(), c.drop(), c.pause(), c.resume(), c.move()}},
+		{"runs", "Runs and what they share:", []*cobra.Command{c.ps(), c.logs(), c.vars(), c.send(), c.messages(), c.drop(), c.pause(), c.resume(), c.end(), c.move()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, sub := range g.commands {

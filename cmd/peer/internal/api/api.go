@@ -11,6 +11,7 @@
 //	POST /v1/sandboxes/{sandbox}/runs        Start; Run
 //	GET  /v1/runs/{run}                      Run
 //	POST /v1/runs/{run}/pause                Run
+//	POST /v1/runs/{run}/end                  Run
 //	POST /v1/runs/{run}/resume               Resume; Run
 //	POST /v1/runs/{run}/move                 Move; Run
 //	POST /v1/sandboxes/{sandbox}/leave       Move; Sandbox

@@ -220,6 +220,11 @@ func (c *Client) Pause(ctx context.Context, run string) (api.Run, error) {
 	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/pause", nil, struct{}{})
 }
 
+// End makes a run end after its turn, and waits until that is durable.
+func (c *Client) End(ctx context.Context, run string) (api.Run, error) {
+	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/end", nil, struct{}{})
+}
+
 // Resume makes a paused run go on, with other limits if o names some.
 func (c *Client) Resume(ctx context.Context, run string, o api.Resume) (api.Run, error) {
 	return call[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+url.PathEscape(run)+"/resume", nil, o)

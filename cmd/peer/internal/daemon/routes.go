@@ -52,6 +52,7 @@ func (d *Daemon) routes() http.Handler {
 		return run, err
 	})
 	answer("POST /v1/runs/{run}/pause", d.onRun((*tandem.Sandbox).Pause))
+	answer("POST /v1/runs/{run}/end", d.onRun((*tandem.Sandbox).End))
 	answer("POST /v1/runs/{run}/resume", d.postResume)
 	answer("POST /v1/runs/{run}/move", d.postMove)
 	answer("POST /v1/sandboxes/{sandbox}/leave", d.postLeave)
