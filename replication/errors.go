@@ -27,6 +27,8 @@ var (
 	ErrSuperseded = errors.New("replication: run was taken over")
 	// ErrNotOwner: the run is not owned here in that epoch.
 	ErrNotOwner = errors.New("replication: run is not owned here")
+	// ErrOwner: this peer owns runs.
+	ErrOwner = errors.New("replication: runs are owned here")
 	// ErrUnknownRun: no head of that run is known here.
 	ErrUnknownRun = errors.New("replication: unknown run")
 	// ErrNotWarm: no head of the run is completely here and no connected peer could supply the rest.

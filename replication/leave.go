@@ -3,17 +3,18 @@ package replication
 import (
 	"context"
 	"fmt"
-	"github.com/tandemvm/tandem/replication/internal/record"
 	"time"
+
+	"github.com/tandemvm/tandem/replication/internal/record"
 )
 
 // Leave makes this peer no member any more: majorities are of those who stay, and no takeover waits for it. Opening the sandbox again makes it a member
-// again. ErrTurn while it owns runs: move them, or stop them, first.
+// again. ErrOwner while it owns runs: move them, or end them, first.
 func (r *Replica) Leave(ctx context.Context) error {
 	r.mu.Lock()
 	if n := len(r.owned); n > 0 {
 		r.mu.Unlock()
-		return fmt.Errorf("%w: %d runs are owned here: move them to another peer first", ErrTurn, n)
+		return fmt.Errorf("%w (%d): move them to another peer, or end them, first", ErrOwner, n)
 	}
 	r.leaving = true
 	_, introduced := r.table.Members[r.feed.Writer()]

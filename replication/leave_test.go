@@ -24,7 +24,7 @@ func TestTakeOverAfterMembersLeft(t *testing.T) {
 		}
 		p := &program{r: a, run: run, epoch: epoch, pages: 3}
 		p.step(t)
-		if err := a.Leave(within(t, 5*time.Second)); !errors.Is(err, ErrTurn) {
+		if err := a.Leave(within(t, 5*time.Second)); !errors.Is(err, ErrOwner) {
 			t.Errorf("an owner leaves: %v", err)
 		}
 		var h Head

@@ -17,6 +17,8 @@ import (
 
 var goTestDirs = flag.String("gotests", "ken,chan", "comma-separated directories of GOROOT/test (. for itself) whose programs TestGoTests runs")
 
+var goTestDead = flag.Bool("gotestdead", false, "write over dead slots of frames while TestGoTests runs programs, as TestDeadSlotsAreDead does")
+
 // gotestTimeout only catches programs that hang: the slowest of them takes seconds.
 const gotestTimeout = 3 * time.Minute
 
@@ -76,10 +78,18 @@ func goTest(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	defer m.Close()
+	slice := uint64(1 << 30)
+	if *goTestDead {
+		slice = 101
+	}
 	for {
-		stop, err := m.Run(ctx, 1<<30)
+		stop, err := m.Run(ctx, slice)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if *goTestDead {
+			kill(m)
+			slice += slice/64 + 2 // so that short programs are stopped often, and long ones come to an end
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -16,9 +16,9 @@ import (
 
 // HeapType is what a snapshot's heap holds of one type.
 type HeapType struct {
-	Type    string
-	Objects uint64
-	Bytes   uint64
+	Type    string `json:"type"`
+	Objects uint64 `json:"objects"`
+	Bytes   uint64 `json:"bytes"`
 }
 
 // HeapTypes are the types on the heap, those that take most bytes first. Objects that the collector would free are in it.
@@ -57,7 +57,11 @@ func (s *Snapshot) HeapTypes() ([]HeapType, error) {
 }
 
 // VariableText is a variable as one line of text, whatever its type.
-type VariableText struct{ Name, Type, Text string }
+type VariableText struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
 
 // GlobalTexts are the variables of the program's own packages, or of all, by name.
 func (s *Snapshot) GlobalTexts(all bool) ([]VariableText, error) {
@@ -98,7 +102,12 @@ func packageOf(name string) string {
 }
 
 // Difference is a part of a variable that differs between two snapshots; Old or New is empty where the part is not there.
-type Difference struct{ Path, Type, Old, New string }
+type Difference struct {
+	Path string `json:"path"`
+	Type string `json:"type"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
+}
 
 // leavesMax bounds the parts that Differences compares.
 const leavesMax = 1 << 21

@@ -12,20 +12,20 @@ import (
 
 // Goroutine is one goroutine of a snapshot.
 type Goroutine struct {
-	ID     uint64
-	Status string   // as Go's tracebacks say it: running, chan receive, select ...
-	Waits  []string // what it waits for, in words that go after "waits"; of a select, each case
-	Frames []Frame
+	ID     uint64   `json:"id"`
+	Status string   `json:"status"`          // as Go's tracebacks say it: running, chan receive, select ...
+	Waits  []string `json:"waits,omitempty"` // what it waits for, in words that go after "waits"; of a select, each case
+	Frames []Frame  `json:"frames"`
 }
 
 // Frame is one call of a goroutine, innermost first.
 type Frame struct {
-	Function string
-	File     string
-	Line     int
-	PC       uint64         // code word
-	FP       uint64         // guest address of the frame
-	Locals   []VariableText // variables of the program's own functions that still matter there
+	Function string         `json:"function"`
+	File     string         `json:"file"`
+	Line     int            `json:"line"`
+	PC       uint64         `json:"pc"`               // code word
+	FP       uint64         `json:"fp"`               // guest address of the frame
+	Locals   []VariableText `json:"locals,omitempty"` // variables of the program's own functions that still matter there
 }
 
 // Goroutines are those of the run, oldest first, with their frames. The cost is that of resuming the snapshot and reading what is told.

@@ -47,7 +47,7 @@ type shownSnapshot struct {
 	VM           string            `json:"vm"`
 	Root         string            `json:"root"`
 	Instructions uint64            `json:"instructions"`
-	MemoryBytes  uint64            `json:"memoryBytes"`
+	MemoryBytes  uint64            `json:"memory_bytes"`
 	Turns        uint64            `json:"turns"`
 	Lines        uint64            `json:"lines"`
 	Args         []string          `json:"args"`
