@@ -1,31 +1,14 @@
 package check
 
-import (
-	"regexp"
-	"strconv"
-	"strings"
-
-	"github.com/tandemvm/tandem/vm/internal/code"
-)
+import "github.com/tandemvm/tandem/vm/internal/code"
 
 // widths are the slots an op touches from its operands A, B and C on; 0: the operand is no slot or its width depends on the
-// instruction (see wide). They are read off the specification: "r[A]" is one slot, "r[A:3]" three, "r[B+1]" two.
+// instruction (see wide). They are read off the specification.
 type widths [3]int
 
 var opWidths = func() (all [code.OpCount]widths) {
-	mention := regexp.MustCompile(`r\[([ABC])(?::(\d)|\+(\d))?\]`)
 	for op := code.Op(1); op < code.OpCount; op++ {
-		for _, m := range mention.FindAllStringSubmatch(code.Table[op].Effect, -1) {
-			n := 1
-			if m[2] != "" {
-				n, _ = strconv.Atoi(m[2])
-			} else if m[3] != "" {
-				n, _ = strconv.Atoi(m[3])
-				n++
-			}
-			w := &all[op][strings.Index("ABC", m[1])]
-			*w = max(*w, n)
-		}
+		all[op] = code.Mentioned(code.Table[op].Effect)
 	}
 	all[code.LeaF][1] = 1 // "slot B of this frame"
 	all[code.RotL32I][1] = 1

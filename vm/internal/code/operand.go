@@ -1,5 +1,11 @@
 package code
 
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
 // NoSlot is an absent register in the ext word of a slicing op.
 const NoSlot = 0xFFFF
 
@@ -99,4 +105,22 @@ func readsA(op Op) bool {
 		return true
 	}
 	return false
+}
+
+var mention = regexp.MustCompile(`r\[([ABC])(?::(\d)|\+(\d))?\]`)
+
+// Mentioned are the slots that a text of the specification names from operands A, B and C on: "r[A]" is one slot, "r[A:3]" three, "r[B+1]" two; 0: none.
+func Mentioned(effect string) (slots [3]int) {
+	for _, m := range mention.FindAllStringSubmatch(effect, -1) {
+		n := 1
+		if m[2] != "" {
+			n, _ = strconv.Atoi(m[2])
+		} else if m[3] != "" {
+			n, _ = strconv.Atoi(m[3])
+			n++
+		}
+		of := &slots[strings.Index("ABC", m[1])]
+		*of = max(*of, n)
+	}
+	return slots
 }

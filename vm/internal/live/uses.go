@@ -2,8 +2,6 @@ package live
 
 import (
 	"encoding/binary"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
@@ -22,28 +20,13 @@ type uses struct {
 type widths struct{ read, write [3]int }
 
 var opWidths = func() (all [code.OpCount]widths) {
-	mention := regexp.MustCompile(`r\[([ABC])(?::(\d)|\+(\d))?\]`)
 	for op := code.Op(1); op < code.OpCount; op++ {
 		w, effect := &all[op], code.Table[op].Effect
-		note := func(text string, of *[3]int) {
-			for _, m := range mention.FindAllStringSubmatch(text, -1) {
-				n := 1
-				if m[2] != "" {
-					n, _ = strconv.Atoi(m[2])
-				} else if m[3] != "" {
-					n, _ = strconv.Atoi(m[3])
-					n++
-				}
-				k := strings.Index("ABC", m[1])
-				of[k] = max(of[k], n)
-			}
-		}
 		left, right, found := strings.Cut(effect, " = ")
 		if found && strings.HasPrefix(effect, "r[A") && !strings.Contains(left, " ") {
-			note(left, &w.write)
-			note(right, &w.read)
+			w.write, w.read = code.Mentioned(left), code.Mentioned(right)
 		} else {
-			note(effect, &w.read)
+			w.read = code.Mentioned(effect)
 		}
 	}
 	return all
