@@ -28,13 +28,14 @@ const (
 )
 
 const (
-	retryMin    = 50 * time.Millisecond
-	retryMax    = 1500 * time.Millisecond // so that a peer that comes back is met within 2 s
-	retrySlow   = 15 * time.Second        // after slowAfter without an answer, and for peers that refused us
-	slowAfter   = 10 * time.Minute
-	tellingLife = time.Hour
-	dialLimit   = 10 * time.Second
-	dialsMax    = 16 // at once
+	retryMin     = 50 * time.Millisecond
+	retryMax     = 1500 * time.Millisecond // so that a peer that comes back is met within 2 s
+	retrySlow    = 15 * time.Second        // after slowAfter without an answer, and for peers that refused us
+	retryRefused = time.Second             // at first, for peers that refused us and were members before
+	slowAfter    = 10 * time.Minute
+	tellingLife  = time.Hour
+	dialLimit    = 10 * time.Second
+	dialsMax     = 16 // at once
 
 	peersMax = 1024
 	addrsMax = 32 // a peer; the newest are kept
@@ -143,12 +144,17 @@ func (b *Book) Retry(peers ...peer.ID) {
 	b.wake()
 }
 
-// Refused notes that a peer answered and turned out not to be a member: it is tried rarely from now on.
-func (b *Book) Refused(p peer.ID) {
+// Refused notes that a peer answered and turned out not to be a member: it is tried rarely from now on. One that was a member before may not have opened the
+// sandbox yet since it was started: it is tried soon, and rarely only after a while.
+func (b *Book) Refused(p peer.ID, before bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e := b.entries[p]; e != nil {
-		e.refused, e.next = true, time.Now().Add(jitter(retrySlow))
+		e.refused, e.wait = true, max(e.wait, retryRefused)
+		if !before {
+			e.wait = retrySlow
+		}
+		e.next = time.Now().Add(jitter(e.wait))
 	}
 }
 
@@ -229,8 +235,8 @@ func (b *Book) dial(ctx context.Context, info peer.AddrInfo, e *entry) {
 	if e.refused || time.Since(e.since) > slowAfter {
 		limit = retrySlow
 	}
-	if !e.refused {
-		e.next = time.Now().Add(jitter(e.wait))
+	if now := time.Now(); !e.refused || e.next.Before(now) {
+		e.next = now.Add(jitter(e.wait))
 	}
 	e.wait = min(max(e.wait, retryMin)*8/5, limit)
 	b.wake()

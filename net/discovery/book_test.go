@@ -106,7 +106,7 @@ func TestRefusedPeersAreLeftAloneUntilRetry(t *testing.T) {
 	b.Add(info("a", "/ip4/127.0.0.1/tcp/1"), Told)
 	b.Add(info("c", "/ip4/127.0.0.1/tcp/1"), Told)
 	eventually(t, "no attempt", func() bool { n, _ := w.get("a"); return n >= 1 })
-	b.Refused("a")
+	b.Refused("a", false)
 	before, _ := w.get("a")
 	n0, _ := w.get("c")
 	eventually(t, "c is not tried", func() bool { n, _ := w.get("c"); return n >= n0+4 })
@@ -116,6 +116,59 @@ func TestRefusedPeersAreLeftAloneUntilRetry(t *testing.T) {
 	before, _ = w.get("a")
 	b.Retry("a")
 	eventually(t, "Retry did not dial", func() bool { n, _ := w.get("a"); return n > before })
+}
+
+// TestRefusedPeerThatIsGone: it is tried once when its time has come, and not again and again.
+func TestRefusedPeerThatIsGone(t *testing.T) {
+	w := newWorld()
+	b := NewBook(w)
+	defer b.Close()
+	b.Add(info("a", "/ip4/127.0.0.1/tcp/1"), Given)
+	b.Add(info("c", "/ip4/127.0.0.1/tcp/1"), Given)
+	eventually(t, "no attempt", func() bool { n, _ := w.get("a"); return n >= 1 })
+	b.Refused("a", false)
+	before, _ := w.get("a")
+	b.mu.Lock()
+	b.entries["a"].next = time.Now() // the time is over
+	b.mu.Unlock()
+	b.wake()
+	eventually(t, "it is tried", func() bool { n, _ := w.get("a"); return n > before })
+	n0, _ := w.get("c")
+	eventually(t, "c is tried", func() bool { n, _ := w.get("c"); return n >= n0+3 })
+	if n, _ := w.get("a"); n > before+2 { // one may have been under way
+		t.Errorf("dialed %d times", n-before)
+	}
+}
+
+// TestMemberThatRefusesIsTriedSoon: a peer that was a member, and refuses now, may be opening its sandboxes: it is tried after a second, and more rarely from
+// then on. A stranger is not.
+func TestMemberThatRefusesIsTriedSoon(t *testing.T) {
+	w := newWorld()
+	b := NewBook(w)
+	defer b.Close()
+	b.Add(info("a", "/ip4/127.0.0.1/tcp/1"), Given)
+	eventually(t, "no attempt", func() bool { n, _ := w.get("a"); return n >= 1 })
+	next := func(before bool) time.Duration {
+		b.Refused("a", before)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return time.Until(b.entries["a"].next)
+	}
+	if d := next(true); d > 2*retryRefused {
+		t.Errorf("a member is tried after %v", d)
+	}
+	eventually(t, "tried again", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.entries["a"].wait > retryRefused && !b.entries["a"].dialing
+	})
+	if d := next(false); d < retrySlow/2 {
+		t.Errorf("a stranger is tried after %v", d)
+	}
+	b.Met("a")
+	if d := next(true); d > 2*retryRefused {
+		t.Errorf("a member that was met again is tried after %v", d)
+	}
 }
 
 // age makes a peer's times older, as if d had passed.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
@@ -59,6 +60,27 @@ func (p *pressure) moved() {
 	}
 }
 
+// to reports whether there is an outbox for the peer.
+func (p *pressure) to(id peer.ID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for b := range p.boxes {
+		if b.Conn().RemotePeer() == id {
+			return true
+		}
+	}
+	return false
+}
+
+// repeat puts a message into each outbox that has begun and is empty.
+func (p *pressure) repeat(message []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for b := range p.boxes {
+		b.repeat(message)
+	}
+}
+
 func (p *pressure) add(b *outbox) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,6 +109,7 @@ type outbox struct {
 	room     sync.Cond // signalled when the queue shrinks, grows or closes
 	queue    [][]byte
 	bytes    int
+	begun    bool // gossipsub has written its first message
 	closed   bool
 	progress time.Time // when the network last took something, or the queue was last empty
 }
@@ -122,13 +145,28 @@ func (b *outbox) Write(p []byte) (int, error) {
 	if b.closed {
 		return 0, errOutboxClosed
 	}
+	b.begun = true
+	b.push(p)
+	return len(p), nil
+}
+
+// repeat is Write for what need not be said when other messages wait.
+func (b *outbox) repeat(message []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.begun && !b.closed && len(b.queue) == 0 {
+		b.push(message)
+	}
+}
+
+// push queues a message; b.mu is held.
+func (b *outbox) push(p []byte) {
 	if len(b.queue) == 0 {
 		b.progress = time.Now()
 	}
 	b.queue = append(b.queue, append([]byte(nil), p...))
 	b.bytes += len(p)
 	b.room.Broadcast()
-	return len(p), nil
 }
 
 func (b *outbox) drain() {

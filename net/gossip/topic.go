@@ -12,6 +12,7 @@ package gossip
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -326,12 +327,15 @@ func (t *Topic) watch(ctx context.Context) {
 	}
 }
 
-// remind names members that gossip does not reach, again and again: gossipsub gives up on a peer whose stream failed
-// a few times while it stayed connected, and would not try again before the next connection.
+// remind keeps up with members what gossipsub says once. It names those that gossip does not reach again and again: gossipsub gives up on a peer whose stream
+// failed a few times while it stayed connected, and would not try again before the next connection. And it repeats the subscription: gossipsub forgets
+// that of a peer when its own stream to it ends, also when the peer has said it over another connection since, as a process that is there again
+// before the end of its former one was noticed has.
 func (t *Topic) remind(ctx context.Context) {
-	tick := time.NewTicker(300 * time.Millisecond)
+	subscription := subscribe(t.cfg.Name)
+	tick := time.NewTicker(remindEvery)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
@@ -339,11 +343,30 @@ func (t *Topic) remind(ctx context.Context) {
 		}
 		reached := t.Peers()
 		for _, p := range t.cfg.Members.Members() {
-			if !slices.Contains(reached, p) {
+			if !slices.Contains(reached, p) || !t.view.press.to(p) {
 				t.Joined(p)
 			}
 		}
+		if n%subscribeTicks == 0 {
+			t.view.press.repeat(subscription)
+		}
 	}
+}
+
+const (
+	remindEvery    = 300 * time.Millisecond
+	subscribeTicks = 3
+)
+
+// subscribe is the message that says that this peer takes part in a topic, as gossipsub frames it.
+func subscribe(name string) []byte {
+	yes := true
+	rpc := pb.RPC{Subscriptions: []*pb.RPC_SubOpts{{Subscribe: &yes, Topicid: &name}}}
+	body, err := rpc.Marshal()
+	if err != nil {
+		panic("BUG: gossip: subscription: " + err.Error())
+	}
+	return append(binary.AppendUvarint(nil, uint64(len(body))), body...)
 }
 
 // tracer turns gossipsub's events into counters and keeps the gate's count. Each message of an RPC enters the gate once

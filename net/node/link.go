@@ -26,6 +26,7 @@ import (
 // introductions, so that members who joined by one ticket find one another. A connection without a link is closed.
 //
 //	after the proof, both ways: 'b'                           a beat
+//	                            't'                           not admitted: see twin.go
 //	                            'i' len(4) JSON [{peer,addrs}] an introduction: the sender first, then other members
 const (
 	proofProtocol = protocol.ID("/tandem/member/1")
@@ -62,7 +63,8 @@ type link struct {
 	peer   peer.ID
 	stream network.Stream
 	boot   proof.Boot
-	rooms  []*Room // that both are members of
+	began  time.Time // the proof
+	rooms  []*Room   // that both are members of
 	intros chan []ticket.Member
 	named  bool // the peer has introduced itself; only the goroutine that hears the link looks
 }
@@ -70,14 +72,26 @@ type link struct {
 // connected is called by libp2p for every new connection.
 func (n *Node) connected(_ network.Network, c network.Conn) {
 	n.spawn(func() {
+		limit, declined := proofLimit, false
 		if c.Stat().Direction == network.DirOutbound {
-			n.prove(c.RemotePeer())
+			err := n.prove(c.RemotePeer())
+			if err != nil && !isVerdict(err) { // nothing more will come of this connection: it is dialed anew
+				limit, declined = 0, errors.Is(err, network.ErrReset)
+			}
 		}
-		if !n.within(proofLimit, func() bool { return n.members[c.RemotePeer()] != nil }) && !c.IsClosed() && n.ctx.Err() == nil {
+		if n.within(limit, func() bool { return n.members[c.RemotePeer()] != nil }) || c.IsClosed() || n.ctx.Err() != nil {
+			return
+		}
+		if !declined && !n.idle() {
 			n.metrics.bad(eventProofTimeout)
-			c.Close()
 		}
+		c.Close()
 	})
+}
+
+// isVerdict reports whether a proof ended with the finding that the peer is no member.
+func isVerdict(err error) bool {
+	return errors.Is(err, proof.ErrStranger) || errors.Is(err, proof.ErrForged)
 }
 
 // spawn runs f unless the node is closing; Close waits for it.
@@ -89,40 +103,59 @@ func (n *Node) spawn(f func()) {
 	}
 }
 
-// prove runs the dialer's side with a connected peer.
-func (n *Node) prove(p peer.ID) {
+// prove runs the dialer's side with a connected peer. network.ErrReset: the peer has nothing to say yet, or no more.
+func (n *Node) prove(p peer.ID) error {
 	ctx, cancel := context.WithTimeout(n.ctx, proofLimit)
 	defer cancel()
 	s, err := n.host.NewStream(network.WithAllowLimitedConn(network.WithNoDial(ctx, "proof"), "proof"), p, proofProtocol)
 	if err != nil {
 		n.log.Debug("no proof stream", "with", short(p), "err", err)
-		return
+		return err
 	}
+	rooms, keys := n.keys()
+	if len(keys) == 0 {
+		s.Reset()
+		return network.ErrReset
+	}
+	began := time.Now()
+	s.SetDeadline(began.Add(proofLimit))
+	shared, err := proof.Dial(s, n.host.ID().String(), p.String(), n.boot, keys)
+	n.settle(s, began, rooms, shared, err)
+	return err
+}
+
+// answer runs the listener's side. A node that was just opened has no room yet, and its peers are already calling:
+// they are kept waiting for the first one rather than turned away. They come again soon if there is none, or if the node is closing: to tell them then that
+// they are no members would keep them away for long.
+func (n *Node) answer(s network.Stream) {
+	n.within(proofLimit/2, func() bool { return len(n.rooms) > 0 })
 	rooms, keys := n.keys()
 	if len(keys) == 0 {
 		s.Reset()
 		return
 	}
-	s.SetDeadline(time.Now().Add(proofLimit))
-	shared, err := proof.Dial(s, n.host.ID().String(), p.String(), n.boot, keys)
-	n.settle(s, rooms, shared, err)
-}
-
-// answer runs the listener's side. A node that was just opened has no room yet, and its peers are already calling:
-// they are kept waiting for the first one rather than turned away.
-func (n *Node) answer(s network.Stream) {
-	n.within(proofLimit/2, func() bool { return len(n.rooms) > 0 })
-	rooms, keys := n.keys()
-	s.SetDeadline(time.Now().Add(proofLimit))
+	began := time.Now()
+	s.SetDeadline(began.Add(proofLimit))
 	shared, err := proof.Answer(s, n.host.ID().String(), s.Conn().RemotePeer().String(), n.boot, keys)
-	n.settle(s, rooms, shared, err)
+	n.settle(s, began, rooms, shared, err)
 }
 
+// idle reports whether the node takes part in nothing: it cannot prove anything.
+func (n *Node) idle() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.rooms) == 0
+}
+
+// keys are those of the open rooms; none when the node is closing.
 func (n *Node) keys() ([]*Room, []proof.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var rooms []*Room
 	var keys []proof.Key
+	if n.closed {
+		return nil, nil
+	}
 	for _, r := range n.rooms {
 		rooms = append(rooms, r)
 		keys = append(keys, r.proofKey)
@@ -130,32 +163,48 @@ func (n *Node) keys() ([]*Room, []proof.Key) {
 	return rooms, keys
 }
 
-func (n *Node) settle(s network.Stream, rooms []*Room, shared proof.Shared, err error) {
+func (n *Node) settle(s network.Stream, began time.Time, rooms []*Room, shared proof.Shared, err error) {
 	p := s.Conn().RemotePeer()
 	if err != nil {
-		if !errors.Is(err, proof.ErrStranger) && !errors.Is(err, proof.ErrForged) {
+		if !isVerdict(err) {
 			s.Reset()
 			return
 		}
 		n.metrics.bad(eventProofFailed)
 		n.log.Debug("refused", "peer", short(p), "err", err)
-		n.book.Refused(p)
+		n.book.Refused(p, n.knew(p))
 		// The answer that tells the dialer not to try again at once may be on its way still; nothing else is served.
 		s.Close()
 		time.AfterFunc(refuseLinger, func() { n.dropStranger(p) })
 		return
 	}
-	l := &link{peer: p, stream: s, boot: shared.Boot, intros: make(chan []ticket.Member, introsWaiting)}
+	l := &link{peer: p, stream: s, boot: shared.Boot, began: began, intros: make(chan []ticket.Member, introsWaiting)}
 	for _, k := range shared.Keys {
 		l.rooms = append(l.rooms, rooms[k])
 	}
 	s.SetDeadline(time.Time{})
-	if !n.admit(l) {
+	switch n.admit(l) {
+	case late:
 		s.Reset()
 		s.Conn().Close()
 		return
+	case twin:
+		n.refuseTwin(l)
+		return
 	}
 	n.spawn(func() { n.runLink(l) })
+}
+
+// knew reports whether the peer has ever proven the key of a room that is open.
+func (n *Node) knew(p peer.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.rooms {
+		if r.known[p] {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *Node) dropStranger(p peer.ID) {
@@ -169,12 +218,16 @@ func (n *Node) dropStranger(p peer.ID) {
 
 // admit makes l count. A peer that was restarted is met anew: connections to its former process are closed, for
 // nothing sent over them will arrive.
-func (n *Node) admit(l *link) bool {
+func (n *Node) admit(l *link) admission {
 	n.mu.Lock()
 	l.rooms = slices.DeleteFunc(l.rooms, func(r *Room) bool { return n.rooms[r.tag] != r })
 	if n.closed || n.gater.isCut(l.peer) || len(l.rooms) == 0 {
 		n.mu.Unlock()
-		return false
+		return late
+	}
+	if a := n.meet(l); a != welcome {
+		n.mu.Unlock()
+		return a
 	}
 	m := n.members[l.peer]
 	restarted := false
@@ -208,7 +261,7 @@ func (n *Node) admit(l *link) bool {
 		r.kick()
 	}
 	l.introduce(n.introduction(l))
-	return true
+	return welcome
 }
 
 func (n *Node) closeOlder(than network.Conn) {
@@ -258,11 +311,17 @@ func (n *Node) runLink(l *link) {
 		}
 	})
 	err := n.hear(l)
+	if errors.Is(err, errTwin) {
+		n.refusedAsTwin(l) // before the peers are told that the link has ended
+	}
 	close(stop)
 	l.stream.Reset()
 	n.release(l)
 	if !n.linked(l.stream.Conn()) {
 		l.stream.Conn().Close()
+	}
+	if errors.Is(err, errTwin) {
+		n.book.Refused(l.peer, false)
 	}
 	n.log.Debug("link ended", "member", short(l.peer), "err", err)
 }
@@ -318,6 +377,8 @@ func (n *Node) hear(l *link) error {
 		}
 		switch kind {
 		case 'b':
+		case 't':
+			return errTwin
 		case 'i':
 			intro, err := readIntro(in)
 			if err != nil {

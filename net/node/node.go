@@ -99,6 +99,9 @@ type Node struct {
 	rooms   map[tag]*Room
 	members map[peer.ID]*member
 	changed chan struct{} // closed and replaced when rooms or members change
+
+	processes map[peer.ID]*processes
+	twinTold  time.Time // when a member last said that another process has this node's identity
 }
 
 // Open starts a node. It listens on every address of cfg.Listen or returns an error that names the one that failed.
@@ -107,7 +110,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("node: Config.Identity is missing")
 	}
 	n := &Node{cfg: cfg, log: cfg.Logger, gater: &gater{cut: map[peer.ID]bool{}}, metrics: newMetrics(cfg.Metrics),
-		rooms: map[tag]*Room{}, members: map[peer.ID]*member{}, changed: make(chan struct{})}
+		rooms: map[tag]*Room{}, members: map[peer.ID]*member{}, processes: map[peer.ID]*processes{}, changed: make(chan struct{})}
 	if n.cfg.proofDue == 0 {
 		n.cfg.proofDue = 2 * proofLimit
 	}

@@ -430,29 +430,6 @@ func TestCutAndHeal(t *testing.T) {
 	}
 }
 
-// A peer that comes back with the same identity and address is met again by the peers that stayed.
-func TestRestart(t *testing.T) {
-	for _, listen := range []string{quicLoopback, tcpLoopback} {
-		peers := cluster(t, 3, listen)
-		a, b, c := peers[0], peers[1], peers[2]
-		addr, _, _ := strings.Cut(a.node.Addrs()[0], "/p2p/")
-		tk := a.room.ticket // names nobody: only the others know where to find it
-		a.node.Close()
-		eventually(t, "gone", func() bool { return b.sees(c) && c.sees(b) })
-		start := time.Now()
-		a2 := open(t, a.id, addr).join(&tk)
-		eventually(t, "back", func() bool { return a2.sees(b, c) && b.sees(a2, c) && c.sees(a2, b) })
-		a2.publish("back")
-		b.publish("welcome")
-		eventually(t, "talking", func() bool { return b.received(a2, "back") && c.received(a2, "back") && a2.received(b, "welcome") })
-		t.Logf("%s: back and talking after %v", listen, time.Since(start))
-		healthy(t, a2, b, c)
-		for _, p := range []*peerUnderTest{a2, b, c} {
-			p.node.Close()
-		}
-	}
-}
-
 // TestSecondConnectionIsNoMember: a connection that stays when the one with the link has ended does not keep the two from meeting again.
 func TestSecondConnectionIsNoMember(t *testing.T) {
 	tk := newTicket(t)

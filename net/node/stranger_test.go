@@ -1,16 +1,13 @@
 package node
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,7 +19,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/tandemvm/tandem/net/gossip"
-	"github.com/tandemvm/tandem/net/ident"
 	"github.com/tandemvm/tandem/net/proof"
 	"github.com/tandemvm/tandem/net/ticket"
 )
@@ -259,93 +255,4 @@ func TestSilentMemberIsGivenUp(t *testing.T) {
 	m := a.room.membership()
 	eventually(t, "a member", func() bool { return m.Member(h.ID()) })
 	eventually(t, "given up", func() bool { return !m.Member(h.ID()) && len(a.node.host.Network().Peers()) == 0 })
-}
-
-const childEnv = "TANDEM_NODE_TEST_CHILD" // "identity file,address,ticket"
-
-// TestChild is the body of the process that TestKilledProcessComesBack starts; alone it does nothing.
-func TestChild(t *testing.T) {
-	args := strings.Split(os.Getenv(childEnv), ",")
-	if len(args) != 3 {
-		t.Skip("only as a child process")
-	}
-	id, err := ident.Open(args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	tk, err := ticket.Parse(args[2])
-	if err != nil {
-		t.Fatal(err)
-	}
-	tk.Members = nil // it knows nobody: those who stayed must find it
-	p := open(t, id, args[1]).join(tk)
-	fmt.Println("ready", p.node.Addrs()[0])
-	p.room.Handle("ping", func(_ context.Context, _ string, req []byte, send func([]byte) error) error { return send(req) })
-	for n := 0; ; n++ {
-		p.room.Publish(context.Background(), fmt.Append(nil, "alive ", os.Getpid()))
-		time.Sleep(20 * time.Millisecond)
-		if os.Getppid() == 1 || n > 5000 {
-			return // the test is gone
-		}
-	}
-}
-
-// A process killed without a word and started again with the same identity and address is a member again within
-// moments, though nobody told the others of its death.
-func TestKilledProcessComesBack(t *testing.T) {
-	for _, listen := range []string{quicLoopback, tcpLoopback} {
-		a := open(t, identity(t)).join(newTicket(t))
-		text, err := a.room.Ticket().Text()
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := t.TempDir() + "/identity"
-		start := func(addr string) (*exec.Cmd, string) {
-			c := exec.Command(os.Args[0], "-test.run=^TestChild$")
-			c.Env = append(os.Environ(), childEnv+"="+file+","+addr+","+text)
-			c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-			out, err := c.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-			line, err := bufio.NewReader(out).ReadString('\n')
-			if err != nil || !strings.HasPrefix(line, "ready ") {
-				t.Fatalf("child: %q, %v", line, err)
-			}
-			return c, strings.TrimSpace(strings.TrimPrefix(line, "ready "))
-		}
-		child, addr := start(listen)
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if err := a.room.Connect(ctx, []string{addr}); err != nil {
-			t.Fatal(err)
-		}
-		heard := func(pid int) func() bool {
-			return func() bool {
-				a.mu.Lock()
-				defer a.mu.Unlock()
-				return slices.ContainsFunc(a.got, func(m string) bool { return strings.HasSuffix(m, fmt.Sprint(" alive ", pid)) })
-			}
-		}
-		eventually(t, "hear the child", heard(child.Process.Pid))
-		child.Process.Kill()
-		child.Wait()
-		bare, p, _ := strings.Cut(addr, "/p2p/")
-		again, _ := start(bare)
-		began := time.Now()
-		eventually(t, "hear the child again", heard(again.Process.Pid))
-		t.Logf("%s: heard again %v after the new process was ready", listen, time.Since(began))
-		var echo []byte
-		err = a.room.Request(ctx, p, "ping", []byte("x"), func(f []byte) error { echo = f; return nil })
-		if err != nil || string(echo) != "x" {
-			t.Errorf("request after the restart: %q, %v", echo, err)
-		}
-		healthy(t, a)
-		again.Process.Kill()
-		again.Wait()
-	}
 }
