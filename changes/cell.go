@@ -27,7 +27,7 @@ type Cell struct {
 	Lost  uint64 // LWW: concurrent values that lost and that the run's writes have overwritten since
 	Seen  []Seen // sorted by run, then dot, then epoch. Each run once; of a counter once for each epoch that was seen and that later ones do not go on from
 	Epoch uint64 // Counter: names the epoch of Dot; 0 otherwise
-	Past  []Mark // Counter: the epochs before that one in which the run contributed, oldest first
+	Past  []Mark // Counter: the epochs before that one in which the run contributed, oldest first. Max, Min: its bounds that others removed, oldest first
 }
 
 // Seen says that the contribution a run had made by its turn Dot is superseded.
@@ -84,9 +84,9 @@ func (c Cell) observe(d Cell) []Seen {
 	if d.Dot == 0 {
 		return c.Seen
 	}
-	s := Seen{Run: d.Stamp.Run, Dot: d.Dot, Epoch: d.Epoch, Past: d.Past}
+	s := Seen{Run: d.Stamp.Run, Dot: d.Dot}
 	if d.Kind == Counter {
-		s.Sum = d.Value
+		s.Sum, s.Epoch, s.Past = d.Value, d.Epoch, d.Past
 	}
 	first, end := c.of(s.Run)
 	joined := slices.Clone(c.Seen[:first])
@@ -164,13 +164,10 @@ func (c Cell) folded(ch Change, at Stamp, epoch uint64, view []Cell) Cell {
 			next.Past = c.left(view)
 		}
 	case Max, Min:
-		next.Value = ch.New
-		if c.lives(view) {
-			next.Value = join(c.Kind, c.Value, ch.New)
-		}
 		if ch.Old.Present() && join(c.Kind, ch.Old, ch.New).Equal(ch.Old) {
 			return c
 		}
+		next.Value, next.Past = c.bounds(ch.New, view)
 	case LWW:
 		next.Value = ch.New
 		_, lost := mergeLeaf(&Spec{Kind: LWW}, view)
@@ -195,7 +192,7 @@ func (c Cell) removed(next Cell, view []Cell) Cell {
 		}
 	}
 	if c.Kind != Counter {
-		next.Value = Value{}
+		next.Value, next.Past = Value{}, nil
 	}
 	if slices.EqualFunc(c.Seen, next.Seen, func(a, b Seen) bool { return a.compare(b) == 0 }) {
 		return c
@@ -242,7 +239,7 @@ func (c Cell) suits(leaf *Spec) error {
 	if c.Lost > 0 && c.Kind != LWW {
 		return fmt.Errorf("%w: overwritten values in a cell of kind %v", ErrCell, c.Kind)
 	}
-	if err := c.history().check(leaf); err != nil {
+	if err := c.checkPast(leaf); err != nil {
 		return err
 	}
 	for i, s := range c.Seen {
@@ -266,11 +263,24 @@ func (c Cell) suits(leaf *Spec) error {
 	return leaf.checkLeaf(c.Value)
 }
 
-// Versions of an encoded cell, its first byte. The second, which names epochs, is written where there are any to name.
+// Versions of an encoded cell, its first byte. The second, which names epochs, is written where there are any to name; the third where there are bounds that
+// others removed.
 const (
 	CellVersion       = 1
 	CellEpochsVersion = 2
+	CellBoundsVersion = 3
 )
+
+// version is that of the least that holds the cell.
+func (c Cell) version() byte {
+	switch {
+	case (c.Kind == Max || c.Kind == Min) && len(c.Past) > 0:
+		return CellBoundsVersion
+	case c.named():
+		return CellEpochsVersion
+	}
+	return CellVersion
+}
 
 // named says whether the cell or what it saw names an epoch.
 func (c Cell) named() bool {
@@ -282,10 +292,8 @@ func (c Cell) Encode() []byte {
 	if c.IsZero() {
 		panic("BUG: changes: a zero cell is not published")
 	}
-	named, version := c.named(), byte(CellVersion)
-	if named {
-		version = CellEpochsVersion
-	}
+	version := c.version()
+	named := version == CellEpochsVersion
 	b := c.Stamp.Append([]byte{version})
 	b = append(b, byte(c.Kind))
 	b = binary.BigEndian.AppendUint64(b, c.Dot)
@@ -293,8 +301,11 @@ func (c Cell) Encode() []byte {
 		b = binary.BigEndian.AppendUint64(b, c.Lost)
 	}
 	b = appendOptional(b, c.Value)
-	if named {
+	switch version {
+	case CellEpochsVersion:
 		b = appendMarks(binary.BigEndian.AppendUint64(b, c.Epoch), c.Past)
+	case CellBoundsVersion:
+		b = appendBounds(b, c.Past)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Seen)))
 	for _, s := range c.Seen {
@@ -327,19 +338,22 @@ func (s *scan) optional() Value {
 // its path is for Check.
 func DecodeCell(b []byte) (Cell, error) {
 	s := scan{b: b}
-	named := len(b) > 0 && b[0] == CellEpochsVersion
-	if !named {
-		s.version(CellVersion, "cell")
-	} else {
-		s.u8()
+	version := byte(CellBoundsVersion)
+	if len(b) > 0 && b[0] >= CellVersion && b[0] < version {
+		version = b[0]
 	}
+	s.version(version, "cell")
+	named := version == CellEpochsVersion
 	c := Cell{Stamp: s.stamp(), Kind: s.kind(), Dot: s.u64()}
 	if c.Kind == LWW {
 		c.Lost = s.u64()
 	}
 	c.Value = s.optional()
-	if named {
+	switch version {
+	case CellEpochsVersion:
 		c.Epoch, c.Past = s.u64(), s.marks()
+	case CellBoundsVersion:
+		c.Past = s.bounds()
 	}
 	n := s.count(25)
 	for i := 0; i < n && s.err == nil; i++ {
@@ -348,8 +362,8 @@ func DecodeCell(b []byte) (Cell, error) {
 			s.fail("superseded runs out of order")
 		}
 	}
-	if named && !c.named() {
-		s.fail("a cell of version %d without epochs", CellEpochsVersion)
+	if s.err == nil && c.version() != version {
+		s.fail("a cell of version %d as version %d", c.version(), version)
 	}
 	if s.end(); s.err != nil {
 		return Cell{}, s.err

@@ -239,6 +239,10 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bound, err := sampleBound()
+	if err != nil {
+		t.Fatal(err)
+	}
 	delta, err := sample().Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +267,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	key := CellKey(VarPath("main.Counts").Key(StringValue("word")).Field("Port"), RunID{5}, Epoch{3, "owner"})
 	digest := Digest(map[string]Value{"main.A": v, "main.B": IntValue(Int, 1)})
-	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "cell.v2": counted.Encode(), "segment.v1": sampleSegment(t), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v2": delta, "snapshot.v2": snapshot, "indexed.v2": indexed, "packed.v2": packed, "next.v2": next} {
+	for name, b := range map[string][]byte{"value.v1": v.Encode(), "cell.v1": cell.Encode(), "cell.v2": counted.Encode(), "cell.v3": bound.Encode(), "segment.v1": sampleSegment(t), "cellkey.v1": []byte(key), "digest.v1": []byte(digest.String()), "delta.v2": delta, "snapshot.v2": snapshot, "indexed.v2": indexed, "packed.v2": packed, "next.v2": next} {
 		file := filepath.Join("testdata", name)
 		if *update {
 			if err := os.MkdirAll("testdata", 0o755); err != nil {
@@ -303,6 +307,18 @@ func sampleCounter() (c Cell, err error) {
 	for i, ch := range []Change{{p, Counter, Value{}, n(3)}, {p, Counter, n(3), n(4)}, {p, Counter, n(6), Value{}}} {
 		e := Epoch{uint64(i + 1), "owner"}
 		if c, err = c.Fold(ch, Stamp{77 << counterBits, RunID{5}, e.Number<<40 | 9}, e.Name(), []Cell{other}); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// sampleBound is the max of a run after another run removed what it had contributed.
+func sampleBound() (c Cell, err error) {
+	p := VarPath("main.Best").Key(StringValue("word"))
+	removed := Cell{Kind: Max, Stamp: Stamp{1, RunID{6}, 3}, Seen: []Seen{{Run: RunID{5}, Dot: 9}}}
+	for i, ch := range []Change{{p, Max, Value{}, IntValue(Int, 30)}, {p, Max, Value{}, IntValue(Int, 4)}} {
+		if c, err = c.Fold(ch, Stamp{77 << counterBits, RunID{5}, uint64(9 + i)}, 0, []Cell{removed}); err != nil {
 			return c, err
 		}
 	}

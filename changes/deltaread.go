@@ -114,6 +114,7 @@ func (d *decoder) meta() {
 	}
 	n, begin := d.s.uvarint(), d.s.off
 	d.body()
+	d.hashes = make([]Hash, 0, len(d.wholes))
 	for range d.wholes {
 		var h Hash
 		if copy(h[:], d.s.take(len(h))); h.IsZero() {
@@ -127,12 +128,17 @@ func (d *decoder) meta() {
 	}
 }
 
+// pagesAtOnce is the room that a file's word for its number of pages is taken for.
+const pagesAtOnce = 4096
+
 func (d *decoder) body() {
 	d.header()
 	s := &d.s
 	n := s.many(1)
 	next := uint64(0)
 	var patched []int
+	room := min(n, pagesAtOnce)
+	d.wholes, d.d.Pages = make([]int, 0, room), make([]Page, 0, room)
 	for range n {
 		v := s.uvarint()
 		first := next + v>>formBits

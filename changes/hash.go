@@ -22,10 +22,8 @@ func Root(memoryBytes uint64, pages []Hash) Hash { return merkle.Root(memoryByte
 // PageHash is the leaf hash of one page; the zero Hash when it is all zero.
 func PageHash(page *[PageBytes]byte) Hash { return merkle.PageHash(page) }
 
-// What is hashed here begins with a byte that says what it is; package merkle has those before.
+// What is hashed here begins with a byte that says what it is; package merkle has the others.
 const (
-	hashValue  = 0x03
-	hashBranch = 0x04
-	hashDigest = 0x05
-	hashEpoch  = 0x06
+	hashValue = 0x03
+	hashEpoch = 0x06
 )

@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// Mark is how far the contributions that a run made to a counter in one of its epochs went.
+// Mark is how far the contributions that a run made to a counter in one of its epochs went, or those to a max or min before others removed them.
 type Mark struct {
-	Epoch uint64 // names the epoch (Epoch.Name); 0: none was given
+	Epoch uint64 // names the epoch (Epoch.Name); 0: none was given. Not of a max or min
 	Dot   uint64 // turn of the last contribution
-	Sum   Value  // running sum at Dot, with what the epochs before this one contributed
+	Sum   Value  // Counter: running sum at Dot, with what the epochs before this one contributed. Max, Min: the bound
 }
 
 func (m Mark) equal(n Mark) bool { return m.Epoch == n.Epoch && m.Dot == n.Dot && m.Sum.Equal(n.Sum) }
 
-// pastMax is how many marks of earlier epochs a counter keeps, beside those that a removal stands at.
+// pastMax is how many marks of earlier epochs a counter keeps, beside those that a removal stands at, and how many removed bounds a max or min.
 const pastMax = 8
 
 // Name is e as cells name it: 64 bits of a hash, 0 for the zero Epoch.
@@ -98,6 +98,38 @@ func (c Cell) left(view []Cell) []Mark {
 	return past
 }
 
+// bounds is the bound of a max or min to which v is contributed, and the past it then has. A bound that others removed stays there: should the removal be void, it
+// binds again. One that is no tighter than a later one never will.
+func (c Cell) bounds(v Value, view []Cell) (Value, []Mark) {
+	past := slices.Clone(c.Past)
+	switch {
+	case c.lives(view):
+		v = join(c.Kind, c.Value, v)
+	case c.Value.Present():
+		past = append(past, c.history().last)
+	}
+	past = slices.DeleteFunc(past, func(m Mark) bool { return join(c.Kind, m.Sum, v).Equal(v) })
+	return v, past[max(0, len(past)-pastMax):]
+}
+
+// checkPast says why the past of c does not suit the leaf.
+func (c Cell) checkPast(leaf *Spec) error {
+	if leaf.Kind != Max && leaf.Kind != Min {
+		return c.history().check(leaf)
+	}
+	last := c.seen(c.Stamp.Run)
+	for _, m := range append(slices.Clip(c.Past), c.history().last) {
+		if m.Epoch != 0 || len(c.Past) > 0 && m.Dot <= last {
+			return fmt.Errorf("%w: a bound of turn %d and epoch %x after turn %d", ErrCell, m.Dot, m.Epoch, last)
+		}
+		if err := leaf.checkLeaf(m.Sum); err != nil || !m.Sum.Present() && len(c.Past) > 0 {
+			return fmt.Errorf("%w: a bound of %v: %v", ErrCell, m.Sum, err)
+		}
+		last = m.Dot
+	}
+	return nil
+}
+
 // check says why h is not the history of a contribution to the leaf.
 func (h history) check(leaf *Spec) error {
 	if leaf.Kind != Counter && (h.last.Epoch != 0 || len(h.past) > 0) || h.last.Dot == 0 && (h.last.Epoch != 0 || len(h.past) > 0) {
@@ -122,6 +154,22 @@ func appendMarks(b []byte, marks []Mark) []byte {
 		b = appendOptional(b, m.Sum)
 	}
 	return b
+}
+
+func appendBounds(b []byte, bounds []Mark) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(bounds)))
+	for _, m := range bounds {
+		b = m.Sum.appendNode(binary.BigEndian.AppendUint64(b, m.Dot))
+	}
+	return b
+}
+
+func (s *scan) bounds() (bounds []Mark) {
+	n := s.count(9)
+	for i := 0; i < n && s.err == nil; i++ {
+		bounds = append(bounds, Mark{Dot: s.u64(), Sum: s.node(DepthMax)})
+	}
+	return bounds
 }
 
 func (s *scan) marks() (marks []Mark) {

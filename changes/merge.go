@@ -84,6 +84,11 @@ func mergeLeaf(leaf *Spec, cells []Cell) (v Value, conflicts int) {
 		case Counter:
 			v = plus(v, minus(c.Value, gone.Sum))
 		case Max, Min:
+			for _, m := range c.Past {
+				if m.Dot > gone.Dot { // removed by turns that are void
+					v = join(leaf.Kind, v, m.Sum)
+				}
+			}
 			v = join(leaf.Kind, v, c.Value)
 		case LWW:
 			if v.form == Absent || c.Stamp.Compare(winner) > 0 {

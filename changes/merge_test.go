@@ -305,7 +305,7 @@ func someCell(r *rand.Rand) Cell {
 		}
 		c.Seen = append(c.Seen, s)
 	}
-	if c.Kind == Counter {
+	if c.Kind == Counter || (c.Kind == Max || c.Kind == Min) && r.IntN(2) == 0 {
 		c.Epoch, c.Past = small(), someMarks(r)
 	}
 	return c

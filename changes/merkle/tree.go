@@ -1,5 +1,6 @@
-// Package merkle is the state hash of a memory: a tree of SHA-256 sums over its pages, of which only what lies above changed pages is hashed again. It
-// knows nothing of what the pages mean, and keeps none. Cost: 512 bytes to hash a level and changed page; memory by pages that are not all zero.
+// Package merkle is the state hash of a memory, a tree of SHA-256 sums over its pages, of which only what lies above changed pages is hashed again, and the
+// digest of named hashes (NameTree). It knows nothing of what pages and names mean, and keeps no pages. Cost: 512 bytes to hash a level and changed page, memory by pages
+// that are not all zero; all names' hashes after any of them changed.
 package merkle
 
 import (
@@ -23,11 +24,13 @@ func (h Hash) IsZero() bool { return h == Hash{} }
 // String is 64 hex digits.
 func (h Hash) String() string { return fmt.Sprintf("%x", h[:]) }
 
-// What is hashed begins with a byte that says what it is, so that no leaf can pass for a node. Package changes has the next ones.
+// What is hashed begins with a byte that says what it is, so that no leaf can pass for a node. Package changes has the others.
 const (
-	hashPage  = 0x00
-	hashNode  = 0x01
-	hashState = 0x02
+	hashPage   = 0x00
+	hashNode   = 0x01
+	hashState  = 0x02
+	hashBranch = 0x04
+	hashDigest = 0x05
 )
 
 // PageHash is the leaf hash of one page; the zero Hash when it is all zero.
