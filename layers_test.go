@@ -85,11 +85,12 @@ cmd/peer/internal/client: cmd/peer/internal/api
 cmd/peer/internal/saved:  vm
 cmd/peer/internal/daemon: cmd/peer/internal/api cmd/peer/internal/saved changes replication tandem vm +metrics
 cmd/peer/internal/cable:
+cmd/peer/internal/footprint:
 cmd/peer/internal/speed:
 cmd/peer/internal/bench:  changes cmd/peer/internal/cable net/ident net/node net/ticket replication +dscrdt +ds +ipld +pebble +libp2p +gossip +metrics
 cmd/peer/internal/trial:  changes replication replication/sim tandem vm
 cmd/peer/internal/demo:   cmd/peer/internal/api cmd/peer/internal/client examples vm
-cmd/peer:             changes changes/laws cmd/peer/internal/api cmd/peer/internal/bench cmd/peer/internal/client cmd/peer/internal/daemon cmd/peer/internal/demo cmd/peer/internal/saved cmd/peer/internal/speed cmd/peer/internal/trial replication replication/sim tandem vm +cobra
+cmd/peer:             changes changes/laws cmd/peer/internal/api cmd/peer/internal/bench cmd/peer/internal/client cmd/peer/internal/daemon cmd/peer/internal/demo cmd/peer/internal/footprint cmd/peer/internal/saved cmd/peer/internal/speed cmd/peer/internal/trial replication replication/sim tandem vm +cobra
 
 examples:
 examples/agenda:      vm/turn

@@ -24,7 +24,8 @@ var (
 // An arm is one way to run a program. Every arm is a fresh process for each round, so that none finds a warmer one.
 type arm struct {
 	cmd  []string
-	self bool // this test binary or its untracked twin, which tells the processor time of the run alone
+	also []string // binaries that take turns with the one of cmd: the same code in other places
+	self bool     // this test binary or its untracked twin, which tells the processor time of the run alone
 	env  []string
 
 	fastest time.Duration
@@ -134,6 +135,9 @@ func (a *arm) start(image string, before ...string) (cmd *exec.Cmd, out *bytes.B
 
 // once runs the arm's process once and keeps the fastest time.
 func (a *arm) once(b *testing.B, image string) {
+	if len(a.also) > 0 {
+		a.cmd[0], a.also = a.also[0], append(a.also[1:], a.cmd[0])
+	}
 	cmd, out := a.start(image)
 	if err := cmd.Run(); err != nil {
 		b.Fatalf("%s: %v\n%s", a.cmd[0], err, out)
@@ -185,11 +189,24 @@ func goTool(b *testing.B, args ...string) {
 	}
 }
 
-// untrackedTwin is this test binary built without tracking.
-func untrackedTwin(b *testing.B) string {
-	file := filepath.Join(b.TempDir(), "untracked.test")
-	goTool(b, "test", "-c", "-tags", "untracked", "-o", file, ".")
-	return file
+// layouts is how many orders of its functions a build is measured in.
+const layouts = 8
+
+// built is this test binary with build tags, its functions in some order that the linker draws, several times: where code lies alone makes a loop up to
+// a tenth slower or faster, and what differs in one place moves all that comes after it.
+func built(b *testing.B, tags string) (files []string) {
+	dir := b.TempDir()
+	for i := range layouts {
+		file := filepath.Join(dir, fmt.Sprint(i, ".test"))
+		goTool(b, "test", "-c", "-tags", tags, "-ldflags", fmt.Sprint("-randlayout=", i+1), "-o", file, ".")
+		files = append(files, file)
+	}
+	return files
+}
+
+// rotating is an arm of builds of one code.
+func rotating(files []string) *arm {
+	return &arm{cmd: []string{files[0]}, also: slices.Clone(files[1:]), self: true}
 }
 
 // ratios are those of all programs, for the geometric mean and the worst.
@@ -207,7 +224,7 @@ func (r ratios) mean() float64 {
 
 // BenchmarkAgainstNative runs each program built by gc, by the machine, and by the machine built without tracking, in turn,
 // round after round. It reports of the fastest runs: ms (tracked), x-native (tracked to native, an empty program's time taken off),
-// tracking-% (tracked to untracked, less 100), with -observer x-observer (observed to tracked) and what both saw, and the peak memory of the
+// tracking-% (tracked to untracked, less 100, each the fastest of several orders of the functions in the binary), with -observer x-observer (observed to tracked) and what both saw, and the peak memory of the
 // tracked and the native process; of all programs the geometric means and the worst. All arms must print the same.
 func BenchmarkAgainstNative(b *testing.B) {
 	files, err := filepath.Glob(filepath.Join(*benchDir, "*.go"))
@@ -218,7 +235,7 @@ func BenchmarkAgainstNative(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	untracked := untrackedTwin(b)
+	tracked, untracked := built(b, ""), built(b, "untracked")
 	empty := filepath.Join(b.TempDir(), "empty.go")
 	if err := os.WriteFile(empty, []byte("package main\nfunc main() {}\n"), 0o644); err != nil {
 		b.Fatal(err)
@@ -234,11 +251,11 @@ func BenchmarkAgainstNative(b *testing.B) {
 				b.Fatal(err)
 			}
 			gc, start := &arm{cmd: []string{bin}}, &arm{cmd: []string{empty + ".bin"}}
-			on, off := &arm{cmd: []string{self}, self: true}, &arm{cmd: []string{untracked}, self: true}
+			on, with, without := &arm{cmd: []string{self}, self: true}, rotating(tracked), rotating(untracked)
 			seen := &arm{cmd: []string{self}, self: true, env: []string{observerEnv + "=1"}}
 			for b.Loop() {
 				for range 5 {
-					for _, a := range []*arm{gc, start, on, off} {
+					for _, a := range []*arm{gc, start, on, with, without} {
 						a.once(b, image)
 					}
 				}
@@ -246,7 +263,7 @@ func BenchmarkAgainstNative(b *testing.B) {
 					seen.once(b, image)
 				}
 			}
-			for _, a := range []*arm{on, off, seen} {
+			for _, a := range []*arm{on, with, without, seen} {
 				if a.output != nil && !bytes.Equal(a.output, gc.output) {
 					b.Fatalf("%s printed\n%s\nnative\n%s", a.cmd[0], a.output, gc.output)
 				}
@@ -259,7 +276,7 @@ func BenchmarkAgainstNative(b *testing.B) {
 			x := float64(on.fastest) / float64(gc.fastest-start.fastest)
 			native.add(x)
 			b.ReportMetric(x, "x-native")
-			x = float64(on.fastest) / float64(off.fastest)
+			x = float64(with.fastest) / float64(without.fastest)
 			tracking.add(x)
 			b.ReportMetric(100*x-100, "tracking-%")
 			if *benchObserver {

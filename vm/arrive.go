@@ -13,7 +13,7 @@ import (
 
 const (
 	arrivingWords  = 4000 // of a stretch while pages are away: what is executed again is at most that
-	arrivingGroups = 4    // brought after each
+	arrivingGroups = 4    // brought after each of so many words, fewer after a shorter one
 )
 
 // ErrDamaged says that a page of a snapshot's file is not what its index says, or could not be read. Nothing that came of it leaves the machine.
@@ -44,11 +44,12 @@ func (m *Machine) execute(words uint64) (stop exec.Stop, err error) {
 	for m.mem.Away() {
 		before := m.Instructions()
 		stop, err := m.stretch(min(words, arrivingWords))
-		m.mem.Bring(arrivingGroups)
+		done := m.Instructions() - before
+		m.mem.Bring(int(max(1, min(done, arrivingWords)*arrivingGroups/arrivingWords)))
 		if err == nil {
 			err = damaged(m.mem.Err())
 		}
-		words -= min(words, m.Instructions()-before)
+		words -= min(words, done)
 		if err != nil || stop.Reason != exec.Budget || words == 0 {
 			return stop, err
 		}

@@ -40,6 +40,7 @@ func withOwn(table map[string]exec.Native) map[string]exec.Native {
 	table[guest+"nextMessage"] = exec.Native{Res: 6, Call: nextMessage}
 	table["runtime.dying"] = exec.Native{Call: dying}
 	table[guest+"nextChange"] = exec.Native{Res: 1, Call: nextChange}
+	table[guest+"anotherChange"] = exec.Native{Res: 1, Call: anotherChange}
 	return table
 }
 
@@ -91,6 +92,22 @@ func stringResult(t *exec.Thread, w exec.Window, s string) exec.Action {
 
 // nextChange returns the address of a shared variable that a merge touched, or waits for one.
 func nextChange(t *exec.Thread, w exec.Window) exec.Action {
+	at := takeTouched(t)
+	if at == 0 {
+		return t.Block()
+	}
+	w.Set(0, at)
+	return exec.Next
+}
+
+// anotherChange returns the address of one more of them, nil if there is none.
+func anotherChange(t *exec.Thread, w exec.Window) exec.Action {
+	w.Set(0, takeTouched(t))
+	return exec.Next
+}
+
+// takeTouched unmarks a shared variable that a merge touched and gives its address; 0: there is none.
+func takeTouched(t *exec.Thread) uint64 {
 	shared := sharedGlobals(t.Program().Image)
 	for i := range uint64(touchedWords) {
 		at := rootTouched + i*8
@@ -101,11 +118,10 @@ func nextChange(t *exec.Thread, w exec.Window) exec.Action {
 		bit := bits.TrailingZeros64(word)
 		t.Mem().Store64(at, word&^(1<<bit))
 		if n := int(i)*64 + bit; n < len(shared) {
-			w.Set(0, shared[n].Addr)
-			return exec.Next
+			return shared[n].Addr
 		}
 	}
-	return t.Block()
+	return 0
 }
 
 // sharedGlobals are the shared variables of an image, in its order.

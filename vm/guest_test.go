@@ -181,6 +181,65 @@ func main() {
 	}
 }
 
+// TestChangedOnceForAMerge: who watches several variables hears once of a merge that touched all of them.
+func TestChangedOnceForAMerge(t *testing.T) {
+	v := newMover(t, `package main
+
+import (
+	"fmt"
+
+	"github.com/tandemvm/tandem/vm/turn"
+)
+
+//tandem:shared counter
+var A int
+
+//tandem:shared counter
+var B int
+
+//tandem:shared counter
+var C int
+
+func main() {
+	some, again := turn.Changed(&A, &B, &C), turn.Changed(&B, &B)
+	for n := 0; n < 6; n++ {
+		select {
+		case <-some:
+			fmt.Println("some", A, B, C)
+		case <-again:
+			fmt.Println("again", B)
+		}
+	}
+}
+`)
+	merges := 0
+	for stop := (Stop{}); stop.End != EndExit; {
+		stop = v.turn(100000, func(m *Machine) {
+			if stop.End != EndIdle || !m.begun() || merges == 3 {
+				return
+			}
+			merges++
+			var as []changes.Assignment
+			for _, name := range []string{"main.A", "main.B", "main.C"} {
+				as = append(as, changes.Assignment{Path: changes.VarPath(name), Value: changes.IntValue(changes.Int, int64(merges))})
+			}
+			if err := m.Assign(as); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if v.turns > 100 {
+			t.Fatalf("the program waits on; it has printed %q", v.out.String())
+		}
+	}
+	for n := range 3 {
+		for _, want := range []string{fmt.Sprintln("some", n+1, n+1, n+1), fmt.Sprintln("again", n+1)} {
+			if strings.Count(v.out.String(), want) != 1 {
+				t.Errorf("%q is not there once: %q", want, v.out.String())
+			}
+		}
+	}
+}
+
 // TestMergedBeforeMain: a run begins with what others made of the shared variables, whatever their initialisers say, also when initialisation
 // takes several turns or the first turn is taken back; and what it begins with is no change of its own.
 func TestMergedBeforeMain(t *testing.T) {

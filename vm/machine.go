@@ -264,10 +264,11 @@ func (m *Machine) Pause() { m.core.Pause() }
 // Run executes until words instruction words are used up, the program pauses itself (turn.Commit), nothing can run, the
 // program ended, or ctx ended (then like a slice used up, at a safe point). An error is a limit exceeded, naming it, or a host failure.
 func (m *Machine) Run(ctx context.Context, words uint64) (Stop, error) {
-	if err := ctx.Err(); err == nil {
-		defer context.AfterFunc(ctx, m.core.Pause)()
-	} else {
+	if ctx.Err() != nil {
 		return Stop{End: EndSlice}, nil
+	}
+	if ctx.Done() != nil { // one that cannot end costs nothing
+		defer context.AfterFunc(ctx, m.core.Pause)()
 	}
 	defer m.keepLimits()
 	begun := m.begun()

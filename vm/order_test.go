@@ -1,17 +1,11 @@
 package vm
 
 import (
-	"bytes"
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 var (
@@ -186,48 +180,5 @@ func TestOrderOfEvaluation(t *testing.T) {
 		fmt.Fprintf(&text, "case%d, ", i)
 	}
 	text.WriteString("} {\n\t\tfmt.Printf(\"\\ncase %d\\n\", i)\n\t\tf()\n\t}\n}\n")
-	dir := t.TempDir()
-	file := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	bin := filepath.Join(dir, "native")
-	if out, err := exec.Command("go", "build", "-o", bin, file).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, bin)
-	var want, alone bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &want, &alone
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v\n%s", err, alone.String())
-	}
-	p, err := Compile(context.Background(), Source{Paths: []string{file}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got collected
-	clock := epoch2026()
-	m, err := New(p, Config{Args: []string{"program"}, Clock: clock, Output: &got})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, exit := finish(t, m, clock, 1<<20, func(m *Machine) *Machine { return m })
-	defer m.Close()
-	if exit != 0 {
-		t.Fatalf("exit %d\n%s", exit, got.stderr.String())
-	}
-	if alone.String() != got.stderr.String() {
-		t.Errorf("standard error differs")
-	}
-	wants, gots := strings.Split(want.String(), "\ncase "), strings.Split(got.stdout.String(), "\ncase ")
-	if len(wants) != len(gots) || len(wants) != len(list)+1 {
-		t.Fatalf("%d cases, gc did %d of %d", len(gots)-1, len(wants)-1, len(list))
-	}
-	for i := range list {
-		if gots[i+1] != wants[i+1] {
-			t.Errorf("%s\n got %s\nwant %s", list[i], gots[i+1], wants[i+1])
-		}
-	}
+	compareCases(t, text.String(), list)
 }

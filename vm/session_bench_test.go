@@ -231,8 +231,7 @@ func main() {
 	base.Root()
 	var ours, theirs []time.Duration
 	s := m.Session()
-	for b.Loop() {
-		start := time.Now()
+	transaction := func() {
 		for range 3 {
 			if err := s.Save(); err != nil {
 				b.Fatal(err)
@@ -242,6 +241,11 @@ func main() {
 				b.Fatal(err)
 			}
 		}
+	}
+	allocs := testing.AllocsPerRun(100, transaction)
+	for b.Loop() {
+		start := time.Now()
+		transaction()
 		ours = append(ours, time.Since(start))
 	}
 	for range 3 {
@@ -281,4 +285,5 @@ func main() {
 	}
 	b.ReportMetric(float64(median(ours))/1e3, "µs/transaction")
 	b.ReportMetric(float64(median(theirs))/float64(median(ours)), "x-squash")
+	b.ReportMetric(allocs/3, "allocs/stage")
 }

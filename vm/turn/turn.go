@@ -18,7 +18,8 @@ func Commit() {}
 func Atomic(f func()) { f() }
 
 // Changed returns a channel that holds a value after another peer's changes to one of the variables were applied. Each
-// argument is a pointer to a variable marked //tandem:shared. Changes are not counted: many may give one value.
+// argument is a pointer to a variable marked //tandem:shared. One merge gives one value at most, however many of the variables it
+// touched. Changes are not counted: many may give one value.
 func Changed(variables ...any) <-chan struct{} {
 	for _, v := range variables {
 		check(v)

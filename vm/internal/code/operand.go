@@ -1,10 +1,6 @@
 package code
 
-import (
-	"regexp"
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // NoSlot is an absent register in the ext word of a slicing op.
 const NoSlot = 0xFFFF
@@ -107,20 +103,29 @@ func readsA(op Op) bool {
 	return false
 }
 
-var mention = regexp.MustCompile(`r\[([ABC])(?::(\d)|\+(\d))?\]`)
-
 // Mentioned are the slots that a text of the specification names from operands A, B and C on: "r[A]" is one slot, "r[A:3]" three, "r[B+1]" two; 0: none.
+// It is asked for all ops in each process.
 func Mentioned(effect string) (slots [3]int) {
-	for _, m := range mention.FindAllStringSubmatch(effect, -1) {
-		n := 1
-		if m[2] != "" {
-			n, _ = strconv.Atoi(m[2])
-		} else if m[3] != "" {
-			n, _ = strconv.Atoi(m[3])
-			n++
+	for {
+		_, rest, found := strings.Cut(effect, "r[")
+		if !found {
+			return slots
 		}
-		of := &slots[strings.Index("ABC", m[1])]
+		effect = rest
+		inside, _, found := strings.Cut(rest, "]")
+		if !found || inside == "" || inside[0] < 'A' || inside[0] > 'C' {
+			continue
+		}
+		n := 0
+		if len(inside) == 1 {
+			n = 1
+		} else if len(inside) == 3 && inside[2] >= '0' && inside[2] <= '9' {
+			n = int(inside[2] - '0')
+			if inside[1] == '+' {
+				n++
+			}
+		}
+		of := &slots[inside[0]-'A']
 		*of = max(*of, n)
 	}
-	return slots
 }

@@ -297,16 +297,14 @@ func (m *Machine) mapOp(in code.Instr) error {
 		return m.fromSlots(val, v, m.slotAddr(in.C))
 	case code.MapPut:
 		typ := m.extAt(0)
-		key, _ := m.mapTypes(typ)
-		v, err := m.heap.MapSet(typ, *m.reg(in.B), m.valueAt(key, m.slotAddr(in.C)))
+		v, err := m.heap.MapSet(typ, *m.reg(in.B), m.valueAt(m.info(m.heap.TypeKey(typ)), m.slotAddr(in.C)))
 		if err != nil {
 			return err
 		}
 		*m.reg(in.A) = v
 	case code.MapDel:
 		typ := m.extAt(0)
-		key, _ := m.mapTypes(typ)
-		return m.heap.MapDelete(typ, *m.reg(in.A), m.valueAt(key, m.slotAddr(in.B)))
+		return m.heap.MapDelete(typ, *m.reg(in.A), m.valueAt(m.info(m.heap.TypeKey(typ)), m.slotAddr(in.B)))
 	case code.MapLen:
 		*m.reg(in.A) = m.heap.MapLen(*m.reg(in.B))
 	case code.MapClear:

@@ -74,7 +74,7 @@ func (m *Machine) memoryOp(in code.Instr) error {
 		m.work(m.extAt(0))
 	case code.AddM64:
 		addr := *m.reg(in.A) + uint64(in.C)
-		if !m.mem.InRange(addr, 8) {
+		if !m.mem.Touch(addr, 8) { // before it is read: one fault of the host where it has not given the page memory
 			return heap.ErrFault
 		}
 		m.store(addr, m.load(addr)+*m.reg(in.B))

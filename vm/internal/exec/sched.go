@@ -175,7 +175,7 @@ func (m *Machine) idle() {
 		m.end(Stop{Reason: HostCall, Wake: wake})
 	case wake != 0 && m.awaited():
 		m.end(Stop{Reason: Idle, Wake: wake})
-	case m.load(rootMainGone) != 0:
+	case m.load(rootMainGone) != 0 && m.live == 0:
 		m.fatal("no goroutines (main called runtime.Goexit) - deadlock!")
 	default:
 		m.fatal("all goroutines are asleep - deadlock!")

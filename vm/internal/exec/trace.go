@@ -136,7 +136,7 @@ func (m *Machine) throw(text string) { m.fatal(text) }
 
 // fatal prints a fatal error with the tracebacks of all goroutines and ends the run with status 2.
 func (m *Machine) fatal(text string) {
-	m.dieWith("fatal error: " + text + "\n\n" + m.TracebackAll())
+	m.dieWith(strings.TrimRight("fatal error: "+text+"\n\n"+m.TracebackAll(), "\n") + "\n") // without goroutines there is no trace
 }
 
 // stackOverflow is the end of a run whose goroutine's stack is at its limit.

@@ -452,30 +452,56 @@ func (h *Heap) mapGrow(m uint64, t *table) error {
 	h.m.Store64(entries, capacity)
 	to := h.table(entries, t.stride)
 	h.Handle(capacity*t.stride + t.used*valueBytes)
-	h.moveEntries(t, &to)
+	h.moveEntries(t, &to, live)
 	h.leave(x)
 	x = h.mapW(m)
 	x.count, x.entries, x.index, x.bits, x.filled, x.iterated = to.used, entries, index, b, 0, false
 	if index != 0 {
-		h.m.Touch(index, 4<<b)
-		for i := range to.used {
-			h.addSlot(x, i, h.m.Load32(to.mark(i)))
-		}
+		return h.fillIndex(x, &to)
 	}
 	return nil
 }
 
-// moveEntries copies the live entries to an empty table, in order.
-func (h *Heap) moveEntries(from, to *table) {
+// moveEntries copies the live entries, n of them, to an empty new table, in order. Those that stand in a row are copied at once.
+func (h *Heap) moveEntries(from, to *table, n uint64) {
+	n = min(n, to.capacity)
+	if from.used > 0 && !h.m.InRange(from.at, from.first-from.at+from.used*from.stride) {
+		n = 0
+	}
 	h.m.Touch(to.at, marksBytes(to.capacity))
-	for i := uint64(0); i < from.used && to.used < to.capacity; i++ {
-		if mark := h.m.Load32(from.mark(i)); mark != 0 {
-			h.m.Store32(to.mark(to.used), mark)
-			h.m.Copy(to.entry(to.used), from.entry(i), from.stride)
-			to.used++
+	h.m.Touch(to.first, n*to.stride)
+	for i := uint64(0); i < from.used && to.used < n; i++ {
+		row := uint64(0)
+		for most := min(from.used-i, n-to.used); row < most && h.m.Load32(from.mark(i+row)) != 0; {
+			row++
+		}
+		if row > 0 {
+			h.m.Copy(to.mark(to.used), from.mark(i), 4*row)
+			h.m.Copy(to.entry(to.used), from.entry(i), row*from.stride)
+			to.used, i = to.used+row, i+row
 		}
 	}
 	h.m.Store32(to.at+4, uint32(to.used))
+}
+
+// fillIndex enters the entries of t, none of which is dead, into the map's new index. There is room for them unless the allocator's metadata is damaged.
+func (h *Heap) fillIndex(x *mapHeader, t *table) error {
+	area := h.m.Writable(x.index, 4<<x.bits)
+	if area == nil {
+		return errCorrupt
+	}
+	slots := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(area))), 1<<x.bits)
+	mask := uint32(len(slots) - 1)
+	for i := range t.used {
+		hash := h.m.Load32(t.mark(i))
+		p := hash & mask
+		for n := mask; slots[p] != slotEmpty && n > 0; n-- {
+			p = (p + 1) & mask
+		}
+		slots[p] = hash<<1&^mask | uint32(i+slotFirst)&mask
+	}
+	x.filled = uint32(t.used)
+	return nil
 }
 
 // leave gives back the objects a map grows out of: the index, and the entries unless an iterator may hold them.

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/tandemvm/tandem/vm/internal/code"
+	"github.com/tandemvm/tandem/vm/internal/flow"
 	"github.com/tandemvm/tandem/vm/internal/ir"
 	"github.com/tandemvm/tandem/vm/internal/layout"
 	"github.com/tandemvm/tandem/vm/internal/link"
@@ -101,6 +102,9 @@ func (s *sel) call(i *ssa.Call) {
 	}
 	res := s.u.ShapeOf(c.Signature()).Res
 	if c.IsInvoke() {
+		if readsReceiver(c) {
+			s.check(s.val(c.Value).Plus(1))
+		}
 		s.setResults(i, s.callMethod(c, res))
 		return
 	}
@@ -112,6 +116,21 @@ func (s *sel) call(i *ssa.Call) {
 		return
 	}
 	s.setResults(i, s.callFunction(fn, res, s.args(c.Args)))
+}
+
+// readsReceiver says whether gc calls a method of the value that the interface points to, where it knows the type, so that a nil pointer is told as such and not by
+// the name of the method.
+func readsReceiver(c *ssa.CallCommon) bool {
+	t, ok := flow.Concrete(c.Value).(*types.Pointer)
+	if !ok {
+		return false
+	}
+	m := types.NewMethodSet(t).Lookup(c.Method.Pkg(), c.Method.Name())
+	if m == nil || len(m.Index()) != 1 {
+		return false
+	}
+	_, pointer := m.Obj().(*types.Func).Signature().Recv().Type().(*types.Pointer)
+	return !pointer
 }
 
 // callMethod calls a method of an interface value.

@@ -2,6 +2,8 @@ package lower
 
 import (
 	"go/types"
+	"slices"
+	"strings"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -64,6 +66,10 @@ func assertShape(size int64, signed bool) int64 {
 // typeAssert is x.(T). The op cannot know the static type of x, which the panic of a failed assertion to a concrete type names, so
 // those ask for ok and panic themselves.
 func (s *sel) typeAssert(i *ssa.TypeAssert) {
+	if guardsMethodValue(i) {
+		s.check(s.val(i.X))
+		return
+	}
 	in := blank(code.AssertT)
 	in.B = s.val(i.X)
 	if !layout.IsEmptyInterface(i.X.Type()) {
@@ -108,4 +114,27 @@ func (s *sel) typeAssert(i *ssa.TypeAssert) {
 	s.callWith(call, nil, []arg{{l: have, n: 1}, {l: s.word(in.Ext), n: 1}, {l: s.word(s.u.TypeAddr(i.X.Type())), n: 1}})
 	s.end(blank(code.Trap))
 	s.begin(good)
+}
+
+// guardsMethodValue recognises the assertion that go/ssa makes before it takes a method value x.M of an interface, whose failure is that of a nil pointer.
+func guardsMethodValue(i *ssa.TypeAssert) bool {
+	if i.CommaOk || !types.IsInterface(i.AssertedType) || len(*i.Referrers()) != 0 {
+		return false
+	}
+	list := i.Block().Instrs
+	at := slices.Index(list, ssa.Instruction(i)) + 1
+	if _, ok := list[at].(*ssa.ChangeInterface); ok {
+		at++
+	}
+	next, ok := list[at].(*ssa.MakeClosure)
+	return ok && len(next.Bindings) == 1 && strings.HasPrefix(next.Fn.(*ssa.Function).Synthetic, "bound method wrapper") &&
+		asserted(next.Bindings[0]) == asserted(i.X)
+}
+
+// asserted is what v was before it was changed to another interface.
+func asserted(v ssa.Value) ssa.Value {
+	if c, ok := v.(*ssa.ChangeInterface); ok {
+		return c.X
+	}
+	return v
 }

@@ -67,6 +67,8 @@ func (s *sel) instr(i ssa.Instruction) {
 		c := n
 		if i.Cap != i.Len {
 			c = s.val(i.Cap)
+		} else if onlyAppended(i) {
+			s.checkExtension(n, elem)
 		}
 		s.opX(code.MakeSlice, 3, s.define(i), n, c, s.u.TypeAddr(elem))
 	case *ssa.Slice:
@@ -137,8 +139,23 @@ func (s *sel) alloc(i *ssa.Alloc) {
 		}
 		return
 	}
+	if unmakeable(i) {
+		return
+	}
 	s.opX(code.New, 1, s.define(i), ir.NoLoc, ir.NoLoc, s.u.TypeAddr(t))
 }
+
+// unmakeable says whether a is the array that go/ssa makes of make([]T, n, constant) and no memory has room for it.
+func unmakeable(a *ssa.Alloc) bool {
+	if a.Comment != "makeslice" {
+		return false
+	}
+	arr := layout.ArrayOf(layout.Pointee(a.Type()))
+	return arr.Len() > unmakeableBytes/max(layout.Size(arr.Elem()), 1)
+}
+
+// unmakeableBytes is more than any memory has.
+const unmakeableBytes = 1 << 48
 
 func (s *sel) unOp(i *ssa.UnOp) {
 	switch i.Op {
@@ -385,6 +402,14 @@ func (s *sel) spill(src ir.Loc, slots int64) ir.Loc {
 }
 
 func (s *sel) slice(i *ssa.Slice) {
+	if a, ok := i.X.(*ssa.Alloc); ok && unmakeable(a) {
+		arr := layout.ArrayOf(layout.Pointee(a.Type()))
+		if onlyAppended(i) {
+			s.checkExtension(s.val(i.High), arr.Elem())
+		}
+		s.opX(code.MakeSlice, 3, s.define(i), s.val(i.High), s.word(uint64(arr.Len())), s.u.TypeAddr(arr.Elem()))
+		return
+	}
 	in := blank(code.Slice)
 	in.N = 3
 	var size, length int64 // of an element; of the array
@@ -428,6 +453,40 @@ func (s *sel) slice(i *ssa.Slice) {
 	s.sliceBounds(i, in)
 	in.A = s.define(i)
 	s.put(in)
+}
+
+// onlyAppended says whether v is the second operand of an append and nothing else, which gc never makes: it grows the first and clears the rest.
+func onlyAppended(v ssa.Value) bool {
+	refs := *v.Referrers()
+	if len(refs) != 1 {
+		return false
+	}
+	call, ok := refs[0].(*ssa.Call)
+	if !ok || len(call.Call.Args) != 2 || call.Call.Args[1] != v {
+		return false
+	}
+	b, ok := call.Call.Value.(*ssa.Builtin)
+	return ok && b.Name() == "append"
+}
+
+// checkExtension panics as append(s, make([]elem, n)...) does when no memory has room for n elements.
+func (s *sel) checkExtension(n ir.Loc, elem types.Type) {
+	f := s.u.Prog.Body("runtime.panicextension")
+	if f == nil {
+		return // make will panic in other words
+	}
+	most := uint64(math.MaxInt64) // of elements that take no room
+	if size := layout.Size(elem); size > 0 {
+		most = unmakeableBytes / uint64(size)
+	}
+	bad, good := s.newBlock(), s.newBlock()
+	s.branch(code.JLtU, s.word(most), n, 0, bad, good)
+	s.begin(bad)
+	in := blank(code.Call)
+	in.Imm = int64(s.u.FuncIndex(f))
+	s.callWith(in, nil, []arg{{l: n, n: 1}})
+	s.end(blank(code.Trap))
+	s.begin(good)
 }
 
 // checkMake panics as make does when its length v is negative (an unsigned one never is) or beyond the constant capacity; go/ssa makes such a slice of a new array.

@@ -27,12 +27,13 @@ type Source interface {
 // Await gives pages, in ascending order, their contents when they are needed. False: one is beyond the size. A Builder has one source.
 func (b *Builder) Await(s Source, pages []uint64) bool {
 	l := &loan{source: s, left: len(pages)}
-	numbers, cells := make([]uint32, len(pages)), make([]cell, len(pages))
+	numbers, cells, all := make([]uint32, len(pages)), make([]*cell, len(pages)), make([]cell, len(pages))
 	for i, page := range pages {
 		if page >= b.size>>PageShift {
 			return false
 		}
-		numbers[i], cells[i].from = uint32(page), l
+		all[i].from = l
+		numbers[i], cells[i] = uint32(page), &all[i]
 	}
 	b.putAll(numbers, cells)
 	b.shore.source = l

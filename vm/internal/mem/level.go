@@ -75,6 +75,9 @@ func (m *Memory) renumber() {
 	}
 	m.last = uint32(2*top + 2)
 	m.epoch = m.last
+	if m.takeFrom == 0 { // the level the take was made in was just undone: what runs next has the first number after it
+		m.takeFrom = m.last + 1
+	}
 }
 
 // Depth is the number of open saves.

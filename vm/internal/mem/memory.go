@@ -61,6 +61,7 @@ type Memory struct {
 	levels   []level // [0] is the root, which cannot be undone
 	dirty    pageSet // pages that may differ from taken
 	spare    []*image
+	present  []byte // room for what Past puts aside
 	region   []byte
 	whole    []byte // what is reserved: marks and region, and what guards them
 	stray    error

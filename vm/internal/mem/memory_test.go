@@ -2,6 +2,7 @@ package mem
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -176,5 +177,30 @@ func BenchmarkTurn(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestRenumberInUndo runs out of numbers when a level is undone in which a take was made: what the levels below touched before is clean since all the same.
+func TestRenumberInUndo(t *testing.T) {
+	x := newMachine(t, 4)
+	steps := []func() error{
+		func() error { return x.grow(1) },
+		x.save,
+		func() error { return x.write(8, 1) },
+		x.save,
+		x.save,
+		x.take,
+		func() error { x.m.last = math.MaxUint32; return nil },
+		x.undo,
+		x.undo,
+		func() error { return x.write(8, 2) },
+		x.take,
+		x.check,
+		x.unwind,
+	}
+	for i, step := range steps {
+		if err := step(); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
 	}
 }

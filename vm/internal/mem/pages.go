@@ -20,7 +20,7 @@ type Pages struct {
 	mu    sync.Mutex // guards what follows and building
 	from  *Pages     // nil: an empty memory
 	list  []uint32
-	cells []cell // of the pages in list
+	cells []*cell // of the pages in list; each by itself, since newer trees share some, which must not hold the others' images
 	// takes and pages of the lists that a reader has to go through
 	chain, weight int
 
@@ -36,7 +36,7 @@ const (
 
 // node has nodes below it, at the lowest level cells.
 type node struct {
-	owner *Builder // may change it, until it is done
+	owner *Builder // may change it, until it is done; it is empty then
 	slots [fan]unsafe.Pointer
 }
 
@@ -75,10 +75,17 @@ func lookup(n *node, page uint64) *cell {
 	return nil
 }
 
+// How long a chain of lists may get that nobody reads: it holds every page in it as it was then, so not many more than the memory has.
 const (
 	chainMax  = 256
+	weightMin = 1 << 12
 	weightMax = 1 << 16
 )
+
+// heavy says whether p is to become a tree though nobody has read it.
+func (p *Pages) heavy() bool {
+	return p.chain > chainMax || p.weight > min(max(int(p.size>>PageShift), weightMin), weightMax)
+}
 
 // tree is the root of the tree, built from the lists of the takes since the last one that has a tree.
 func (p *Pages) tree() *node {
@@ -92,7 +99,7 @@ func (p *Pages) tree() *node {
 	}
 	type list struct {
 		pages []uint32
-		cells []cell
+		cells []*cell
 	}
 	lists := []list{{p.list, p.cells}}
 	b := &Builder{}
@@ -111,6 +118,7 @@ func (p *Pages) tree() *node {
 		b.putAll(lists[i].pages, lists[i].cells)
 	}
 	p.root = b.root
+	*b = Builder{} // the nodes' owner, which is not to hold this tree for those who share some
 	p.from, p.list, p.cells, p.chain, p.weight = nil, nil, nil, 0, 0
 	p.built.Store(true)
 	return p.root
@@ -127,8 +135,8 @@ func (p *Pages) Over(base *Pages) *Pages {
 		if a == b || a != nil && b != nil && *a == *b {
 			return true
 		}
-		o.list, o.cells = append(o.list, uint32(page)), append(o.cells, cell{})
-		c := &o.cells[len(o.cells)-1]
+		c := &cell{}
+		o.list, o.cells = append(o.list, uint32(page)), append(o.cells, c)
 		switch {
 		case b == nil:
 			c.image.Store(&zeroPage)
@@ -283,7 +291,7 @@ func (b *Builder) put(page uint64, c *cell) {
 }
 
 // putAll puts the cells of a take.
-func (b *Builder) putAll(pages []uint32, cells []cell) {
+func (b *Builder) putAll(pages []uint32, cells []*cell) {
 	var leaf *node
 	first := ^uint64(0) // page of leaf
 	for i, p := range pages {
@@ -291,7 +299,7 @@ func (b *Builder) putAll(pages []uint32, cells []cell) {
 		if page&^(fan-1) != first {
 			leaf, first = b.leaf(page), page&^(fan-1)
 		}
-		c := &cells[i]
+		c := cells[i]
 		if c.image.Load() == &zeroPage {
 			c = nil
 		}

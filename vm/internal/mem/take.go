@@ -11,13 +11,13 @@ func (m *Memory) Take() (*Pages, error) {
 	if m.taken != nil && len(m.dirty.list) == 0 && m.taken.size == m.size {
 		return m.taken, nil
 	}
-	p := &Pages{size: m.size, from: m.taken, list: m.dirty.list, cells: make([]cell, len(m.dirty.list)), chain: 1, weight: len(m.dirty.list), shore: new(shore)}
+	p := &Pages{size: m.size, from: m.taken, list: m.dirty.list, cells: make([]*cell, len(m.dirty.list)), chain: 1, weight: len(m.dirty.list), shore: new(shore)}
 	for i, page := range p.list {
-		c := &p.cells[i]
+		c := &cell{from: m.loan}
 		if uint64(page) >= m.size>>PageShift { // memory shrank
 			c.image.Store(&zeroPage)
 		}
-		c.from = m.loan
+		p.cells[i] = c
 		m.lend(page, c)
 	}
 	if p.from != nil {
@@ -29,7 +29,7 @@ func (m *Memory) Take() (*Pages, error) {
 	}
 	m.took(p)
 	m.dirty.list = nil // p has it
-	if p.chain > chainMax || p.weight > weightMax {
+	if p.heavy() {
 		p.tree()
 	}
 	return m.taken, nil

@@ -2,6 +2,8 @@ package values
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"reflect"
 	"slices"
@@ -43,7 +45,7 @@ func NewDiffer(h *heap.Heap, base *mem.Pages) (*Differ, error) {
 		return d, err
 	}
 	now := h.Stats().Collections
-	err = d.m.Past(base, d.touchedIn(code.Base, mem.PageBytes), func() error {
+	err = d.m.Past(base, d.formerly(nil, code.Base, mem.PageBytes), func() error {
 		d.reused = h.Stats().Collections != now
 		return nil
 	})
@@ -91,7 +93,7 @@ func (d *Differ) addMap(s *changes.Spec, p changes.Path, t, addr uint64) {
 	table, ok := d.h.MapTable(m)
 	before, had := heap.MapTable{}, false
 	if d.former(addr) == m {
-		_ = d.m.Past(d.base, d.touchedIn(m, heapWordsMax), func() error {
+		_ = d.m.Past(d.base, d.formerly(nil, m, heapWordsMax), func() error {
 			before, had = d.h.MapTable(m)
 			return nil
 		})
@@ -132,13 +134,20 @@ func (d *Differ) touchedIn(addr, n uint64) []mem.Former {
 	if n == 0 || addr < code.Base || addr+n < addr {
 		return nil
 	}
-	first, last := (addr-code.Base)/mem.PageBytes, (addr-code.Base+n-1)/mem.PageBytes
-	from, _ := slices.BinarySearchFunc(d.touched, first, func(f mem.Former, page uint64) int { return int(f.Page) - int(page) })
+	from, _ := slices.BinarySearchFunc(d.touched, addr&^(mem.PageBytes-1), func(f mem.Former, at uint64) int { return cmp.Compare(f.Addr, at) })
 	to := from
-	for to < len(d.touched) && d.touched[to].Page <= last {
+	for to < len(d.touched) && d.touched[to].Addr < addr+n {
 		to++
 	}
 	return d.touched[from:to]
+}
+
+// formerly adds to list those of the n bytes at addr that lie on touched pages.
+func (d *Differ) formerly(list []mem.Former, addr, n uint64) []mem.Former {
+	for _, f := range d.touchedIn(addr, n) {
+		list = append(list, f.Within(addr, n))
+	}
+	return list
 }
 
 // former is the word that stood at addr, which is aligned.
@@ -147,12 +156,7 @@ func (d *Differ) former(addr uint64) uint64 {
 		if f.Old == nil {
 			return 0
 		}
-		b := f.Old[(addr-code.Base)%mem.PageBytes:]
-		var w uint64
-		for i := range 8 {
-			w |= uint64(b[i]) << (8 * i)
-		}
-		return w
+		return binary.LittleEndian.Uint64(f.Old[addr-f.Addr:])
 	}
 	return d.m.Load64(addr)
 }
@@ -166,32 +170,41 @@ func (d *Differ) differing(addr, n, size uint64, fn func(i uint64)) {
 		return
 	}
 	for _, f := range d.touchedIn(addr, n) {
-		page := code.Base + f.Page*mem.PageBytes
-		from, to := max(addr, page), min(addr+n, page+mem.PageBytes)
-		now, old := d.m.Bytes(from, to-from), f.Old
+		f = f.Within(addr, n)
+		from, to := f.Addr, f.Addr+f.Bytes
+		now, old := d.m.Bytes(from, f.Bytes), f.Old
 		if old == nil {
-			old = zeroPage[:]
+			old = zeroPage[:f.Bytes]
 		}
-		old = old[from-page : to-page]
-		if now == nil || string(now) == string(old) {
+		if now == nil {
 			continue
 		}
+		same := func(at, n uint64) bool {
+			return at+n <= to && string(now[at-from:at-from+n]) == string(old[at-from:at-from+n])
+		}
 		for at := from; at < to; {
-			if end := at + blockBytes; end <= to && string(now[at-from:end-from]) == string(old[at-from:end-from]) {
-				at = end
+			if same(at, stretchBytes) {
+				at += stretchBytes
 				continue
 			}
-			i := (at - addr) / size
-			end := min(addr+(i+1)*size, to)
-			if string(now[at-from:end-from]) != string(old[at-from:end-from]) {
-				fn(i)
+			for end := min(at+stretchBytes, to); at < end; {
+				if same(at, blockBytes) {
+					at += blockBytes
+					continue
+				}
+				i := (at - addr) / size
+				next := min(addr+(i+1)*size, to)
+				if !same(at, next-at) {
+					fn(i)
+				}
+				at = next
 			}
-			at = end
 		}
 	}
 }
 
-const blockBytes = 64 // passed over at once where they are the same
+// Passed over at once where they are the same: most of a page, and most of what stands around a difference.
+const stretchBytes, blockBytes = 1024, 64
 
 // changed reports whether a value of type t at addr may have changed, itself or in what it refers to.
 func (d *Differ) changed(t, addr uint64, depth int) bool {
@@ -271,13 +284,12 @@ func (d *Differ) deepChanged(t uint64, table *heap.MapTable, depth int) bool {
 // differs reports whether one of n bytes at addr differs.
 func (d *Differ) differs(addr, n uint64) bool {
 	for _, f := range d.touchedIn(addr, n) {
-		page := code.Base + f.Page*mem.PageBytes
-		from, to := max(addr, page), min(addr+n, page+mem.PageBytes)
+		f = f.Within(addr, n)
 		old := f.Old
 		if old == nil {
-			old = zeroPage[:]
+			old = zeroPage[:f.Bytes]
 		}
-		if now := d.m.Bytes(from, to-from); string(now) != string(old[from-page:to-page]) {
+		if now := d.m.Bytes(f.Addr, f.Bytes); string(now) != string(old) {
 			return true
 		}
 	}
@@ -318,28 +330,27 @@ func (d *Differ) Changes() ([]changes.Change, error) {
 	return all, nil
 }
 
-// needed are the touched pages that reading the past of the parts may look at: all, unless the parts hold no references.
+// needed is what reading the past of the parts may look at on touched pages: all of them, unless the parts hold no references.
 func (d *Differ) needed() []mem.Former {
 	var list []mem.Former
 	for _, x := range d.parts {
 		key, elem := d.h.TypeKey(x.typ), d.h.TypeElem(x.typ)
 		switch {
 		case d.h.TypePtrBytes(x.typ) == 0:
-			list = append(list, d.touchedIn(x.addr, d.h.TypeSize(x.typ))...)
+			list = d.formerly(list, x.addr, d.h.TypeSize(x.typ))
 		case x.entries != nil && d.h.TypePtrBytes(key)+d.h.TypePtrBytes(elem) == 0:
 			m := d.m.Load64(x.addr)
 			table, _ := d.h.MapTable(m)
-			list = append(append(list, d.touchedIn(x.addr, 8)...), d.touchedIn(m, heapWordsMax)...)
-			list = append(list, d.touchedIn(table.Marks-8, 8)...)
+			list = d.formerly(d.formerly(list, x.addr, 8), m, heapWordsMax)
+			list = d.formerly(list, table.Marks-8, 8)
 			for _, i := range x.entries {
-				list = append(append(list, d.touchedIn(table.Marks+4*i, 4)...), d.touchedIn(table.First+i*table.Stride, table.Stride)...)
+				list = d.formerly(d.formerly(list, table.Marks+4*i, 4), table.First+i*table.Stride, table.Stride)
 			}
 		default:
 			return d.touched
 		}
 	}
-	slices.SortFunc(list, func(a, b mem.Former) int { return int(a.Page) - int(b.Page) })
-	return slices.CompactFunc(list, func(a, b mem.Former) bool { return a.Page == b.Page })
+	return list
 }
 
 // read is what the part holds now, or in the past.

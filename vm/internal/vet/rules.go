@@ -76,15 +76,16 @@ func changeHint(t *changes.Type, how ssa.Value) string {
 }
 
 // writeSkew reports writes that were decided by another shared variable, which others may change at the same time, unless both happen
-// inside turn.Atomic.
+// inside turn.Atomic or while one mutex is held.
 func (c *checker) writeSkew(f *ssa.Function) {
 	if c.atomic[f] {
 		return
 	}
+	held := sections(f)
 	for _, w := range c.writes(f) {
 		var other *part
 		note := func(at part, in ssa.Instruction) {
-			if at.global != w.at.global && c.written[at.global] && other == nil {
+			if at.global != w.at.global && c.written[at.global] && other == nil && !c.together(held, in, w.in) {
 				other = &at
 			}
 		}
@@ -154,7 +155,10 @@ func (c *checker) hold(v ssa.Value, held map[ssa.Value]bool) {
 }
 
 // endsBetween says whether a turn may end on a way from def to use that does not come by def again.
-func (c *checker) endsBetween(def, use ssa.Instruction) bool {
+func (c *checker) endsBetween(def, use ssa.Instruction) bool { return between(def, use, c.mayCommit) }
+
+// between says whether something that ends is on a way from def to use that does not come by def again.
+func between(def, use ssa.Instruction, ends func(ssa.Instruction) bool) bool {
 	type state struct {
 		b     *ssa.BasicBlock
 		ended bool
@@ -169,7 +173,7 @@ func (c *checker) endsBetween(def, use ssa.Instruction) bool {
 			case in == use && ended:
 				return true
 			}
-			ended = ended || c.mayCommit(in)
+			ended = ended || ends(in)
 		}
 		for _, s := range b.Succs {
 			if next := (state{s, ended}); !seen[next] {

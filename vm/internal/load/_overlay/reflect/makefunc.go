@@ -64,7 +64,7 @@ func callReflectSlots(ctx *makeFuncImpl, frame unsafe.Pointer) {
 	}
 	out := ctx.fn(in)
 	if len(out) != len(results) {
-		panic("wrong return count from function created by MakeFunc")
+		panic("reflect: wrong return count from function created by MakeFunc")
 	}
 	for i, t := range results {
 		v := out[i]

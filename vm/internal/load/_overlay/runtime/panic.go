@@ -75,8 +75,17 @@ func panicassertE2I(have, want *_type) {
 	panic(&TypeAssertionError{concrete: have, asserted: want, missingMethod: missingMethod((*interfacetype)(unsafe.Pointer(want)), have)})
 }
 
-func panicmakeslicelen()     { panic(errorString("makeslice: len out of range")) }
-func panicmakeslicecap()     { panic(errorString("makeslice: cap out of range")) }
+func panicmakeslicelen() { panic(errorString("makeslice: len out of range")) }
+func panicmakeslicecap() { panic(errorString("makeslice: cap out of range")) }
+
+// panicextension is the end of append(s, make([]T, n)...) for an n that is negative or too much.
+func panicextension(n int) {
+	if n < 0 {
+		panicmakeslicelen()
+	}
+	panic(errorString("growslice: len out of range"))
+}
+
 func panicmakechansize()     { panic(plainError("makechan: size out of range")) }
 func panicNilMapWrite()      { panic(plainError("assignment to entry in nil map")) }
 func panicClosedSend()       { panic(plainError("send on closed channel")) }

@@ -20,6 +20,9 @@ func ForkID() string
 // nextChange waits until changes of another peer were applied to a shared variable and returns the variable's address.
 func nextChange() unsafe.Pointer
 
+// anotherChange is nextChange that does not wait: nil when there is none.
+func anotherChange() unsafe.Pointer
+
 // nextMessage waits for a message that was not looked at since the run came to this machine.
 func nextMessage() (id, from, body string)
 
@@ -80,16 +83,24 @@ func Changed(variables ...any) <-chan struct{} {
 	return c
 }
 
-// deliver tells the watchers of each variable that changed.
+// deliver tells the watchers of the variables that changed, each once for all that a merge changed: it is looked at to the end before anybody is told, since
+// who is told may run before the next is.
 func deliver() {
 	for {
-		p := nextChange()
-		for _, w := range watches {
-			if w.variable == p {
-				select {
-				case w.c <- struct{}{}:
-				default:
+		due := map[chan struct{}]bool{}
+		var order []chan struct{}
+		for p := nextChange(); p != nil; p = anotherChange() {
+			for _, w := range watches {
+				if w.variable == p && !due[w.c] {
+					due[w.c] = true
+					order = append(order, w.c)
 				}
+			}
+		}
+		for _, c := range order {
+			select {
+			case c <- struct{}{}:
+			default:
 			}
 		}
 	}
