@@ -70,6 +70,9 @@ func (r *Replica) compact(v verdict.Verdict) (left int64, needed map[blockID]boo
 	})
 	r.weigh(all)
 	window := r.window()
+	if err := r.forgetStale(); err != nil {
+		return 0, nil, err
+	}
 	spared, busy := r.engine.Spared(), r.busyActors()
 	if len(busy) > 0 {
 		r.feed.Postpone(window)
@@ -132,17 +135,46 @@ func (r *Replica) survey(v verdict.Verdict) (all []*stored, err error) {
 }
 
 // busyActors are those of runs whose newest state is not here: should it be had nowhere, an older one is continued, and its cells are then
-// read again from all of the actor's deltas.
+// read again from all of its actor's deltas.
 func (r *Replica) busyActors() map[record.Actor]bool {
 	m := map[record.Actor]bool{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, rt := range r.table.Runs {
-		if w := rt.Winner; w != nil && r.wanted(w.Head) && r.owned[id] == nil && (r.warm[id] == nil || r.warm[id].Manifest != w.Head.Manifest) {
-			m[w.ID.Actor] = true
+		if rt.Winner == nil || r.owned[id] != nil {
+			continue
+		}
+		warm := r.warm[id]
+		if warm == nil && r.wanted(rt.Winner.Head) {
+			m[rt.Winner.ID.Actor] = true
+		}
+		if warm != nil && warm.Hash() != rt.Winner.Hash {
+			m[rt.Winner.ID.Actor], m[warm.Lineage().Actor] = true, true
 		}
 	}
 	return m
+}
+
+// forgetStale forgets that states are complete here which are not the newest of their runs and which nobody keeps up: nothing is to be left
+// alone for them.
+func (r *Replica) forgetStale() error {
+	var stale []changes.RunID
+	r.mu.Lock()
+	for id, h := range r.warm {
+		if rt := r.table.Runs[id]; rt != nil && rt.Winner != nil && r.owned[id] == nil && !r.wanted(rt.Winner.Head) && h.Hash() != rt.Winner.Hash {
+			delete(r.warm, id)
+			stale = append(stale, id)
+		}
+	}
+	r.mu.Unlock()
+	if len(stale) == 0 {
+		return nil
+	}
+	return r.store.Write(false, func(b store.Batch) {
+		for _, id := range stale {
+			b.Delete(warmKey(id))
+		}
+	})
 }
 
 // issueAgain writes own records that count under a new delta, as they are when it is made.

@@ -147,47 +147,27 @@ func checkAfterCrash(t *testing.T, dir string, round int, acked uint64) {
 // TestOldCopyOfStore restores an older copy of a store whose later writes others have: the peer must not
 // write under keys it has used in the forgotten future.
 func TestOldCopyOfStore(t *testing.T) {
-	c := newCluster(t, seedOf(t))
-	a := c.create("a")
-	b := c.join("b")
-	p := start(t, a, 2)
-	for range 5 {
-		p.step(t)
-	}
-	c.converge()
-	c.stop("a")
-	copyDir(t, c.dirs["a"], c.dirs["a"]+".old")
-	a = c.join("a")
-	s, err := a.TakeOver(within(t, 5*time.Second), p.run)
+	c, run := putBack(t, 5)
+	c.net.Split([]string{"a"}) // it goes on before it meets the others
+	a := c.join("a")
+	s, err := a.TakeOver(within(t, 5*time.Second), run)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := continueFrom(t, a, s)
-	for range 5 {
-		q.step(t)
-	}
-	c.converge()
-	c.stop("a")
-	c.dirs["a"] += ".old"
-	c.net.Split([]string{"a"}) // it goes on before it meets the others
-	a = c.join("a")
-	if s, err = a.TakeOver(within(t, 5*time.Second), p.run); err != nil {
-		t.Fatal(err)
-	}
-	q = continueFrom(t, a, s)
 	q.tag = 9
 	q.step(t)
 	c.net.Heal()
 	c.converge()
-	for _, r := range []*Replica{a, b} {
-		h, err := r.Head(p.run)
+	for _, r := range c.r {
+		h, err := r.Head(run)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := hits(t, r); got != int64(h.Turn) {
 			t.Errorf("%s: %d hits at turn %d", r.Self(), got, h.Turn)
 		}
-		s, err := r.LoadState(context.Background(), p.run)
+		s, err := r.LoadState(context.Background(), run)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +175,7 @@ func TestOldCopyOfStore(t *testing.T) {
 	}
 }
 
-func copyDir(t *testing.T, from, to string) {
+func copyDir(t testing.TB, from, to string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
 		if err != nil {

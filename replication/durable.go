@@ -156,7 +156,8 @@ func (r *Replica) acknowledge(h *Head) {
 	}
 	r.mu.Lock()
 	d := r.durabilityOf(h.Run)
-	ok := d.promise.Allows(h.Epoch.Number, h.Owner) && (d.said.Less(ackOf(h)) || ackOf(h).After(d.said) && r.wins(h))
+	acks, _ := r.recalls(h.Run)
+	ok := acks && d.promise.Allows(h.Epoch.Number, h.Owner) && (d.said.Less(ackOf(h)) || ackOf(h).After(d.said) && r.wins(h))
 	named := d.said.Epoch == ackOf(h).Epoch
 	if ok {
 		d.said = ackOf(h)
@@ -356,7 +357,8 @@ func (r *Replica) givePromise(run changes.RunID, epoch uint64, peer string) (rep
 	d := r.durabilityOf(run)
 	o := r.owned[run]
 	given := epoch > d.promise.Epoch || epoch == d.promise.Epoch && peer == d.promise.Peer
-	if o != nil && o.ended == nil && peer != r.self || d.said.Epoch.Number >= epoch {
+	_, recalls := r.recalls(run)
+	if !recalls || o != nil && o.ended == nil && peer != r.self || d.said.Epoch.Number >= epoch {
 		given = false
 	}
 	if given {

@@ -49,6 +49,8 @@ var (
 	ErrGenesis = record.ErrGenesis
 	// ErrFormat: bytes from the store or a peer are not a record of this version.
 	ErrFormat = record.ErrFormat
+	// ErrCopied: another process writes with this peer's identity; the replica takes no more turns.
+	ErrCopied = errors.New("replication: this peer's store or identity is in use elsewhere too")
 	// ErrClosed: the replica was closed.
 	ErrClosed = errors.New("replication: replica is closed")
 )

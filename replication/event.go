@@ -22,10 +22,11 @@ const (
 	Handed                            // the owner of Run let go of it and asks this peer to TakeOver at once
 	Failed                            // a write failed (Err): the replica takes no more turns
 	Messaged                          // messages to Run arrived: Messages
+	OldCopy                           // others had deltas that this peer wrote and its store did not hold: Status.Past
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"?", "touched paths", "head advanced", "owner gone", "lease lost", "lease held", "superseded", "peers changed", "diverged", "handed", "failed", "messaged"}
+	names := [...]string{"?", "touched paths", "head advanced", "owner gone", "lease lost", "lease held", "superseded", "peers changed", "diverged", "handed", "failed", "messaged", "old copy"}
 	if int(k) >= len(names) {
 		k = 0
 	}
@@ -39,7 +40,7 @@ type Event struct {
 	Run   changes.RunID
 	Paths []changes.Path // TouchedPaths: leaf paths, each once
 	Head  Head           // HeadAdvanced, OwnerGone, Superseded: the winner
-	Err   error          // Failed
+	Err   error          // Failed, Diverged
 
 	touched map[string]changes.Path // Paths until it is delivered, by encoding
 }

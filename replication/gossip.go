@@ -183,6 +183,7 @@ func (r *Replica) receiveBeat(from string, body []byte) error {
 	if err := r.receiveAcks(from, b.Acks); err != nil {
 		return err
 	}
+	r.spoken(from)
 	r.leaseMu.Lock()
 	last := r.said[from]
 	r.leaseMu.Unlock()

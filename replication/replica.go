@@ -136,6 +136,7 @@ type Replica struct {
 	sent     map[changes.RunID]uint64 // messages sent by this actor, by the run they went to
 	failure  error
 	closing  bool
+	memory   memory
 	leaving  bool          // by Leave: it does not come back by itself
 	changed  chan struct{} // closed and replaced whenever something was applied or heard
 
@@ -298,7 +299,7 @@ func (r *Replica) load() error {
 	for _, peer := range r.table.Peers() {
 		r.lease.Member(peer)
 	}
-	if err := r.loadPromises(); err != nil {
+	if err := errors.Join(r.loadPromises(), r.loadMemory()); err != nil {
 		return err
 	}
 	return r.store.Scan([]byte{'w'}, []byte{'x'}, func(k, v []byte) bool {
@@ -311,7 +312,8 @@ func (r *Replica) load() error {
 				h = rt.Winner.Head
 			}
 			r.warm[h.Run] = h
-			if d := r.durabilityOf(h.Run); h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && ackOf(h).After(d.said) {
+			acks, _ := r.recalls(h.Run)
+			if d := r.durabilityOf(h.Run); acks && h.Durable != Local && d.promise.Allows(h.Epoch.Number, h.Owner) && ackOf(h).After(d.said) {
 				d.said = ackOf(h)
 				r.heard(h.Run, r.self, d.said)
 			}
@@ -431,18 +433,22 @@ func (r *Replica) close() error {
 	return storeError(r.cfg.Dir, err)
 }
 
-// fail stops the replica: the store may be behind what is in memory, so nothing more is promised.
+// fail stops the replica: the store may be behind what is in memory, or another writes as this peer, so nothing more is promised.
 func (r *Replica) fail(err error) {
 	r.mu.Lock()
 	first := r.failure == nil && err != nil && !(r.closing && errors.Is(err, store.ErrClosed))
 	if first {
-		r.failure = fmt.Errorf("%w: %w", ErrFailed, storeError(r.cfg.Dir, err))
+		if r.failure = err; !errors.Is(err, ErrCopied) {
+			r.failure = fmt.Errorf("%w: %w", ErrFailed, storeError(r.cfg.Dir, err))
+		}
 	}
 	r.flushed.Broadcast()
 	failure := r.failure
 	r.mu.Unlock()
 	if first {
-		r.m.WriteFailures.Inc()
+		if errors.Is(failure, ErrFailed) {
+			r.m.WriteFailures.Inc()
+		}
 		r.log.Error("replica stopped", "err", err)
 		r.emit(Event{Kind: Failed, Err: failure})
 		r.notify()
@@ -477,6 +483,7 @@ func (r *Replica) apply(records []record.Record, heads []record.BlockHash) {
 		}
 	}
 	r.mu.Unlock()
+	r.reflect()
 	r.settleMembers(e.Members)
 	for _, ev := range events {
 		r.emit(ev)
@@ -561,6 +568,7 @@ func (r *Replica) keepLeases() {
 }
 
 func (r *Replica) decide() {
+	entering := r.entering()
 	r.mu.Lock()
 	var runs []lease.Run
 	heads := map[changes.RunID]Head{}
@@ -570,7 +578,7 @@ func (r *Replica) decide() {
 		}
 		h := rt.Winner.Head
 		runs = append(runs, lease.Run{ID: id, Epoch: h.Epoch.Number, Owner: h.Owner, Done: h.Done && r.sealed(h),
-			Mine: r.owned[id] != nil, Warm: r.warm[id] != nil && !r.released[id]})
+			Mine: r.owned[id] != nil, Warm: r.warm[id] != nil && !r.released[id] && !(entering && h.Owner == r.self)})
 		heads[id] = *h
 	}
 	r.mu.Unlock()
@@ -582,6 +590,20 @@ func (r *Replica) decide() {
 	for _, d := range decisions {
 		r.emit(Event{Kind: kinds[d.Action], Run: d.Run, Head: heads[d.Run]})
 	}
+}
+
+// enteringLeases bounds, in leases, how long a peer waits for the first answer of a member before it goes on with its runs.
+const enteringLeases = 4
+
+// entering says whether a peer that was just opened is still being told what the others have: its store may be an older copy, and a run that it wrote for has gone on then.
+func (r *Replica) entering() bool {
+	if r.feed.CatchingUp() {
+		return true
+	}
+	r.pullMu.Lock()
+	connected := len(r.connected) > 0
+	r.pullMu.Unlock()
+	return connected && !r.feed.Pulled().Asked && r.now() < enteringLeases*r.cfg.Lease
 }
 
 // storeError gives the store's errors this package's names.

@@ -167,6 +167,8 @@ type Status struct {
 	Join    Join
 	Peers   []PeerStatus
 	Foreign []Foreign // connected, and nothing can be had from them
+	Past    uint64    // deltas of this peer's earlier openings that others had and its store, an older copy then, did not; they are here now
+	Forgot  bool      // so what it may have promised and acknowledged at majority is to be learned again from the others; until then it does neither
 	Failed  error
 }
 
@@ -200,7 +202,7 @@ func (r *Replica) Status() Status {
 	connected := r.t.Peers()
 	r.mu.Lock()
 	heads := r.tips
-	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.Digest.Root(), Heads: len(heads), Failed: r.failure}
+	s := Status{Sandbox: r.sandbox, Self: r.self, Digest: r.table.Digest.Root(), Heads: len(heads), Failed: r.failure, Past: r.memory.past, Forgot: r.memory.lost}
 	done := r.joined.Done()
 	self := r.table.Standing[r.self]
 	left := self.Opened > 0 && !self.Member()

@@ -138,6 +138,12 @@ func (r *Replica) LoadState(ctx context.Context, run changes.RunID) (*State, err
 	bounded, cancel := context.WithTimeout(ctx, fetchTimeout)
 	err := r.warmUp(bounded, h, old)
 	cancel()
+	if err == nil && r.feed.Partial()[h.Lineage().Actor] {
+		err = errors.New("deltas that it builds on are still to come")
+		if r.feed.CatchingUp() { // they do: what it has come to is not given up
+			old = nil
+		}
+	}
 	if err != nil && old != nil && ctx.Err() == nil {
 		r.log.Warn("state of the newest head cannot be had, an older one is used", "run", run.String(), "turn", h.Turn, "older", old.Turn, "err", err)
 		h, err = old, nil
@@ -216,11 +222,14 @@ func (r *Replica) warmer() {
 	}
 }
 
+// coldHeads are the newest heads whose states are wanted and not known to be complete, of authors whose deltas are all here: with the cells of
+// one whose deltas still come in nobody could go on.
 func (r *Replica) coldHeads() (out []*Head) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	partial := r.feed.Partial()
 	for id, rt := range r.table.Runs {
-		if rt.Winner != nil && r.wanted(rt.Winner.Head) && r.warm[id] != rt.Winner.Head && r.owned[id] == nil {
+		if rt.Winner != nil && r.wanted(rt.Winner.Head) && r.warm[id] != rt.Winner.Head && r.owned[id] == nil && !partial[rt.Winner.ID.Actor] {
 			out = append(out, rt.Winner.Head)
 		}
 	}
@@ -367,22 +376,23 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 	return done, nil
 }
 
-// cellsAt gives the cells of a run as its head h has them. The table holds those of the newest head of the
-// epoch; for an older one the author's deltas are read again from the store, up to the one with h. All of the epoch's heads have to be
-// there, each naming the one before: where a delta was left out, because something newer stands for it, the cells are not those of h.
+// cellsAt gives the cells of a run as its head h has them. The table holds those of the newest head of the epoch. For the older one whose state is
+// complete here they are read again from the author's deltas: of each cell the newest up to that turn. All of them are there, since compaction
+// leaves an author's deltas alone from when his newest head is not the one whose state is here until it is (busyActors).
 func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
-	id := h.Lineage()
-	want := h.Hash()
+	id, want := h.Lineage(), h.Hash()
 	r.mu.Lock()
 	l := r.table.Run(h.Run).Lineage(id)
-	if l.Head != nil && l.Hash == want {
+	if l.Head != nil && l.Hash == want && !r.feed.Partial()[id.Actor] {
 		cells := maps.Clone(l.Cells)
 		r.mu.Unlock()
 		return cells, nil
 	}
 	r.mu.Unlock()
 	past := table.New(r.blocks, r.m)
-	found, whole, last := false, true, changes.Hash{}
+	epoch := past.Run(h.Run).Lineage(id)
+	epoch.Until = stampTurn(id.Number, h.Turn)
+	found := false
 	err := r.feed.Authored(id.Actor, func(d *record.Delta) bool {
 		var records []record.Record
 		for _, e := range d.Elements {
@@ -391,22 +401,20 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 			}
 		}
 		past.Apply(records)
-		x := past.Run(h.Run).Lineage(id)
-		if x.Head != nil && x.Hash != last {
-			before := last
-			if last == (changes.Hash{}) && x.Head.Base != nil {
-				before = x.Head.Base.Head // the epoch's first
-			}
-			whole, last = whole && x.Head.Prev == before, x.Hash
-		}
-		found = x.Head != nil && x.Hash == want
-		return !found
+		found = found || epoch.Head != nil && epoch.Hash == want
+		return r.ctx.Err() == nil
 	})
-	if err != nil {
+	if err == nil {
+		err = r.ctx.Err()
+	}
+	if err != nil && !errors.Is(err, store.ErrAbsent) { // absent: it was removed while the list was read
 		return nil, err
 	}
-	if !found || !whole {
+	r.mu.Lock()
+	warm := r.warm[h.Run]
+	r.mu.Unlock()
+	if err != nil || !found || warm == nil || warm.Hash() != want { // after reading: none of it was removed meanwhile
 		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, h.Run, h.Turn)
 	}
-	return past.Run(h.Run).Lineage(id).Cells, nil
+	return epoch.Cells, nil
 }

@@ -250,6 +250,9 @@ func (w *world) checkPeer(p *peer) {
 	if v, _, _ = p.r.Merged("sim.Title"); v.Text() != "" && !title[v.Text()] || v.Text() == "" && len(title) > 0 {
 		w.Fail("no trace of voided turns", "%s has the title %q, which no turn that counts wrote", p.Name, v.Text())
 	}
+	if n := p.r.Status().Past; n > 0 {
+		w.Fail("acknowledged is kept", "%s: %d deltas that it wrote had to come from the others", p.Name, n)
+	}
 	p.CheckRefusals()
 	w.checkStore(p)
 }

@@ -293,12 +293,14 @@ func (b *Store) came(x Block) {
 }
 
 // Fetch gets the missing ones of ids from the connected peers, the preferred one first, and stores
-// them. Large lists are spread over all peers. It returns how many could not be had.
+// them. Large lists are spread over all peers; what one lacks is asked of the next, until all were asked. It returns how many no peer has.
 func (b *Store) Fetch(ctx context.Context, ids []ID, prefer string) (missing int, err error) {
 	want := map[ID]bool{}
+	var list []ID
 	for _, id := range ids {
-		if !b.Has(id) {
+		if !want[id] && !b.Has(id) {
 			want[id] = true
+			list = append(list, id)
 		}
 	}
 	b.want(len(want))
@@ -307,32 +309,53 @@ func (b *Store) Fetch(ctx context.Context, ids []ID, prefer string) (missing int
 	if i := slices.Index(peers, prefer); i > 0 {
 		peers[0], peers[i] = peers[i], peers[0]
 	}
+	slices.SortFunc(list, func(a, b ID) int { return bytes.Compare(a.Key(), b.Key()) })
 	for round := 0; round < len(peers) && len(want) > 0 && ctx.Err() == nil; round++ {
-		if err := b.fetchRound(ctx, want, peers, round); err != nil {
+		if err := b.fetchRound(ctx, want, asks(list, want, peers, round)); err != nil {
 			return len(want), err
 		}
 	}
 	return len(want), ctx.Err()
 }
 
-// fetchRound asks each share of the wanted blocks of another peer; what one lacks is asked of the next in the next round.
-func (b *Store) fetchRound(ctx context.Context, want map[ID]bool, peers []string, round int) error {
-	const share = 64
-	var list []ID
-	for id := range want {
-		list = append(list, id)
+// share is how many blocks are asked for in one request.
+const share = 64
+
+// ask is a request for blocks.
+type ask struct {
+	peer string
+	ids  []ID
+}
+
+// asks are the requests of a round for what is still wanted of list. A block's place in the list says whom it is first asked of, so that as many rounds as there are peers ask
+// each of them for it.
+func asks(list []ID, want map[ID]bool, peers []string, round int) (out []ask) {
+	open := make([][]ID, len(peers))
+	for i, id := range list {
+		if !want[id] {
+			continue
+		}
+		p := (i/share + round) % len(peers)
+		if open[p] = append(open[p], id); len(open[p]) == share {
+			out, open[p] = append(out, ask{peers[p], open[p]}), nil
+		}
 	}
-	slices.SortFunc(list, func(a, b ID) int { return bytes.Compare(a.Key(), b.Key()) })
+	for p, ids := range open {
+		if len(ids) > 0 {
+			out = append(out, ask{peers[p], ids})
+		}
+	}
+	return out
+}
+
+// fetchRound makes the requests, eight at a time, and takes what came out of want.
+func (b *Store) fetchRound(ctx context.Context, want map[ID]bool, requests []ask) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error
-	for i := 0; len(list) > 0; i++ {
-		n := min(share, len(list))
-		ask := list[:n]
-		list = list[n:]
-		peer := peers[(i+round)%len(peers)]
+	for i, a := range requests {
 		wg.Go(func() {
-			b.t.Request(ctx, peer, Protocol, formatIDs(ask), func(frame []byte) error {
+			b.t.Request(ctx, a.peer, Protocol, formatIDs(a.ids), func(frame []byte) error {
 				got, err := Parse(frame)
 				if err != nil {
 					b.malformed.Inc()

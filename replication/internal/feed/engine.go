@@ -180,13 +180,16 @@ func (e *Engine) file(d *record.Delta) {
 	for _, p := range d.Pruned {
 		e.w.Add(processedKey(p), []byte{})
 	}
+	if e.f.ofPast(d) {
+		e.w.Add(PastKey, []byte{})
+	}
 	if d.Indexed {
 		e.w.Add(IndexKey(d.Actor, d.Seq), append(d.Hash[:], be64(d.Height)...))
 	}
 	switch gap := d.Gap; {
 	case gap != record.Gap{}:
 		e.f.marked[d.Actor] = true
-		e.w.Add(gapKey(d.Actor), append(be64(gap.Waits), be64(gap.Left)...))
+		e.w.Add(gapKey(d.Actor), slices.Concat(be64(gap.Waits), be64(gap.Left), be64(gap.Aim)))
 	case e.f.marked[d.Actor]:
 		delete(e.f.marked, d.Actor)
 		e.w.Remove(gapKey(d.Actor))

@@ -54,6 +54,7 @@ type Feed struct {
 	jump    map[record.Actor]uint64     // floors of a peer whose answer is being taken, as far as the answer has come
 	gone    map[record.BlockHash]bool   // deltas known to be pruned; a cache
 	left    map[record.Actor]uint64     // up to it, above the floor, what is not in the index was left out by answers of which none has come whole since
+	aim     map[record.Actor]uint64     // up to it an answer that leaves deltas out was to bring all others
 	marked  map[record.Actor]bool       // the store has a gap of the actor; guarded by the window
 	recent  shelf
 	deltas  uint64
@@ -62,7 +63,10 @@ type Feed struct {
 	pulled  Pulled
 	answers int    // announced ones that come in
 	placed  uint64 // deltas applied since the opening
-	due     uint64 // placed when all of those answers are applied
+	past    Past
+	own     record.BlockHash          // the newest delta of this opening
+	after   map[record.BlockHash]bool // deltas of this opening and those that come after them; a cache
+	due     uint64                    // placed when all of those answers are applied
 
 	turn   chan struct{} // holds one while a catch-up asks
 	frames atomic.Int64  // that came in by catch-ups
@@ -123,8 +127,8 @@ func IndexKey(a record.Actor, seq uint64) []byte {
 func (f *Feed) load() error {
 	f.queued, f.waiting, f.needed = map[record.BlockHash]*record.Delta{}, map[record.BlockHash]*record.Delta{}, map[record.BlockHash][]*record.Delta{}
 	f.vector, f.members, f.heights = map[record.Actor]uint64{}, map[record.Actor]bool{}, map[record.BlockHash]uint64{}
-	f.top, f.left, f.marked = map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.Actor]bool{}
-	f.checked = map[string]bool{}
+	f.top, f.left, f.aim, f.marked = map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.Actor]bool{}
+	f.checked, f.after = map[string]bool{}, map[record.BlockHash]bool{}
 	f.recent = newShelf()
 	f.floor, f.jump, f.gone = map[record.Actor]uint64{}, map[record.Actor]uint64{}, map[record.BlockHash]bool{}
 	err := f.s.Scan([]byte{'f'}, []byte{'g'}, func(k, v []byte) bool {
@@ -150,12 +154,15 @@ func (f *Feed) load() error {
 	}
 	f.top = maps.Clone(f.vector)
 	return f.s.Scan([]byte{'h'}, []byte{'i'}, func(k, v []byte) bool {
-		if a := record.Actor(k[1:]); len(v) == 16 {
+		if a := record.Actor(k[1:]); len(v) >= 16 {
 			f.marked[a] = true
 			if waits := binary.BigEndian.Uint64(v); waits > 0 {
 				f.vector[a] = min(f.vector[a], waits-1)
 			}
 			f.leaveOut(a, binary.BigEndian.Uint64(v[8:]))
+			if len(v) == 24 {
+				f.aim[a] = binary.BigEndian.Uint64(v[16:])
+			}
 			f.advance(a)
 		}
 		return true
@@ -310,7 +317,30 @@ func (f *Feed) gap(a record.Actor) record.Gap {
 	if f.vector[a] < f.top[a] {
 		g.Waits = f.vector[a] + 1
 	}
+	if f.aim[a] > f.vector[a] {
+		g.Aim = f.aim[a]
+	}
 	return g
+}
+
+// Partial are the actors of whom an answer left deltas out and has not brought all others: what is applied of them lacks what newer
+// ones have replaced, and is no state that ever was.
+func (f *Feed) Partial() map[record.Actor]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := map[record.Actor]bool{}
+	if len(f.aim) == 0 {
+		return m
+	}
+	reached := f.reached()
+	for a, n := range f.aim {
+		if reached[a] < n {
+			m[a] = true
+		} else {
+			delete(f.aim, a)
+		}
+	}
+	return m
 }
 
 // leaveOut takes note that an answer leaves out what is not here of an actor up to a number.
@@ -413,6 +443,7 @@ func (f *Feed) enqueue(d *record.Delta) {
 	} else {
 		f.m.Equivocations.Inc() // applied like any other, but found only by its hash
 	}
+	f.reflect(d)
 	f.ready = append(f.ready, d)
 	f.queued[d.Hash] = d
 	if d.Seq == f.vector[a]+1 {
@@ -515,6 +546,8 @@ func (f *Feed) applied(d *record.Delta) {
 		return
 	}
 	f.m.DeltasLocal.Inc()
+	f.later(d)
+	f.own = d.Hash
 	f.recent.put(d)
 	f.vector[d.Actor], f.top[d.Actor] = max(f.vector[d.Actor], d.Seq), max(f.top[d.Actor], d.Seq)
 	f.members[d.Actor] = true

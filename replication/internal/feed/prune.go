@@ -21,8 +21,8 @@ type Place struct {
 
 func floorKey(a record.Actor) []byte { return append([]byte{'f'}, a[:]...) }
 
-// gapKey is where the store has the number of an actor's delta that waits while later ones are applied, or 0, and up to which number deltas were left out that
-// the floor does not say yet. The process may end before the one is applied and the answer that leaves the others out is whole: the next one asks again for the
+// gapKey is where the store has the number of an actor's delta that waits while later ones are applied, or 0, up to which number deltas were left out that
+// the floor does not say yet, and with which number what is applied is whole (record.Gap). The process may end before the one is applied and the answer that leaves the others out is whole: the next one asks again for the
 // one, and knows about the others.
 func gapKey(a record.Actor) []byte { return append([]byte{'h'}, a[:]...) }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // Version is that of what peers say to each other, deltas and the records in them above all; those of two versions say nothing to each other.
-const Version = 5
+const Version = 6
 
 // Protocol is the name under which Serve answers.
 var Protocol = ProtocolOf(Version)
@@ -349,6 +349,14 @@ func (a *answer) begin(h *pullHeader) {
 	}
 	if len(h.Floors) > 0 {
 		f.importing++
+	}
+	for _, v := range h.Vector {
+		if len(v.Actor) != 16 {
+			continue
+		}
+		if actor := record.Actor(v.Actor); a.floors[actor] > f.vector[actor] {
+			f.aim[actor] = max(f.aim[actor], v.Seq)
+		}
 	}
 }
 

@@ -110,6 +110,12 @@ func (t *Tally) Durable(e Epoch, need int, voters []string) (turn, lines uint64)
 // More is the least number that is more than half of n.
 func More(n int) int { return n/2 + 1 }
 
+// Meeting is the least number of n voters without one of them that has somebody in each majority which that one can be in.
+func Meeting(n int) int { return n - More(n) + 1 }
+
+// Whoever stands in a promise for the one who opened its epoch, by whom it is not known: that epoch is not promised to anybody again.
+const Whoever = "*"
+
 // Promise is a member's durable word for a run: nothing below Epoch is acknowledged, and Epoch only for Peer.
 type Promise struct {
 	Epoch uint64
@@ -118,7 +124,7 @@ type Promise struct {
 
 // Allows says whether an acknowledgement of an epoch opened by a peer keeps the promise.
 func (p Promise) Allows(epoch uint64, peer string) bool {
-	return epoch > p.Epoch || epoch == p.Epoch && peer == p.Peer
+	return epoch > p.Epoch || epoch == p.Epoch && (peer == p.Peer || p.Peer == Whoever)
 }
 
 // Change is the voters after one step towards the members wanted: one is taken out or added, in an order all agree on. same: nothing

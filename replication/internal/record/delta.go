@@ -74,6 +74,7 @@ type Delta struct {
 type Gap struct {
 	Waits uint64 // number of the first that waits while later ones are applied; 0: none does
 	Left  uint64 // up to it, what is not here was left out, and no floor says so yet; 0: a floor does
+	Aim   uint64 // number of the one with which what is applied is a state that was, since an answer left out what those up to it replace; 0: it is one
 }
 
 // Element is one key of a delta and its new value.

@@ -46,6 +46,7 @@ type Lineage struct {
 	Head     *record.Head
 	Hash     changes.Hash
 	Cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
+	Until    uint64                      // cells with later turns in their stamps are left out; 0: none are
 	Segments []Segment                   // sorted by first; those of lines that are not kept are missing
 }
 
@@ -221,7 +222,7 @@ func (l *Lineage) addSegment(k record.Key, rec record.Record) error {
 
 func (l *Lineage) addCell(c changes.PathCell, changed map[*Lineage]map[string]changes.PathCell) {
 	code := string(c.Path.Encode())
-	if old, ok := l.Cells[code]; ok && old.Cell.Stamp.Turn > c.Cell.Stamp.Turn {
+	if old, ok := l.Cells[code]; ok && old.Cell.Stamp.Turn > c.Cell.Stamp.Turn || l.Until > 0 && c.Cell.Stamp.Turn > l.Until {
 		return
 	}
 	l.Cells[code] = c
