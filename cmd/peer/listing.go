@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -92,6 +93,7 @@ func (c *command) ps() *cobra.Command {
 				return err
 			}
 			c.sayUnopened(st)
+			defer c.sayNotes(st)
 			slices.SortStableFunc(runs, func(a, b api.Run) int { // what has not ended comes first
 				if a.Done == b.Done {
 					return strings.Compare(a.Name, b.Name)
@@ -127,12 +129,12 @@ func (c *command) sayUnopened(st api.Status) {
 	}
 }
 
-// reason is why a run does not go on, with what to do about a message that may be to blame.
+// reason is why a run does not go on, or its output does not, with what to do about a message that may be to blame.
 func reason(r api.Run) string {
 	if n := len(r.Messages); n > 0 {
 		return fmt.Sprintf("%s (after message %s: `peer drop %s %s` takes it away)", r.Error, r.Messages[n-1], short(r.ID), quoted(r.Messages[n-1]))
 	}
-	return r.Error
+	return cmp.Or(r.Error, r.Waits)
 }
 
 // quoted is an id as a shell takes it.
@@ -153,6 +155,8 @@ func runStatus(r api.Run) string {
 		return "stuck"
 	case !r.Alive:
 		return "owner gone"
+	case r.Waits != "":
+		return "waiting"
 	}
 	return "running"
 }
@@ -274,7 +278,7 @@ func (c *command) peers() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer c.sayForeign(st)
+			defer c.sayNotes(st)
 			return c.show(ps, "PEER SANDBOX MEMBER CONNECTED HEARD STANDBY DELTAS DIGEST EQUAL", func(row func(...any)) {
 				for _, p := range ps {
 					row(p.Peer, p.Name, yes(p.Member), yes(p.Connected), p.Ago.Round(time.Millisecond), yes(p.Standby), p.Deltas, short(p.Digest), yes(p.InSync))

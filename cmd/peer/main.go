@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/tandemvm/tandem/cmd/peer/internal/footprint"
 	"github.com/tandemvm/tandem/vm"
 )
 
@@ -25,6 +26,7 @@ func main() {
 
 // Main is the command with the process's own arguments and streams; it returns the exit status.
 func Main() int {
+	footprint.Drop() // of the initialisers
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
+	"github.com/tandemvm/tandem/cmd/peer/internal/footprint"
 	"github.com/tandemvm/tandem/vm"
 )
 
@@ -34,7 +35,7 @@ func (a *allowance) flags(cmd *cobra.Command) {
 	f.Uint64Var(&a.gas, "gas", 0, "instruction words a run may execute; 0: unlimited")
 	f.StringVar(&a.memory, "memory", "4G", "memory a run may use, such as 512M or 4G")
 	f.Uint64Var(&a.goroutines, "goroutines", 0, "goroutines living at once; 0: about a million")
-	f.StringVar(&a.stack, "stack", "1000M", "stack of one goroutine")
+	f.StringVar(&a.stack, "stack", "1000000000", "stack of one goroutine")
 }
 
 // check makes grants absolute, so that they mean the same wherever the daemon runs, and says what is wrong with them. Relative paths mean for the
@@ -102,6 +103,7 @@ func (c *command) compile(ctx context.Context, path string) (*vm.Program, error)
 		}
 	}
 	defer c.busy("compiling " + path)()
+	defer footprint.Drop() // of the compiler
 	defer debug.SetGCPercent(debug.SetGCPercent(compileGCPercent))
 	p, err := vm.Compile(ctx, s)
 	var source *vm.SourceErrors

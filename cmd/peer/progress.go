@@ -96,7 +96,7 @@ func (c *command) statusOf() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer c.sayForeign(st)
+			defer c.sayNotes(st)
 			return c.show(st, "SANDBOX NAME MEMBERS REACHED COMPLETE BEHIND DELTAS BLOCKS BYTES REASON", func(row func(...any)) {
 				for _, b := range st.Sandboxes {
 					j := b.Joining
@@ -111,10 +111,10 @@ func (c *command) statusOf() *cobra.Command {
 	})
 }
 
-// sayForeign says on stderr which peers speak another version, and what to do.
-func (c *command) sayForeign(st api.Status) {
+// sayNotes says on stderr which peers speak another version, and what else somebody has to know of, with what to do.
+func (c *command) sayNotes(st api.Status) {
 	for _, b := range st.Sandboxes {
-		for _, line := range b.Foreign {
+		for _, line := range slices.Concat(b.Foreign, b.Notes) {
 			fmt.Fprintf(c.stderr, "peer: %s\n", line)
 		}
 	}

@@ -338,9 +338,7 @@ func (c *command) follow(ctx context.Context, cl *client.Client, run api.Run, st
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		err := cl.Events(ctx, 1, func(e api.Event) error {
-			return c.told(run, e, stay)
-		})
+		err := cl.Events(ctx, 1, c.teller(run, stay))
 		if err != nil && ctx.Err() == nil {
 			cancel(err)
 		}
@@ -356,16 +354,38 @@ func (c *command) follow(ctx context.Context, cl *client.Client, run api.Run, st
 	return cl.Run(ctx, run.ID)
 }
 
+// teller is told, with a divergence once: it is found with each peer that has the other value, and again after each reconnect.
+func (c *command) teller(run api.Run, stay bool) func(api.Event) error {
+	diverged := false
+	return func(e api.Event) error {
+		if e.Kind == string(tandem.Diverged) && e.Sandbox == run.Sandbox {
+			if diverged {
+				return nil
+			}
+			diverged = true
+		}
+		return c.told(run, e, stay)
+	}
+}
+
 // told shows why a turn of the followed run failed, and, unless the peer stays, ends following when the run does not go on by itself.
 func (c *command) told(run api.Run, e api.Event, stay bool) error {
 	switch kind := tandem.EventKind(e.Kind); {
 	case kind == tandem.Broken && e.Sandbox == run.Sandbox:
 		return errors.New(e.Error)
+	case kind == tandem.Doubled && e.Sandbox == run.Sandbox:
+		fmt.Fprintf(c.stderr, "peer: another process has this peer's identity: the store %s was copied and both copies are in use: end one of them, and join anew with it in another directory\n", c.store)
+	case kind == tandem.Diverged && e.Sandbox == run.Sandbox:
+		fmt.Fprintf(c.stderr, "peer: %s: the program or the machine, or the memory or the disk of one of the two, is at fault; `peer diverge --store %s` says what differs now\n", e.Error, c.store)
 	case e.Run != run.ID:
 	case kind == tandem.RunStuck:
 		return errors.New(e.Error)
 	case kind == tandem.RunRetries:
 		fmt.Fprintf(c.stderr, "peer: %s; it is tried again\n", e.Error)
+	case kind == tandem.RunWaits:
+		fmt.Fprintf(c.stderr, "peer: run %s: %s: what it prints from here on is shown when they do\n", e.Name, e.Error)
+	case kind == tandem.RunHeld:
+		fmt.Fprintf(c.stderr, "peer: run %s: enough peers are in reach again\n", e.Name)
 	case kind == tandem.RunPaused && e.Error == "":
 		fmt.Fprintf(c.stderr, "peer: run %s is paused by request\n", e.Name)
 	case kind == tandem.RunPaused && stay:

@@ -80,6 +80,7 @@ type Sandbox struct {
 	Pending int      `json:"pending"` // deltas waiting
 	Joining Joining  `json:"joining"`
 	Foreign []string `json:"foreign,omitempty"` // a line for each peer in reach that speaks another version of the protocol: which, and what to do
+	Notes   []string `json:"notes,omitempty"`   // a line for each thing that somebody has to know of or do something about
 	Error   string   `json:"error,omitempty"`
 }
 
@@ -156,6 +157,7 @@ type Run struct {
 	Forks        int    `json:"forks"`             // lost epochs that are kept
 	Paused       bool   `json:"paused"`            // it waits for resume
 	Error        string `json:"error,omitempty"`   // why it is paused, or does not execute here
+	Waits        string `json:"waits,omitempty"`   // what it waits for before its newest turn is durable, if that is out of reach
 	Failure      string `json:"failure,omitempty"` // when a failed turn paused it: what Go prints of such a failure
 	// Messages are, when a failed turn paused it, the ids of those that it had received in the turn: it goes on when one of them is dropped.
 	Messages []string `json:"messages,omitempty"`

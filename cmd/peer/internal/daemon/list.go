@@ -149,7 +149,7 @@ func runID(text string) (id changes.RunID, err error) {
 	return id, nil
 }
 
-func describe(b *box) api.Sandbox {
+func (d *Daemon) describe(b *box) api.Sandbox {
 	out := api.Sandbox{Standby: b.settings.Standby, Members: []string{}}
 	if !b.id.IsZero() {
 		out.ID = b.id.String()
@@ -173,7 +173,7 @@ func describe(b *box) api.Sandbox {
 		return out
 	}
 	st := s.Status()
-	out.Joining, out.Foreign = joiningOf(st), foreignOf(st)
+	out.Joining, out.Foreign, out.Notes = joiningOf(st), foreignOf(st), d.notesOf(st)
 	out.ID, out.Name, out.Program = s.ID().String(), s.Name(), s.Program().Hash().String()
 	out.Members = append(out.Members, st.Members...)
 	out.Digest, out.Deltas, out.Bytes, out.Heads, out.Pending = st.Digest.String(), st.Deltas, st.Bytes, st.Heads, st.Pending
@@ -181,6 +181,26 @@ func describe(b *box) api.Sandbox {
 		out.Error = oneLine(st.Failed)
 	}
 	return out
+}
+
+// notesOf says what is wrong with stores and identities of a sandbox's peers.
+func (d *Daemon) notesOf(st replication.Status) (lines []string) {
+	if st.Past > 0 {
+		line := fmt.Sprintf("the store was an older copy: %d deltas that this peer had written came from the others", st.Past)
+		if st.Forgot {
+			line += "; it has no vote in runs at majority until more of their voters are in reach"
+		}
+		lines = append(lines, line)
+	}
+	for _, p := range d.peer.Twins() {
+		switch {
+		case p == d.peer.ID():
+			lines = append(lines, "another process has this peer's identity: the store was copied and both copies are in use: end one of them, and join anew with it in another directory")
+		case slices.Contains(st.Members, p):
+			lines = append(lines, "two processes have the identity of peer "+p+": end one of them, and join anew with it in another directory")
+		}
+	}
+	return lines
 }
 
 func foreignOf(st replication.Status) (lines []string) {
@@ -251,6 +271,9 @@ func seen(s *tandem.Sandbox, st replication.RunStatus) api.Run {
 		Done: h.Done, Exit: int(h.Exit), Forks: len(st.Forks)}
 	if p := tandem.PauseOf(h); p != nil {
 		out.Paused, out.Error, out.Failure, out.Messages = true, p.Reason, p.Text, p.Messages
+	}
+	if x := s.Shortage(st); x != nil {
+		out.Waits = x.String()
 	}
 	return out
 }

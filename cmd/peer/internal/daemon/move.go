@@ -80,7 +80,7 @@ func (d *Daemon) postLeave(r *http.Request) (any, error) {
 	if err := s.Expel(r.Context(), peer); err != nil {
 		return nil, err
 	}
-	return describe(b), nil
+	return d.describe(b), nil
 }
 
 // partingLimit is how long another member may take to hear that this peer left.
@@ -104,7 +104,7 @@ func (d *Daemon) remove(ctx context.Context, b *box, s *tandem.Sandbox) (any, er
 			return nil, fmt.Errorf("this peer left, and no other member has heard of it: leave again when one is reached: %w", err)
 		}
 	}
-	out := describe(b)
+	out := d.describe(b)
 	d.mu.Lock()
 	d.boxes = slices.DeleteFunc(slices.Clone(d.boxes), func(o *box) bool { return o == b })
 	d.mu.Unlock()

@@ -146,7 +146,7 @@ func (d *Daemon) postSandbox(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(b), nil
+	return d.describe(b), nil
 }
 
 func (d *Daemon) postJoin(r *http.Request) (any, error) {
@@ -158,7 +158,7 @@ func (d *Daemon) postJoin(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(b), nil
+	return d.describe(b), nil
 }
 
 func (d *Daemon) getTicket(r *http.Request) (any, error) {
@@ -455,7 +455,7 @@ func (d *Daemon) status() api.Status {
 		default:
 			st.Opening = true
 		}
-		st.Sandboxes = append(st.Sandboxes, describe(b))
+		st.Sandboxes = append(st.Sandboxes, d.describe(b))
 	}
 	return st
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tandemvm/tandem/cmd/peer/internal/api"
@@ -17,6 +18,7 @@ type cast struct {
 	parts               []string // runs of words
 	killed, taker, away *process
 	killedAt            time.Time
+	heirs               map[string]bool // runs, with their owner, that another peer could once go on with
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -26,23 +28,45 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// until asks again until f is content.
+// until asks again until f is content. What f itself waits for is part of it: the error names both.
 func until(ctx context.Context, what string, f func() (bool, error)) error {
-	var last error
+	w := &wait{whats: []string{what}}
 	for {
 		ok, err := f()
 		if ok && err == nil {
 			return nil
 		}
 		if err != nil {
-			last = err
+			w.last = err
 		}
 		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("waiting until %s: %w", what, context.Cause(ctx)), last)
+			w.cause = context.Cause(ctx)
+			var inner *wait
+			if errors.As(err, &inner) {
+				w.whats, w.last = append(w.whats, inner.whats...), inner.last
+			}
+			return w
 		}
 		pause(ctx, askEvery)
 	}
 }
+
+// wait is the error of until: what did not come about.
+type wait struct {
+	whats []string // each waited for in order to find out about the one before
+	cause error    // why no longer
+	last  error    // of the questions that were asked; nil: all were answered
+}
+
+func (w *wait) Error() string {
+	text := fmt.Sprintf("waiting until %s: %v", strings.Join(w.whats, ", and for that until "), w.cause)
+	if w.last != nil {
+		text += fmt.Sprintf(" (the last error while asking: %v)", w.last)
+	}
+	return text
+}
+
+func (w *wait) Unwrap() error { return w.cause }
 
 // found makes both sandboxes at peer 1 and joins the others.
 func (d *demo) found(ctx context.Context, images map[string][]byte) error {
@@ -178,6 +202,10 @@ func (d *demo) counted(ctx context.Context, p *process) (int64, error) {
 
 // kill ends the process that owns primes, in the middle: primes has printed some lines, and some words are counted.
 func (d *demo) kill(ctx context.Context) error {
+	d.cast.heirs = map[string]bool{}
+	if _, _, err := d.heired(ctx); err != nil {
+		return err
+	}
 	if err := d.lines.reached(ctx, d.killLine()); err != nil {
 		return err
 	}
@@ -189,7 +217,7 @@ func (d *demo) kill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run, owner, err := d.owner(ctx, d.cast.primesRun)
+	run, owner, err := d.heired(ctx) // again: one may have been killed from outside
 	if err != nil {
 		return err
 	}
@@ -201,6 +229,43 @@ func (d *demo) kill(ctx context.Context) error {
 	owner.tell(Event{Kind: "killed", PID: pid, Run: primes, Epoch: run.Epoch, Line: d.lines.count(), Words: words,
 		Text: fmt.Sprintf("is killed (SIGKILL to process %d): it owned primes, which had printed %d lines; %d of %d words were counted", pid, d.lines.count(), words, d.want.total)})
 	return nil
+}
+
+// heired waits until another peer could go on with each run of the owner of primes. The runs are durable at their owner only (level local): what nobody else
+// has yet stands still until the owner is back, and the killed one only comes back when its runs go on elsewhere.
+func (d *demo) heired(ctx context.Context) (run api.Run, owner *process, err error) {
+	err = until(ctx, "the runs of the owner of primes have an heir", func() (bool, error) {
+		if run, owner, err = d.owner(ctx, d.cast.primesRun); err != nil {
+			return false, err
+		}
+		all := true
+		for _, id := range append([]string{d.cast.primesRun}, d.cast.parts...) {
+			own, err := owner.c.Run(ctx, id)
+			if err != nil {
+				return false, err
+			}
+			if key := id + own.Owner; d.byID(own.Owner) == owner && !d.cast.heirs[key] {
+				d.cast.heirs[key] = d.hasHeir(ctx, own, owner) // a state of before is enough to go on from, should it be asked again
+				all = all && d.cast.heirs[key]
+			}
+		}
+		return all, nil
+	})
+	return run, owner, err
+}
+
+// hasHeir says whether a standby of a run has a state of its owner's epoch, or another peer knows that the run has ended.
+func (d *demo) hasHeir(ctx context.Context, run api.Run, owner *process) bool {
+	for _, p := range d.peers {
+		if p == owner {
+			continue
+		}
+		r, err := p.c.Run(ctx, run.ID)
+		if err == nil && r.Epoch == run.Epoch && (r.Done || r.Warm && d.settings(p, run.Sandbox == d.cast.primes).Standby) {
+			return true
+		}
+	}
+	return false
 }
 
 // owner asks the peers that are not held dead who owns a run, by the highest epoch any of them knows.

@@ -1,0 +1,6 @@
+//go:build !cgo || !linux
+
+package footprint
+
+// Drop does nothing in this build.
+func Drop() {}
