@@ -17,7 +17,8 @@ var endedByRequest = &vm.Failure{Reason: "ended by request", Exit: ExitEnded}
 
 // End makes the run end after the turn it is in, paused or not: deferred functions are not called, its last output says on standard error that it
 // was ended, and its status is ExitEnded. What it has shared stays. It is for the peer that has the run, or for any when that one is gone, and returns when the end is durable; a run
-// that has ended before is replication.ErrDone. When ctx ends before, the run goes on, unless it was about to end.
+// that has ended before is replication.ErrDone. When ctx ends before, the error says what becomes of it: ctx's alone, the run goes
+// on; ErrUnderWay with it, it ends as soon as that can be durable.
 func (s *Sandbox) End(ctx context.Context, run changes.RunID) error {
 	if err := s.isOpen(); err != nil {
 		return err
@@ -35,7 +36,7 @@ func (s *Sandbox) End(ctx context.Context, run changes.RunID) error {
 	if err := s.orphaned(ctx, h); err != nil {
 		return err
 	}
-	a := &ask{want: toEnd, done: make(chan struct{})}
+	a := &ask{want: toEnd, done: make(chan struct{}), begun: true} // the run is taken over for nothing else
 	r, _, err := s.takeOver(ctx, run, continuation{resume: true, asked: []*ask{a}})
 	if err != nil {
 		return err

@@ -101,9 +101,10 @@ type ask struct {
 	done   chan struct{} // closed when it is durable, or refused
 	err    error         // why it was refused, written before
 	heeded bool          // its limits are the run's
+	begun  bool          // it is being done, and cannot be taken back
 }
 
-// ask leaves word for the run, wakes it, and waits until it has done what it was asked. Who does not wait to the end takes the word back.
+// ask leaves word for the run, wakes it, and waits until it has done what it was asked. Who does not wait to the end takes the word back, or is told ErrUnderWay.
 func (r *Run) ask(ctx context.Context, a *ask) error {
 	a.done = make(chan struct{})
 	r.mu.Lock()
@@ -121,10 +122,17 @@ func (r *Run) heard(ctx context.Context, a *ask) error {
 		return a.err
 	case <-r.done:
 	case <-ctx.Done():
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.asked = slices.DeleteFunc(r.asked, func(x *ask) bool { return x == a })
-		return ctx.Err()
+		if r.withdraw(a) {
+			return ctx.Err()
+		}
+		patience := time.NewTimer(underWayLimit) // what is begun is done soon, unless other members have to hold it who are out of reach
+		defer patience.Stop()
+		select {
+		case <-a.done:
+		case <-r.done:
+		case <-patience.C:
+			return fmt.Errorf("%w: run %s: %w", ErrUnderWay, r.id, ctx.Err())
+		}
 	}
 	select {
 	case <-a.done:
@@ -137,6 +145,25 @@ func (r *Run) heard(ctx context.Context, a *ask) error {
 		return fmt.Errorf("%w: run %s", replication.ErrDone, r.id)
 	}
 	return r.err
+}
+
+// underWayLimit is how long who asked waits on, when its context has ended, for what is being done.
+const underWayLimit = time.Second
+
+// withdraw takes a word back; false: it is being done, or was.
+func (r *Run) withdraw(a *ask) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-a.done:
+		return false
+	default:
+	}
+	if a.begun {
+		return false
+	}
+	r.asked = slices.DeleteFunc(r.asked, func(x *ask) bool { return x == a })
+	return true
 }
 
 // wake ends the run's waiting for something to happen.
@@ -174,8 +201,20 @@ func (r *Run) wants(w want) bool {
 	return slices.ContainsFunc(r.asked, func(a *ask) bool { return a.want == w })
 }
 
-// Pause makes the run wait, after the turn it is in, until Resume. It returns when that is durable; when ctx ends before, the run goes on, unless it was
-// about to wait.
+// begins reports whether somebody asks for it, and takes note that it is being done: it is not taken back from then on.
+func (r *Run) begins(w want) (any bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.asked {
+		if a.want == w {
+			a.begun, any = true, true
+		}
+	}
+	return any
+}
+
+// Pause makes the run wait, after the turn it is in, until Resume. It returns when that is durable. When ctx ends before, the error says what becomes of it: ctx's alone,
+// the run does not wait; ErrUnderWay with it, it does as soon as it can be durable.
 func (s *Sandbox) Pause(ctx context.Context, run changes.RunID) error {
 	if err := s.isOpen(); err != nil {
 		return err
@@ -191,7 +230,7 @@ func (s *Sandbox) Pause(ctx context.Context, run changes.RunID) error {
 }
 
 // Resume makes a paused run go on where it was paused: at the peer that has it, or here when that one is gone. The limits of l that are not zero are the
-// run's from then on, wherever it executes.
+// run's from then on, wherever it executes. When ctx ends before that is durable, the error says what becomes of it, as that of Pause.
 func (s *Sandbox) Resume(ctx context.Context, run changes.RunID, l vm.Limits) error {
 	if err := s.isOpen(); err != nil {
 		return err
@@ -313,11 +352,8 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 	r.s.log.Info("run paused", "run", r.id.String(), "turn", r.turn, "reason", p.Reason)
 	r.s.tell(Event{Kind: RunPaused, Run: r.id, Name: r.name, Epoch: r.epoch.Number, Turn: r.turn, Err: why, Text: text})
 	r.answer(toPause)
-	if err := r.goOn(ctx, p); err != nil {
+	if ends, err := r.goOn(ctx, p); err != nil || ends {
 		return err
-	}
-	if r.wants(toEnd) {
-		return nil // it does not go on
 	}
 	m = r.meta
 	m.Paused = nil
@@ -330,9 +366,12 @@ func (r *Run) restFailed(ctx context.Context, p Paused, why error, text []byte) 
 }
 
 // goOn waits until the run is asked to go on, and gives it the limits that come with that, of all who ask, or until what made it pause is taken away. Who
-// asks for limits that it cannot have is told so, and does not make it go on. Who wants it to end ends the waiting too.
-func (r *Run) goOn(ctx context.Context, p Paused) error {
-	for asked := false; !r.s.freed(r.id, p) && !r.wants(toEnd); {
+// asks for limits that it cannot have is told so, and does not make it go on. ends: somebody wants it to end instead.
+func (r *Run) goOn(ctx context.Context, p Paused) (ends bool, err error) {
+	for asked := false; !r.s.freed(r.id, p); {
+		if r.begins(toEnd) {
+			return true, nil
+		}
 		for a := r.asking(); a != nil; a = r.asking() {
 			switch err := r.limit(ctx, a.limits); {
 			case err == nil:
@@ -340,27 +379,28 @@ func (r *Run) goOn(ctx context.Context, p Paused) error {
 			case errors.Is(err, errLimits):
 				r.refuse(a, err)
 			default:
-				return err
+				return false, err
 			}
 		}
 		if asked {
-			return nil
+			return false, nil
 		}
 		select {
 		case <-r.poke:
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 	}
-	return nil
+	return false, nil
 }
 
-// asking is the first who wants the run to go on and was not heeded, nil: nobody.
+// asking is the first who wants the run to go on and was not heeded, nil: nobody. What it asks for is begun by that.
 func (r *Run) asking() *ask {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.asked {
 		if a.want == toGoOn && !a.heeded {
+			a.begun = true
 			return a
 		}
 	}

@@ -163,5 +163,8 @@ func (p *Peer) Cut(peers ...string) error { return p.node.Cut(peers...) }
 // Heal ends Cut, for all peers if none is named.
 func (p *Peer) Heal(peers ...string) error { return p.node.Heal(peers...) }
 
+// Twins are the peers, this one among them, of which two processes with one identity were met within a minute: a directory was copied, and both are in use.
+func (p *Peer) Twins() []string { return p.node.Twins() }
+
 // Close leaves the network. Close the sandboxes first.
 func (p *Peer) Close() error { return p.node.Close() }

@@ -112,6 +112,9 @@ func (s *Sandbox) execute(r *Run) (*Run, error) {
 		defer s.work.Done()
 		r.drive(ctx)
 	}()
+	if r.level != replication.Local && s.cfg.Notify != nil {
+		s.work.Go(func() { r.watchHolders(ctx) })
+	}
 	return r, nil
 }
 
@@ -342,8 +345,10 @@ func (r *Run) turns(ctx context.Context) error {
 			if err := settle(0); err != nil {
 				return err
 			}
-			if err := r.rest(ctx, Paused{Reason: "paused by request", Turn: r.turn}); err != nil {
-				return err
+			if r.begins(toPause) { // it may have been taken back meanwhile
+				if err := r.rest(ctx, Paused{Reason: "paused by request", Turn: r.turn}); err != nil {
+					return err
+				}
 			}
 		}
 		touched := r.s.Changed()
@@ -398,7 +403,7 @@ func (r *Run) turns(ctx context.Context) error {
 // oneTurn runs one turn, or the one that ends the run by request. A turn that fails is taken back whole. There is none (nil) when nothing could run: every goroutine waits for
 // later.
 func (r *Run) oneTurn(ctx context.Context) (*vm.Turn, vm.Stop, error) {
-	if r.wants(toEnd) {
+	if r.begins(toEnd) {
 		t, err := r.machine.Abort(endedByRequest)
 		return t, vm.Stop{}, err
 	}

@@ -235,6 +235,9 @@ func (s *Sandbox) begin() {
 	s.work.Add(2)
 	go s.follow()
 	go s.notify()
+	if s.peer != nil && s.cfg.Notify != nil {
+		s.work.Go(s.lookForTwin)
+	}
 }
 
 // membersKept bounds the addresses in the ticket file, as the format of tickets does.
@@ -486,36 +489,42 @@ func (s *Sandbox) follow() {
 	defer s.work.Done()
 	defer close(s.quiet)
 	for e := range s.replica.Events() {
-		switch e.Kind {
-		case replication.TouchedPaths:
-			s.mu.Lock()
-			close(s.touched)
-			s.touched = make(chan struct{})
-			s.mu.Unlock()
-		case replication.Messaged:
-			if r := s.running(e.Run); r != nil {
-				r.wake()
-			}
-		case replication.OwnerGone:
-			s.take(e.Run, time.Now(), false)
-		case replication.Handed:
-			s.take(e.Run, time.Now(), true)
-		case replication.Superseded:
-			if r := s.running(e.Run); r != nil {
-				r.stand(ErrMoved)
-			}
-			s.tell(Event{Kind: RunMoved, Run: e.Run, Name: e.Head.Name, Epoch: e.Head.Epoch.Number, Turn: e.Head.Turn})
-		case replication.PeersChanged:
-			s.meet()
-			if s.sim != nil {
-				// nobody finds it by a ticket
-			} else if err := s.keepTicket(); err != nil {
-				s.log.Warn("addresses of members are not kept", "err", err)
-			}
-			s.tell(Event{Kind: PeersChanged})
-		case replication.Failed:
-			s.tell(Event{Kind: Broken, Err: e.Err})
+		s.heed(e)
+	}
+}
+
+func (s *Sandbox) heed(e replication.Event) {
+	switch e.Kind {
+	case replication.TouchedPaths:
+		s.mu.Lock()
+		close(s.touched)
+		s.touched = make(chan struct{})
+		s.mu.Unlock()
+	case replication.Messaged:
+		if r := s.running(e.Run); r != nil {
+			r.wake()
 		}
+	case replication.OwnerGone:
+		s.take(e.Run, time.Now(), false)
+	case replication.Handed:
+		s.take(e.Run, time.Now(), true)
+	case replication.Superseded:
+		if r := s.running(e.Run); r != nil {
+			r.stand(ErrMoved)
+		}
+		s.tell(Event{Kind: RunMoved, Run: e.Run, Name: e.Head.Name, Epoch: e.Head.Epoch.Number, Turn: e.Head.Turn})
+	case replication.PeersChanged:
+		s.meet()
+		if s.sim != nil {
+			// nobody finds it by a ticket
+		} else if err := s.keepTicket(); err != nil {
+			s.log.Warn("addresses of members are not kept", "err", err)
+		}
+		s.tell(Event{Kind: PeersChanged})
+	case replication.Diverged:
+		s.tell(Event{Kind: Diverged, Err: e.Err})
+	case replication.Failed:
+		s.tell(Event{Kind: Broken, Err: e.Err})
 	}
 }
 
@@ -530,6 +539,17 @@ func (s *Sandbox) meet() {
 		}
 	}
 	s.peers = now
+}
+
+// lookForTwin tells that another process has this peer's identity, once until that is over.
+func (s *Sandbox) lookForTwin() {
+	for told := false; (vm.WallClock{}).Sleep(s.ctx, time.Second) == nil; {
+		twin := slices.Contains(s.peer.Twins(), s.peer.ID())
+		if twin && !told {
+			s.tell(Event{Kind: Doubled})
+		}
+		told = twin
+	}
 }
 
 // tell queues an event for Notify; it never waits, for the replica must not.

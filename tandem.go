@@ -30,6 +30,8 @@ var (
 	ErrClosed = errors.New("tandem: sandbox is closed")
 	// ErrPaused: the run is paused.
 	ErrPaused = errors.New("tandem: run is paused")
+	// ErrUnderWay: the caller did not wait to the end for what it asked of a run, which is being done and is not taken back.
+	ErrUnderWay = errors.New("tandem: it is under way and is not taken back")
 	// ErrMoved: the run was taken over by another peer, which goes on with it.
 	ErrMoved = errors.New("tandem: run goes on at another peer")
 )
@@ -78,6 +80,10 @@ const (
 	RunResumed   EventKind = "resumed"    // a run that was paused goes on here
 	RunRetries   EventKind = "retries"    // a turn failed and was taken back, and is tried again
 	RunStuck     EventKind = "stuck"      // a run owned here executes no more because of an error that is not its own
+	RunWaits     EventKind = "waits"      // the members that must hold the turns of a run owned here are out of reach (Err says who is not)
+	RunHeld      EventKind = "held"       // they are in reach again
+	Doubled      EventKind = "doubled"    // a member met another process with this peer's identity: a copy of the directory is in use
+	Diverged     EventKind = "diverged"   // a peer that applied the same deltas has other values: Err names the peer, the variables and the runs and turns that differ
 	PeersChanged EventKind = "peers"      // a peer came, went, or changed its digest
 	Broken       EventKind = "broken"     // the store failed; nothing is lost that was acknowledged, but no turn is taken any more
 )
@@ -90,7 +96,7 @@ type Event struct {
 	Epoch uint64        // of the run, now
 	Turn  uint64        // last turn ended
 	Took  time.Duration // RunTaken: from noticing that the owner was gone to executing
-	Err   error         // RunPaused (nil: by request), RunRetries, RunStuck, Broken
+	Err   error         // RunPaused (nil: by request), RunRetries, RunStuck, RunWaits, Diverged, Broken
 	Text  []byte        // RunPaused, RunRetries: what Go prints of such a failure; nil for limits and requests
 }
 
