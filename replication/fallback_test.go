@@ -35,16 +35,11 @@ func takeOverFromOlderHead(t *testing.T, level Level) {
 		t.Fatal(err)
 	}
 	p := &program{r: a, run: run, epoch: epoch, pages: 1600} // more than travels inside a message
-	warm := func() {
-		for _, r := range []*Replica{b, d} {
-			eventually(t, "standbys are warm", func() bool { return len(r.Runs()) > 0 && r.Runs()[0].Warm })
-		}
-	}
 	// At majority all three are to be voters: of a and one other, a's end leaves no majority.
 	whole := uint64(0)
 	for voters := 0; whole < 5 || level == Majority && voters < 3; {
 		p.step(t)
-		warm() // turns of that size come faster than they are fetched
+		warm(t, b, d) // turns of that size come faster than they are fetched
 		whole++
 		h, err := a.Head(run)
 		if err != nil {
@@ -53,7 +48,7 @@ func takeOverFromOlderHead(t *testing.T, level Level) {
 		voters = len(h.Voters)
 	}
 	c.converge()
-	warm()
+	warm(t, b, d)
 	for _, r := range []*Replica{a, b, d} { // the deltas of earlier turns go, and what counts in a's is said again
 		compactNow(t, r)
 		c.converge()

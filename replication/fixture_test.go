@@ -161,6 +161,14 @@ func (c *cluster) converge() {
 	}
 }
 
+// warm waits until replicas have the state of the first run's newest head too: with its deltas alone they would go on from an older one.
+func warm(t testing.TB, replicas ...*Replica) {
+	t.Helper()
+	for _, r := range replicas {
+		eventually(t, r.Self()+" is warm", func() bool { return len(r.Runs()) > 0 && (r.Runs()[0].Warm || r.Runs()[0].Head.Done) })
+	}
+}
+
 // program is a toy run for tests: a memory of some pages whose first page counts the turns and whose other pages
 // follow from the count, so that a mixture of two states is seen at once.
 type program struct {

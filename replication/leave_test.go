@@ -55,12 +55,13 @@ func TestTakeOverAfterMembersLeft(t *testing.T) {
 		}
 		g := c.join("g") // so that a majority is left when a goes
 		eventually(t, "three members", func() bool { return len(g.Status().Members) == 3 })
-		eventually(t, "g holds it", func() bool { return len(g.Runs()) == 1 && g.Runs()[0].Warm })
+		warm(t, g)
 		for len(h.Voters) < 3 {
 			p.step(t)
 			h, _ = a.Head(run)
 		}
 		turn := p.turn
+		warm(t, c.r["b"], g)
 		c.stop("a")
 		ev := waitEvent(t, OwnerGone, c.r["b"], g)
 		s, err := c.r[ev.peer].TakeOver(within(t, 10*time.Second), run)

@@ -260,6 +260,7 @@ func TestDroppedMessageStaysAway(t *testing.T) {
 	}
 	check("one", "two")
 	// The owner goes before it went on; who takes over is offered the rest, each with its place: one was taken is no word on two.
+	warm(t, b)
 	c.stop("a")
 	s, err := b.TakeOver(ctx, p.run)
 	if err != nil {
@@ -372,7 +373,7 @@ func TestOldDropsGo(t *testing.T) {
 			t.Helper()
 			c.converge()
 			for _, r := range c.r {
-				eventually(t, r.Self()+" is warm", func() bool { return r.Runs()[0].Warm })
+				warm(t, r)
 			}
 			for range 3 {
 				for _, r := range c.r {
@@ -455,6 +456,7 @@ func TestSkippedPlacesAreNotTaken(t *testing.T) {
 	send(b, "b2")
 	c.net.Heal()
 	c.converge()
+	warm(t, b)
 	c.stop("a")
 	for _, want := range []string{"b1 b2", "b2"} {
 		s, err := b.TakeOver(ctx, p.run)

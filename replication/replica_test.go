@@ -215,6 +215,7 @@ func TestLinesWithoutGapOrRepeat(t *testing.T) {
 			p.step(t)
 		}
 		c.converge()
+		warm(t, b)
 		c.stop("a")
 		s, err := b.TakeOver(within(t, 5*time.Second), p.run)
 		if err != nil {
@@ -311,6 +312,7 @@ func TestLargeTurnIsAtomic(t *testing.T) {
 	if d := c.join("b").Digest(); d != a.Digest() {
 		t.Error("packs are read differently after a restart")
 	}
+	warm(t, c.r["b"])
 	c.stop("a")
 	s, err := c.r["b"].TakeOver(within(t, 5*time.Second), p.run)
 	if err != nil {

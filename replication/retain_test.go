@@ -120,7 +120,7 @@ func TestOldLinesGo(t *testing.T) {
 				t.Errorf("%s keeps lines from %d on, a from %d on", r.Self(), f, first)
 			}
 		}
-		eventually(t, "b is warm", func() bool { return b.Runs()[0].Warm })
+		warm(t, b)
 		a.Release(p.run)
 		s, err := b.TakeOver(within(t, 20*time.Second), p.run)
 		if err != nil {
@@ -233,7 +233,7 @@ func TestTakenMessagesGo(t *testing.T) {
 		settle := func() {
 			c.converge()
 			for _, r := range c.r {
-				eventually(t, r.Self()+" is warm", func() bool { return r.Runs()[0].Warm || r.Runs()[0].Head.Done })
+				warm(t, r)
 			}
 			for range 3 {
 				for _, r := range c.r {
@@ -254,7 +254,7 @@ func TestTakenMessagesGo(t *testing.T) {
 		c.converge()
 		check(b)
 		check(j)
-		eventually(t, "the joiner is warm", func() bool { return j.Runs()[0].Warm })
+		warm(t, j)
 		a.Release(p.run)
 		s, err := j.TakeOver(ctx, p.run)
 		if err != nil {
@@ -299,7 +299,7 @@ func TestForksAreBounded(t *testing.T) {
 		for range 3 * forksMax { // each takes over from a state that the other goes on from without its knowing
 			c.converge()
 			other := map[*Replica]*Replica{a: b, b: a}[p.r]
-			eventually(t, "the other is warm", func() bool { return other.Runs()[0].Warm })
+			warm(t, other)
 			c.net.Split([]string{"a"})
 			p.step(t) // will be void
 			c.net.Heal()

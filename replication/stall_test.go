@@ -49,7 +49,7 @@ func TestStalledStandbyTakesNothing(t *testing.T) {
 		p := start(t, a, 1)
 		p.step(t)
 		c.converge()
-		eventually(t, "b is warm", func() bool { return len(b.Runs()) > 0 && b.Runs()[0].Warm })
+		warm(t, b)
 		gone := func(d time.Duration) bool {
 			end := time.After(d)
 			for {

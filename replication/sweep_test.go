@@ -27,7 +27,7 @@ func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
 			p.step(t)
 		}
 		c.converge()
-		eventually(t, "b is warm", func() bool { return b.Runs()[0].Warm })
+		warm(t, b)
 		for _, r := range []*Replica{a, b} {
 			before := r.countBlocks(block.PageKind)
 			_, suspects, err := r.sweep(nil)

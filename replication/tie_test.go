@@ -29,8 +29,8 @@ func TestEpochsOfOneNumberAreAcknowledged(t *testing.T) {
 		p := &program{r: a, run: run, epoch: epoch, pages: 1}
 		p.step(t)
 		c.converge()
-		for n, r := range c.r {
-			eventually(t, n+" is warm", func() bool { return r.Runs()[0].Warm })
+		for _, r := range c.r {
+			warm(t, r)
 		}
 		a.Release(run)
 		c.net.Split([]string{"a"})
