@@ -73,8 +73,11 @@ func (r *Replica) compact(v verdict.Verdict) (left int64, needed map[blockID]boo
 	if err := r.forgetStale(); err != nil {
 		return 0, nil, err
 	}
-	spared, busy := r.engine.Spared(), r.busyActors()
-	if len(busy) > 0 {
+	stays, behind, err := r.stays()
+	if err != nil {
+		return 0, nil, err
+	}
+	if behind {
 		r.feed.Postpone(window)
 	}
 	needed = map[blockID]bool{}
@@ -84,7 +87,7 @@ func (r *Replica) compact(v verdict.Verdict) (left int64, needed map[blockID]boo
 	for _, d := range all {
 		newest += d.bytes
 		switch {
-		case newest <= window || spared[d.Hash] || busy[d.Actor] || d.Seq == 1:
+		case newest <= window || stays(d):
 		case d.live == 0:
 			gone = append(gone, d.Place)
 			continue
@@ -134,25 +137,38 @@ func (r *Replica) survey(v verdict.Verdict) (all []*stored, err error) {
 	return all, err
 }
 
-// busyActors are those of runs whose newest state is not here: should it be had nowhere, an older one is continued, and its cells are then
-// read again from all of its actor's deltas.
-func (r *Replica) busyActors() map[record.Actor]bool {
-	m := map[record.Actor]bool{}
+// stays gives what says of a delta whether it stays whatever counts in it, and whether there are such because a state is behind. It is asked after the survey: what a
+// state needs of which nothing was known before counted when the survey was made.
+func (r *Replica) stays() (stays func(*stored) bool, behind bool, err error) {
+	spared, bases := r.engine.Spared(), r.bases()
+	for _, h := range bases {
+		_, holders, err := r.readBack(h)
+		if err != nil {
+			return nil, true, err
+		}
+		for d := range holders {
+			spared[d] = true
+		}
+	}
+	return func(d *stored) bool { return spared[d.Hash] || d.Seq == 1 }, len(bases) > 0, nil
+}
+
+// bases are heads that are not the newest of their runs and from which these may have to go on, since the newest one's state is not here and might be had nowhere: those whose
+// states are here or being fetched.
+func (r *Replica) bases() (out []*Head) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, rt := range r.table.Runs {
 		if rt.Winner == nil || r.owned[id] != nil {
 			continue
 		}
-		warm := r.warm[id]
-		if warm == nil && r.wanted(rt.Winner.Head) {
-			m[rt.Winner.ID.Actor] = true
-		}
-		if warm != nil && warm.Hash() != rt.Winner.Hash {
-			m[rt.Winner.ID.Actor], m[warm.Lineage().Actor] = true, true
+		for _, h := range []*Head{r.warm[id], r.warming[id]} {
+			if h != nil && h.Hash() != rt.Winner.Hash {
+				out = append(out, h)
+			}
 		}
 	}
-	return m
+	return out
 }
 
 // forgetStale forgets that states are complete here which are not the newest of their runs and which nobody keeps up: nothing is to be left

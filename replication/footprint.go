@@ -14,12 +14,15 @@ func (r *Replica) Footprint() (f Footprint, err error) {
 	if err != nil {
 		return f, err
 	}
-	spared, busy := r.engine.Spared(), r.busyActors()
+	stays, _, err := r.stays()
+	if err != nil {
+		return f, err
+	}
 	for _, d := range all {
 		f.Deltas++
 		f.Bytes += d.bytes
 		f.Live += d.live
-		if spared[d.Hash] || busy[d.Actor] || d.Seq == 1 {
+		if stays(d) {
 			f.Kept += d.bytes
 		}
 	}

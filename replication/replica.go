@@ -131,6 +131,7 @@ type Replica struct {
 	released map[changes.RunID]bool
 	durable  map[changes.RunID]*durability
 	warm     map[changes.RunID]*Head // newest head whose state is completely here
+	warming  map[changes.RunID]*Head // heads whose states are being fetched
 	hlc      changes.Clock
 	extra    *extra
 	sent     map[changes.RunID]uint64 // messages sent by this actor, by the run they went to
@@ -240,7 +241,7 @@ func open(cfg Config, o store.Options) (_ *Replica, err error) {
 func newReplica(cfg Config, s *store.Store) *Replica {
 	r := &Replica{cfg: cfg, sent: map[changes.RunID]uint64{}, t: cfg.Transport, clock: cfg.Clock, log: cfg.Logger, m: metrics.New(cfg.Metrics),
 		self: cfg.Transport.Self(), store: s, started: cfg.Clock.Now(), mail: newMailbox(),
-		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{},
+		owned: map[changes.RunID]*ownedRun{}, released: map[changes.RunID]bool{}, past: map[changes.RunID]pastOwnership{}, warm: map[changes.RunID]*Head{}, warming: map[changes.RunID]*Head{},
 		durable: map[changes.RunID]*durability{},
 		said:    map[string]said{}, pullers: map[string]*puller{}, foreign: map[string]Foreign{}, changed: make(chan struct{}),
 		commitWake: make(chan struct{}, 1), warmWake: make(chan struct{}, 1), beatWake: make(chan struct{}, 1), sweepWake: make(chan struct{}, 1)}

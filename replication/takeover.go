@@ -214,6 +214,11 @@ func (r *Replica) warmer() {
 			cancel()
 			if err == nil {
 				r.setWarm(h)
+			}
+			r.mu.Lock()
+			delete(r.warming, h.Run)
+			r.mu.Unlock()
+			if err == nil {
 				r.look()
 			} else if r.ctx.Err() == nil {
 				r.log.Debug("standby is behind", "run", h.Run.String(), "turn", h.Turn, "err", err)
@@ -222,7 +227,7 @@ func (r *Replica) warmer() {
 	}
 }
 
-// coldHeads are the newest heads whose states are wanted and not known to be complete, of authors whose deltas are all here: with the cells of
+// coldHeads notes as being fetched the newest heads whose states are wanted and not known to be complete, of authors whose deltas are all here: with the cells of
 // one whose deltas still come in nobody could go on.
 func (r *Replica) coldHeads() (out []*Head) {
 	r.mu.Lock()
@@ -231,6 +236,7 @@ func (r *Replica) coldHeads() (out []*Head) {
 	for id, rt := range r.table.Runs {
 		if rt.Winner != nil && r.wanted(rt.Winner.Head) && r.warm[id] != rt.Winner.Head && r.owned[id] == nil && !partial[rt.Winner.ID.Actor] {
 			out = append(out, rt.Winner.Head)
+			r.warming[id] = rt.Winner.Head
 		}
 	}
 	slices.SortFunc(out, func(a, b *Head) int { return a.Run.Compare(b.Run) })
@@ -377,8 +383,7 @@ func (r *Replica) openEpoch(s *State, cells map[string]changes.PathCell, claimed
 }
 
 // cellsAt gives the cells of a run as its head h has them. The table holds those of the newest head of the epoch. For the older one whose state is
-// complete here they are read again from the author's deltas: of each cell the newest up to that turn. All of them are there, since compaction
-// leaves an author's deltas alone from when his newest head is not the one whose state is here until it is (busyActors).
+// complete here they are read again from the author's deltas. All of them are there, since compaction leaves those that hold them (stays).
 func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 	id, want := h.Lineage(), h.Hash()
 	r.mu.Lock()
@@ -389,32 +394,52 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 		return cells, nil
 	}
 	r.mu.Unlock()
-	past := table.New(r.blocks, r.m)
-	epoch := past.Run(h.Run).Lineage(id)
-	epoch.Until = stampTurn(id.Number, h.Turn)
-	found := false
-	err := r.feed.Authored(id.Actor, func(d *record.Delta) bool {
-		var records []record.Record
-		for _, e := range d.Elements {
-			if e.Key.Run == h.Run && e.Key.Lineage == id && e.Key.Kind != record.LinesRecord {
-				records = append(records, record.Record{Key: e.Key.String(), Value: e.Value})
-			}
-		}
-		past.Apply(records)
-		found = found || epoch.Head != nil && epoch.Hash == want
-		return r.ctx.Err() == nil
-	})
-	if err == nil {
-		err = r.ctx.Err()
-	}
+	cells, holders, err := r.readBack(h)
 	if err != nil && !errors.Is(err, store.ErrAbsent) { // absent: it was removed while the list was read
 		return nil, err
 	}
 	r.mu.Lock()
 	warm := r.warm[h.Run]
 	r.mu.Unlock()
-	if err != nil || !found || warm == nil || warm.Hash() != want { // after reading: none of it was removed meanwhile
+	if err != nil || len(holders) == 0 || warm == nil || warm.Hash() != want { // after reading: none of it was removed meanwhile
 		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, h.Run, h.Turn)
 	}
-	return epoch.Cells, nil
+	return cells, nil
+}
+
+// readBack reads from the author's deltas what a run's cells were at its head h, of each the newest up to that turn, and which deltas hold them and the head: none, when the head is in none.
+func (r *Replica) readBack(h *Head) (cells map[string]changes.PathCell, holders map[record.BlockHash]bool, err error) {
+	id, want := h.Lineage(), h.Hash()
+	past := table.New(r.blocks, r.m)
+	epoch := past.Run(h.Run).Lineage(id)
+	epoch.Until = stampTurn(id.Number, h.Turn)
+	found := false
+	var at record.BlockHash
+	of := map[string]record.BlockHash{} // by encoded path
+	epoch.Took = func(path string) { of[path] = at }
+	holders = map[record.BlockHash]bool{}
+	err = r.feed.Authored(id.Actor, func(d *record.Delta) bool {
+		var records []record.Record
+		for _, e := range d.Elements {
+			if e.Key.Run == h.Run && e.Key.Lineage == id && e.Key.Kind != record.LinesRecord {
+				records = append(records, record.Record{Key: e.Key.String(), Value: e.Value})
+			}
+		}
+		at = d.Hash
+		past.Apply(records)
+		if !found && epoch.Head != nil && epoch.Hash == want {
+			found, holders[at] = true, true
+		}
+		return r.ctx.Err() == nil
+	})
+	if err == nil {
+		err = r.ctx.Err()
+	}
+	if err != nil || !found {
+		return nil, nil, err
+	}
+	for _, d := range of {
+		holders[d] = true
+	}
+	return epoch.Cells, holders, nil
 }

@@ -47,6 +47,7 @@ type Lineage struct {
 	Hash     changes.Hash
 	Cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
 	Until    uint64                      // cells with later turns in their stamps are left out; 0: none are
+	Took     func(path string)           // called for each cell that is taken, with its encoded path, if not nil
 	Segments []Segment                   // sorted by first; those of lines that are not kept are missing
 }
 
@@ -226,6 +227,9 @@ func (l *Lineage) addCell(c changes.PathCell, changed map[*Lineage]map[string]ch
 		return
 	}
 	l.Cells[code] = c
+	if l.Took != nil {
+		l.Took(code)
+	}
 	if changed[l] == nil {
 		changed[l] = map[string]changes.PathCell{}
 	}
