@@ -152,6 +152,8 @@ type Replica struct {
 
 	reentering atomic.Bool
 	live       atomic.Int64 // bytes that counted at the last compaction
+	compacted  atomic.Int64 // bytes of deltas that it left
+	swept      atomic.Int64 // bytes of pages and nodes that the last sweep left
 
 	ctx        context.Context
 	cancel     context.CancelFunc

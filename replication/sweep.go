@@ -14,29 +14,51 @@ import (
 // of sweeping is a constant factor on writing.
 const sweepBytesMin = 4 << 20
 
+// sweepSlack is how many bytes of deltas, and of pages and nodes, may be written beyond those at which a compaction or a sweep is due: then turns wait, or the store of a program that never pauses would
+// grow for as long as it does. That much is written in a fraction of a second at most.
+const sweepSlack = 32 << 20
+
+// sweepDue and compactionDue are the bytes after which the next one is.
+func (r *Replica) sweepDue() int64      { return max(sweepBytesMin, r.swept.Load()) }
+func (r *Replica) compactionDue() int64 { return max(r.window(), r.compacted.Load()) }
+
+// late says whether sweeping is so far behind that no turn is to be taken.
+func (r *Replica) late() bool {
+	return r.blocks.Written() >= r.sweepDue()+sweepSlack || r.feed.Grown() >= r.compactionDue()+sweepSlack
+}
+
+// goOn lets turns look again whether they may be taken.
+func (r *Replica) goOn() {
+	r.mu.Lock()
+	r.flushed.Broadcast()
+	r.mu.Unlock()
+}
+
 // sweeper removes deltas in which nothing counts any more, the blobs that only they needed, and pages and manifest nodes that no head
 // needs any more.
 func (r *Replica) sweeper() {
 	defer r.wg.Done()
-	threshold := int64(sweepBytesMin)
 	var suspects, blobs map[block.ID]bool
-	var left int64 // bytes of deltas after the last compaction
-	var err error
 	for {
 		select {
 		case <-r.sweepWake:
 		case <-r.ctx.Done():
 			return
 		}
-		if r.feed.Grown() >= max(r.window(), left) {
-			if left, blobs, err = r.compactAll(blobs); err != nil && r.ctx.Err() == nil {
+		if r.feed.Grown() >= r.compactionDue() {
+			left, next, err := r.compactAll(blobs)
+			if err != nil && r.ctx.Err() == nil {
 				r.log.Warn("compaction", "err", err)
 			}
+			r.compacted.Store(left)
+			blobs = next
+			r.goOn()
 		}
-		if r.blocks.Written() < threshold {
+		if r.blocks.Written() < r.sweepDue() {
 			continue
 		}
 		r.blocks.Restart()
+		r.goOn()
 		live, next, err := r.sweep(suspects)
 		if err != nil {
 			if r.ctx.Err() == nil {
@@ -45,7 +67,7 @@ func (r *Replica) sweeper() {
 			continue
 		}
 		suspects = next
-		threshold = max(sweepBytesMin, live)
+		r.swept.Store(live)
 	}
 }
 

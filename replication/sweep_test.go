@@ -4,7 +4,9 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/tandemvm/tandem/changes"
 	"github.com/tandemvm/tandem/replication/internal/block"
 	"github.com/tandemvm/tandem/replication/internal/store"
 )
@@ -56,6 +58,27 @@ func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
 		s, err := b.LoadState(context.Background(), p.run)
 		if err != nil || checkState(t, s) != 0 || s.Head.Turn != steps+1 {
 			t.Errorf("turn %d, %v", s.Head.Turn, err)
+		}
+	})
+}
+
+// TestTurnsWaitForLateSweeps: nothing but a turn that has to wait wakes the sweeper here, and what is written between two sweeps stays bounded all the same.
+func TestTurnsWaitForLateSweeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pages = 2048
+		c := newCluster(t, seedOf(t))
+		c.config = func(cfg *Config) { cfg.BeatInterval, cfg.Lease = 24*time.Hour, 72*time.Hour }
+		a := c.create("a")
+		p := start(t, a, pages)
+		most := int64(0)
+		for range 16 {
+			p.step(t)
+			most = max(most, a.blocks.Written())
+		}
+		if bound := a.sweepDue() + sweepSlack + 2*pages*changes.PageBytes; most > bound {
+			t.Errorf("%d MB were written since a sweep, more than %d", most>>20, bound>>20)
+		} else if most < sweepSlack {
+			t.Errorf("turns waited though only %d MB were written since a sweep", most>>20)
 		}
 	})
 }

@@ -97,7 +97,7 @@ func (r *Replica) CommitTurn(ctx context.Context, t Turn) error {
 }
 
 // SubmitTurn hands in a turn without waiting; the channel receives nil when it is durable, or the error.
-// Rule violations are found at once. It blocks only when too much is waiting to be written.
+// Rule violations are found at once. It blocks only when too much is waiting to be written, or to be swept.
 func (r *Replica) SubmitTurn(t Turn) (<-chan error, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,8 +106,12 @@ func (r *Replica) SubmitTurn(t Turn) (<-chan error, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o.pending == nil || o.pending.bytes < pendingBytesMax {
+		late := r.late()
+		if !late && (o.pending == nil || o.pending.bytes < pendingBytesMax) {
 			return r.submit(o, t)
+		}
+		if late {
+			wake(r.sweepWake)
 		}
 		r.flushed.Wait()
 	}
