@@ -142,7 +142,7 @@ func TestStoreStaysBounded(t *testing.T) {
 }
 
 // storeStaysBounded lets the writer pause after each turns in flight. A pause in virtual time is as long as what goes on in the background takes: on one
-// processor, shared with others or watched by the race detector, sweeping falls behind a writer who never pauses otherwise, and nothing slows him down.
+// processor, shared with others or watched by the race detector, sweeping falls behind a writer who never pauses otherwise, by as much as sweepSlack before he waits.
 func storeStaysBounded(t *testing.T, pause time.Duration) {
 	c := newCluster(t, seedOf(t))
 	const retain, output, rounds = 256 << 10, 128 << 10, 20

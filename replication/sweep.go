@@ -14,8 +14,8 @@ import (
 // of sweeping is a constant factor on writing.
 const sweepBytesMin = 4 << 20
 
-// sweepSlack is how many bytes of deltas, and of pages and nodes, may be written beyond those at which a compaction or a sweep is due: then turns wait, or the store of a program that never pauses would
-// grow for as long as it does. That much is written in a fraction of a second at most.
+// sweepSlack is how many bytes of deltas, and of pages and nodes, may be written beyond those at which a compaction or a sweep is due. Then turns wait: the store
+// of a program that never pauses would grow for as long as it runs.
 const sweepSlack = 32 << 20
 
 // sweepDue and compactionDue are the bytes after which the next one is.
