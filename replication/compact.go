@@ -21,13 +21,6 @@ type stored struct {
 	live   int64    // bytes of records that still count
 	keys   []string // those, when it is our own
 	blobs  []blockID
-	lines  []segment // those that do not count
-}
-
-// segment names lines of a run: those from first to before end, of an epoch of that number.
-type segment struct {
-	run               changes.RunID
-	epoch, first, end uint64
 }
 
 type blockID = block.ID
@@ -128,11 +121,6 @@ func (r *Replica) survey(v verdict.Verdict) (all []*stored, err error) {
 					s.blobs = append(s.blobs, parts...)
 				}
 			}
-			if e.Key.Kind == record.LinesRecord && !v.Counts(e.Key) {
-				if c, err := record.DecodeContent(e.Value); err == nil {
-					s.lines = append(s.lines, segment{e.Key.Run, e.Key.Lineage.Number, e.Key.Number, e.Key.Number + uint64(c.Count)})
-				}
-			}
 			if key := e.Key.String(); v.Counts(e.Key) && r.engine.ValueHeight(key) == d.Height {
 				s.live += int64(len(key) + len(e.Value))
 				if d.Actor == r.feed.Writer() {
@@ -162,14 +150,7 @@ func (r *Replica) stays() (stays func(*stored) bool, behind bool, err error) {
 			spared[d] = true
 		}
 	}
-	printed := func(l segment) bool { // off the winning chain, and on that of a run that goes on from a base
-		return slices.ContainsFunc(bases, func(h *Head) bool {
-			return h.Run == l.run && l.epoch <= h.Lineage().Number && l.first <= h.Lines && l.end > h.Kept
-		})
-	}
-	return func(d *stored) bool {
-		return spared[d.Hash] || d.Seq == 1 || slices.ContainsFunc(d.lines, printed)
-	}, len(bases) > 0, nil
+	return func(d *stored) bool { return spared[d.Hash] || d.Seq == 1 }, len(bases) > 0, nil
 }
 
 // bases are heads that are not the newest of their runs and from which these may have to go on, since the newest one's state is not here and might be had nowhere: those whose

@@ -407,39 +407,7 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 	return cells, nil
 }
 
-// readBack reads from the author's deltas what a run's cells were at its head h, of each the newest up to that turn, and which deltas hold them and the head: none, when the head is in none.
-func (r *Replica) readBack(h *Head) (cells map[string]changes.PathCell, holders map[record.BlockHash]bool, err error) {
-	id, want := h.Lineage(), h.Hash()
-	past := table.New(r.blocks, r.m)
-	epoch := past.Run(h.Run).Lineage(id)
-	epoch.Until = stampTurn(id.Number, h.Turn)
-	found := false
-	var at record.BlockHash
-	of := map[string]record.BlockHash{} // by encoded path
-	epoch.Took = func(path string) { of[path] = at }
-	holders = map[record.BlockHash]bool{}
-	err = r.feed.Authored(id.Actor, func(d *record.Delta) bool {
-		var records []record.Record
-		for _, e := range d.Elements {
-			if e.Key.Run == h.Run && e.Key.Lineage == id && e.Key.Kind != record.LinesRecord {
-				records = append(records, record.Record{Key: e.Key.String(), Value: e.Value})
-			}
-		}
-		at = d.Hash
-		past.Apply(records)
-		if !found && epoch.Head != nil && epoch.Hash == want {
-			found, holders[at] = true, true
-		}
-		return r.ctx.Err() == nil
-	})
-	if err == nil {
-		err = r.ctx.Err()
-	}
-	if err != nil || !found {
-		return nil, nil, err
-	}
-	for _, d := range of {
-		holders[d] = true
-	}
-	return epoch.Cells, holders, nil
+// readBack reads the cells of a run at a head, and which deltas hold them (table.ReadBack).
+func (r *Replica) readBack(h *Head) (map[string]changes.PathCell, map[record.BlockHash]bool, error) {
+	return table.ReadBack(r.ctx, h, r.blocks, r.m, func(do func(*record.Delta) bool) error { return r.feed.Authored(h.Lineage().Actor, do) })
 }

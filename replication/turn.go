@@ -233,17 +233,12 @@ func checkTurn(o *ownedRun, t *Turn) error {
 	return nil
 }
 
-// stampTurn numbers the turns of all epochs of a run in one order. A turn number alone names two turns when one was voided and
-// executed again: a cell of another run that has seen the voided one would supersede its successor, and that cell, which has seen
-// the other, would supersede it, so that both values were gone.
-func stampTurn(epoch, turn uint64) uint64 { return epoch<<40 | turn }
-
 // fold brings the run's cells to the end of the turn, as far as the program saw the others'.
 func (r *Replica) fold(o *ownedRun, t *Turn) ([]changes.PathCell, error) {
 	if len(t.Changes) == 0 {
 		return nil, nil
 	}
-	at := changes.Stamp{Time: r.hlc.Next(uint64(r.clock.Now().UnixMilli())), Run: t.Run, Turn: stampTurn(o.lineage.Number, t.Number)}
+	at := changes.Stamp{Time: r.hlc.Next(uint64(r.clock.Now().UnixMilli())), Run: t.Run, Turn: table.StampTurn(o.lineage.Number, t.Number)}
 	cells, err := o.seen.Fold(t.Changes, at, t.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("%w: turn %d of run %s: %w", ErrTurn, t.Number, t.Run, err)

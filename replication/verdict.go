@@ -70,32 +70,13 @@ func (r *Replica) idleDrops(rt *table.Run, x *verdict.Run) map[string]bool {
 	if old == len(list) {
 		return idle
 	}
-	waits := r.waitingIDs(rt, x)
+	waits := rt.Waiting(x, r.engine.Value)
 	for _, d := range list[old:] {
 		if !waits[d.ID] {
 			idle[d.Key] = true
 		}
 	}
 	return idle
-}
-
-// waitingIDs names the messages that a run has not passed. Called with mu held.
-func (r *Replica) waitingIDs(rt *table.Run, x *verdict.Run) map[string]bool {
-	ids := map[string]bool{}
-	for _, key := range rt.Inbox.Keys() {
-		k, err := record.ParseKey(key)
-		if err != nil || x.Done || k.Number <= x.Taken(k.Lineage.Actor) {
-			continue
-		}
-		value, err := r.engine.Value(key)
-		if err != nil {
-			continue // forgotten
-		}
-		if m, err := record.DecodeMessage(value); err == nil {
-			ids[m.ID] = true
-		}
-	}
-	return ids
 }
 
 // agree notes the heads that every member has, which all have said our digest: nobody goes on with a run from before them.

@@ -46,9 +46,9 @@ type Lineage struct {
 	Head     *record.Head
 	Hash     changes.Hash
 	Cells    map[string]changes.PathCell // by encoded path; the newest of cell record and packs
-	Until    uint64                      // cells with later turns in their stamps are left out; 0: none are
-	Took     func(path string)           // called for each cell that is taken, with its encoded path, if not nil
 	Segments []Segment                   // sorted by first; those of lines that are not kept are missing
+	Until    uint64                      // cells with later turns in their stamps are left out; 0: none are
+	took     func(path string)           // called for each cell that is taken, with its encoded path, if not nil
 }
 
 // Tag names the epoch in acknowledgements.
@@ -227,8 +227,8 @@ func (l *Lineage) addCell(c changes.PathCell, changed map[*Lineage]map[string]ch
 		return
 	}
 	l.Cells[code] = c
-	if l.Took != nil {
-		l.Took(code)
+	if l.took != nil {
+		l.took(code)
 	}
 	if changed[l] == nil {
 		changed[l] = map[string]changes.PathCell{}
@@ -516,8 +516,6 @@ func (t *Table) Forget(v verdict.Verdict) {
 			case !x.Heads[l]:
 				delete(rt.Lineages, l)
 				delete(t.Tagged, y.Tag())
-			case !x.Chain[l]:
-				y.Segments = nil
 			default:
 				y.cut(x)
 			}
@@ -537,4 +535,23 @@ func (l *Lineage) cut(x *verdict.Run) {
 		n++
 	}
 	l.Segments = slices.Delete(l.Segments, 0, n)
+}
+
+// Waiting names the messages that a run has not passed. value reads a record.
+func (r *Run) Waiting(x *verdict.Run, value func(key string) ([]byte, error)) map[string]bool {
+	ids := map[string]bool{}
+	for _, key := range r.Inbox.Keys() {
+		k, err := record.ParseKey(key)
+		if err != nil || x.Done || k.Number <= x.Taken(k.Lineage.Actor) {
+			continue
+		}
+		b, err := value(key)
+		if err != nil {
+			continue // forgotten
+		}
+		if m, err := record.DecodeMessage(b); err == nil {
+			ids[m.ID] = true
+		}
+	}
+	return ids
 }

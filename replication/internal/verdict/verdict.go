@@ -23,7 +23,7 @@ type Run struct {
 }
 
 // Counts says whether a record can still mean anything: cells of an epoch below the winner's while its head is kept, since a taker-over that
-// falls back begins from both, lines on the winning chain from the first that is kept on, messages until they are taken, drops but those that are named. Of void heads the best are kept, as names of forks.
+// falls back begins from both, lines with their head, since the winner of later may go on from it, those of the winning chain from the first that is kept on, messages until they are taken, drops but those that are named. Of void heads the best are kept, as names of forks.
 func (v Verdict) Counts(k record.Key) bool {
 	x := v[k.Run]
 	if x == nil {
@@ -34,7 +34,7 @@ func (v Verdict) Counts(k record.Key) bool {
 	case record.CellRecord, record.PackRecord:
 		return !low || x.Heads[k.Lineage]
 	case record.LinesRecord:
-		if low && !x.Chain[k.Lineage] {
+		if low && !x.Heads[k.Lineage] {
 			return false
 		}
 		first, found := x.Straddle[k.Lineage]
