@@ -166,6 +166,7 @@ func TestTwoOwnersNeverMix(t *testing.T) {
 			p.step(t)
 		}
 		c.converge()
+		warm(t, a, b)
 		c.stop("d")
 		c.net.Split([]string{"a"}, []string{"b"})
 		a.leaseMu.Lock() // both believe that they may: a wrong view of who is a member

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -161,11 +162,15 @@ func (c *cluster) converge() {
 	}
 }
 
-// warm waits until replicas have the state of the first run's newest head too: with its deltas alone they would go on from an older one.
+// warm waits until replicas have the states of other peers' newest heads too: with their deltas alone they would go on from older ones.
 func warm(t testing.TB, replicas ...*Replica) {
 	t.Helper()
 	for _, r := range replicas {
-		eventually(t, r.Self()+" is warm", func() bool { return len(r.Runs()) > 0 && (r.Runs()[0].Warm || r.Runs()[0].Head.Done) })
+		eventually(t, r.Self()+" is warm", func() bool {
+			runs := r.Runs()
+			cold := slices.ContainsFunc(runs, func(x RunStatus) bool { return !x.Warm && !x.Head.Done && x.Head.Owner != r.Self() })
+			return len(runs) > 0 && !cold
+		})
 	}
 }
 

@@ -106,6 +106,7 @@ func TestTakeOverVoidsStaleTurns(t *testing.T) {
 			p.step(t)
 		}
 		c.converge()
+		warm(t, b, c.r["c"])
 		c.net.Split([]string{"a"}, []string{"b", "c"})
 		for range 7 { // these happen nowhere but at a
 			p.step(t)

@@ -33,6 +33,7 @@ func TestVoidedTurnSupersedesNothing(t *testing.T) {
 	w := start(t, d, 1)
 	w.step(t)
 	c.converge()
+	warm(t, b)
 	c.net.Split([]string{"b"}, []string{"a", "d"})
 	title(p, "start", "of p, voided")
 	eventually(t, "d sees it", func() bool { h, err := d.Head(p.run); return err == nil && h.Turn == 2 })
@@ -87,6 +88,7 @@ func TestRemovalTakesNoVoidedSum(t *testing.T) {
 	w.step(t)
 	count(p, changes.Value{}, n(5))
 	c.converge()
+	warm(t, b)
 	c.net.Split([]string{"b"}, []string{"a", "d"})
 	count(p, n(5), n(8)) // is voided
 	eventually(t, "d sees it", func() bool { return at(d).Equal(n(8)) })
