@@ -57,7 +57,11 @@ func takeOverFromOlderHead(t *testing.T, level Level) {
 		return errors.New("a gives no pages")
 	})
 	// However long the standbys stay behind, they hold what the older head needs, and beside it no more than the owner.
-	for n := range uint64(18) {
+	turns := uint64(18)
+	if testing.Short() {
+		turns = 3
+	}
+	for n := range turns {
 		turn := p.next()
 		if _, err := a.SubmitTurn(turn); err != nil {
 			t.Fatal(err)

@@ -64,6 +64,9 @@ func TestSweepKeepsWhatHeadsNeed(t *testing.T) {
 
 // TestTurnsWaitForLateSweeps: nothing but a turn that has to wait wakes the sweeper here, and what is written between two sweeps stays bounded all the same.
 func TestTurnsWaitForLateSweeps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many pages: under the race detector it takes half a minute, and nothing else goes on beside it")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		const pages = 2048
 		c := newCluster(t, seedOf(t))
@@ -71,7 +74,7 @@ func TestTurnsWaitForLateSweeps(t *testing.T) {
 		a := c.create("a")
 		p := start(t, a, pages)
 		most := int64(0)
-		for range 16 {
+		for range 8 {
 			p.step(t)
 			most = max(most, a.blocks.Written())
 		}
