@@ -1,6 +1,8 @@
 package feed
 
 import (
+	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -251,4 +253,65 @@ func TestForeignersAreRefused(t *testing.T) {
 		p.offer(list[0])
 		p.want(list...)
 	})
+}
+
+// TestAnswerIsOfOneMoment: a delta that is applied while an answer is made up is not in it without those that it comes after, which the asker would take for left out.
+func TestAnswerIsOfOneMoment(t *testing.T) {
+	server := newPeer(t, "server")
+	defer server.close()
+	apply := func(d *record.Delta) {
+		for server.f.Offer(decode(t, d.Bytes)); !server.has(d); {
+			runtime.Gosched()
+		}
+	}
+	var authors []*author
+	for i := range 3 {
+		a := newAuthor(fmt.Sprint("author", i))
+		apply(a.write(t))
+		authors = append(authors, a)
+	}
+	old := authors[0].write(t)
+	apply(old)
+	apply(authors[0].write(t))
+	server.prune(old) // an answer to who asks for everything says so
+	var list []*record.Delta
+	last := authors[0].knows
+	for i := range 20000 { // each by another author, after the one before
+		a := authors[i%len(authors)]
+		a.knows = last
+		d := a.write(t)
+		last = map[record.BlockHash]*record.Delta{d.Hash: d}
+		list = append(list, d)
+	}
+	p := newPeer(t, "asker", server)
+	defer p.close()
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		for some := range slices.Chunk(list, 10) { // applied together
+			for _, d := range some[:len(some)-1] {
+				server.f.Offer(decode(t, d.Bytes))
+			}
+			apply(some[len(some)-1])
+		}
+	}()
+	for on := true; on; {
+		select {
+		case <-done:
+			on = false
+		default:
+		}
+		p.f.mu.Lock()
+		clear(p.f.checked)
+		p.f.mu.Unlock()
+		if err := p.f.Pull(t.Context(), server.name, server.e.Heads()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range list {
+		for p.f.busy() {
+			runtime.Gosched()
+		}
+		p.want(d)
+	}
 }

@@ -68,20 +68,30 @@ func (f *Feed) Serve(ctx context.Context, from string, req []byte, send func([]b
 			has[record.Actor(v.Actor)] = v.Seq
 		}
 	}
+	header := f.header(has, &q) // before the deltas: a floor of later could leave out what came after they were listed
 	list, err := f.lacking(has)
 	if err != nil {
 		return err
 	}
+	listed := len(list)
 	for _, w := range q.Want {
 		if len(w) == 32 || len(w) == 64 {
 			list = append(list, placedDelta{hash: record.BlockHash(w[:32])})
 		}
 	}
-	frame := f.header(has, &q, len(list))
-	for _, p := range list {
+	var frame []byte
+	if header != nil {
+		header.Deltas = uint64(len(list))
+		b := record.Encode(header)
+		frame = append(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, headerMark), uint32(len(b))), b...)
+	}
+	for i, p := range list {
 		b, err := f.s.Get(p.hash.StoreKey())
-		if errors.Is(err, store.ErrAbsent) {
+		if errors.Is(err, store.ErrAbsent) && i >= listed {
 			continue
+		}
+		if errors.Is(err, store.ErrAbsent) {
+			return errors.New("a delta of the answer was removed meanwhile: ask again") // what replaces it may be in none that was listed
 		}
 		if err != nil {
 			return err
@@ -100,10 +110,9 @@ func (f *Feed) Serve(ctx context.Context, from string, req []byte, send func([]b
 	return ctx.Err()
 }
 
-// header says what an answer of so many deltas leaves out: nil when it is everything that the asker lacks.
-func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest, deltas int) []byte {
-	now := f.standing()
-	h := pullHeader{Deltas: uint64(deltas)}
+// header says what an answer leaves out: nil when it is everything that the asker lacks.
+func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest) *pullHeader {
+	now, h := f.standing(), &pullHeader{}
 	f.mu.Lock()
 	for a, floor := range f.floor {
 		if has[a] < floor || q.Check { // an answer that was cut may have left out what comes under what it brought
@@ -124,11 +133,8 @@ func (f *Feed) header(has map[record.Actor]uint64, q *PullRequest, deltas int) [
 	if len(h.Floors) == 0 && len(h.Gone) == 0 && !q.Check {
 		return nil
 	}
-	byActor := func(a, b VectorEntry) int { return bytes.Compare(a.Actor, b.Actor) }
-	slices.SortFunc(h.Floors, byActor)
-	b := record.Encode(h)
-	frame := binary.BigEndian.AppendUint32(nil, headerMark)
-	return append(binary.BigEndian.AppendUint32(frame, uint32(len(b))), b...)
+	slices.SortFunc(h.Floors, func(a, b VectorEntry) int { return bytes.Compare(a.Actor, b.Actor) })
+	return h
 }
 
 type placedDelta struct {
@@ -136,7 +142,14 @@ type placedDelta struct {
 	height uint64
 }
 
+// lacking lists the deltas that are not in a vector, as of one moment: with one that was applied while they were listed, and without what it comes after, it would
+// seem that this was left out.
 func (f *Feed) lacking(has map[record.Actor]uint64) (list []placedDelta, err error) {
+	now, err := f.s.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	defer now.Close()
 	f.mu.Lock()
 	var actors []record.Actor
 	for a, seq := range f.top {
@@ -146,7 +159,7 @@ func (f *Feed) lacking(has map[record.Actor]uint64) (list []placedDelta, err err
 	}
 	f.mu.Unlock()
 	for _, a := range actors {
-		err := f.s.Scan(IndexKey(a, has[a]+1), store.After(IndexKey(a, ^uint64(0)>>1)), func(_, v []byte) bool {
+		err := now.Scan(IndexKey(a, has[a]+1), store.After(IndexKey(a, ^uint64(0)>>1)), func(_, v []byte) bool {
 			list = append(list, placedDelta{record.BlockHash(v[:32]), binary.BigEndian.Uint64(v[32:])})
 			return true
 		})

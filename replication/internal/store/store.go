@@ -312,6 +312,31 @@ func (s *Store) Scan(low, high []byte, f func(key, value []byte) bool) error {
 	return scan(s.db, low, high, f)
 }
 
+// Snapshot is the store as of one moment. The store cannot be closed while there is one.
+type Snapshot struct {
+	s  *Store
+	at *pebble.Snapshot
+}
+
+// Snapshot takes one; whoever asks closes it.
+func (s *Store) Snapshot() (*Snapshot, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	return &Snapshot{s, s.db.NewSnapshot()}, nil
+}
+
+// Scan is that of the store.
+func (x *Snapshot) Scan(low, high []byte, f func(key, value []byte) bool) error {
+	return scan(x.at, low, high, f)
+}
+
+// Close lets go of it.
+func (x *Snapshot) Close() error {
+	defer x.s.leave()
+	return explain(x.at.Close())
+}
+
 func scan(r pebble.Reader, low, high []byte, f func(key, value []byte) bool) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
 	if err != nil {
