@@ -341,3 +341,66 @@ func TestForksAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestWinnerGoesOnFromFork: lines of a fork are still there when an epoch that went on from it wins later, though who knew the fork as such has compacted since.
+func TestWinnerGoesOnFromFork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		c.config = func(cfg *Config) { cfg.Retain = 1 << 10 }
+		a := c.create("a")
+		b, d, e := c.join("b"), c.join("d"), c.join("e")
+		has := func(r *Replica, p *program) func() bool {
+			return func() bool { h, err := r.Head(p.run); return err == nil && h.Epoch == p.epoch && h.Turn == p.turn }
+		}
+		take := func(r *Replica, run changes.RunID) (q *program) {
+			eventually(t, r.Self()+" takes over", func() bool {
+				s, err := r.TakeOver(within(t, 5*time.Second), run)
+				if err == nil {
+					q = continueFrom(t, r, s)
+				}
+				return err == nil
+			})
+			return q
+		}
+		p := start(t, a, 1)
+		for range 3 {
+			p.step(t)
+		}
+		c.converge()
+		warm(t, b, d, e)
+
+		c.net.Split([]string{"a"}, []string{"b", "d"}, []string{"e"})
+		fork := take(b, p.run)
+		for range 3 {
+			fork.step(t)
+		}
+		eventually(t, "d has the fork", has(d, fork))
+		warm(t, d)
+		first := take(e, p.run)
+		first.step(t)
+		c.net.Split([]string{"a", "e"}, []string{"b"}, []string{"d"})
+		eventually(t, "a has e's turn", has(a, first))
+		warm(t, a)
+		c.net.Split([]string{"a"}, []string{"b"}, []string{"d"}, []string{"e"})
+		second := take(a, p.run)
+		second.step(t)
+		c.net.Split([]string{"a", "b", "e"}, []string{"d"}) // d alone knows nothing of what wins now
+		for _, r := range []*Replica{a, b, e} {
+			eventually(t, r.Self()+" has a's turn", has(r, second))
+			eventually(t, r.Self()+" knows the fork", func() bool { return len(r.Runs()[0].Forks) == 1 })
+			compactNow(t, r)
+		}
+
+		third := take(d, p.run)
+		third.step(t)
+		c.net.Heal()
+		c.converge()
+		for n, r := range c.r {
+			h, err := r.Head(p.run)
+			if err != nil || h.Epoch != third.epoch || h.Lines != 7 {
+				t.Fatalf("%s: %v, %d lines, %v", n, h.Epoch, h.Lines, err)
+			}
+			checkLines(t, r, h)
+		}
+	})
+}
