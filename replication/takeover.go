@@ -152,6 +152,9 @@ func (r *Replica) LoadState(ctx context.Context, run changes.RunID) (*State, err
 		return nil, fmt.Errorf("%w: run %s turn %d: %v", ErrNotWarm, run, h.Turn, err)
 	}
 	memory, err := r.blocks.Memory(h.Manifest, h.Root, h.MemoryBytes)
+	if errors.Is(err, store.ErrAbsent) { // removed since, when a newer one was complete
+		return nil, fmt.Errorf("%w: run %s turn %d: its state went meanwhile: ask again", ErrNotWarm, run, h.Turn)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -395,13 +398,13 @@ func (r *Replica) cellsAt(h *Head) (map[string]changes.PathCell, error) {
 	}
 	r.mu.Unlock()
 	cells, holders, err := r.readBack(h)
-	if err != nil && !errors.Is(err, store.ErrAbsent) { // absent: it was removed while the list was read
+	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
 	warm := r.warm[h.Run]
 	r.mu.Unlock()
-	if err != nil || len(holders) == 0 || warm == nil || warm.Hash() != want { // after reading: none of it was removed meanwhile
+	if len(holders) == 0 || warm == nil || warm.Hash() != want { // after reading: none of it was removed meanwhile
 		return nil, fmt.Errorf("%w: deltas of run %s up to turn %d are not here", ErrNotWarm, h.Run, h.Turn)
 	}
 	return cells, nil

@@ -233,12 +233,17 @@ func (f *Feed) Stored(do func(d *record.Delta, bytes int64) bool) error {
 	return err
 }
 
-// Authored calls do for an actor's deltas in the order of their numbers, until it returns false.
+// Authored calls do for an actor's deltas in the order of their numbers, until it returns false: those of one moment.
 func (f *Feed) Authored(a record.Actor, do func(d *record.Delta) bool) error {
+	now, err := f.s.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer now.Close()
 	var failed error
-	err := f.s.Scan(IndexKey(a, 0), store.After(IndexKey(a, ^uint64(0)>>1)), func(_, v []byte) bool {
+	err = now.Scan(IndexKey(a, 0), store.After(IndexKey(a, ^uint64(0)>>1)), func(_, v []byte) bool {
 		var d *record.Delta
-		b, err := f.s.Get(record.BlockHash(v[:32]).StoreKey())
+		b, err := now.Get(record.BlockHash(v[:32]).StoreKey())
 		if err == nil {
 			d, err = record.LoadDelta(b)
 		}

@@ -326,7 +326,8 @@ func (s *Store) Snapshot() (*Snapshot, error) {
 	return &Snapshot{s, s.db.NewSnapshot()}, nil
 }
 
-// Scan is that of the store.
+// Get and Scan are those of the store.
+func (x *Snapshot) Get(key []byte) ([]byte, error) { return get(x.at, key) }
 func (x *Snapshot) Scan(low, high []byte, f func(key, value []byte) bool) error {
 	return scan(x.at, low, high, f)
 }
