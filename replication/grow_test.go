@@ -154,8 +154,12 @@ func storeStaysBounded(t *testing.T, pause time.Duration) {
 	g.pause = pause
 	most := map[string]footprint{}
 	begin := time.Now()
+	turns := *growTurns
+	if testing.Short() {
+		turns /= 3
+	}
 	for range rounds {
-		g.grow(t, *growTurns/rounds, 64)
+		g.grow(t, turns/rounds, 64)
 		g.settle(t)
 		for n, r := range c.r {
 			f := footprintOf(t, r, c.dirs[n])

@@ -276,7 +276,11 @@ func TestAnswerIsOfOneMoment(t *testing.T) {
 	server.prune(old) // an answer to who asks for everything says so
 	var list []*record.Delta
 	last := authors[0].knows
-	for i := range 20000 { // each by another author, after the one before
+	deltas := 20000
+	if testing.Short() {
+		deltas /= 5
+	}
+	for i := range deltas { // each by another author, after the one before
 		a := authors[i%len(authors)]
 		a.knows = last
 		d := a.write(t)
