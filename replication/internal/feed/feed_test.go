@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -318,4 +319,59 @@ func TestAnswerIsOfOneMoment(t *testing.T) {
 		}
 		p.want(d)
 	}
+}
+
+// TestRemovedWhileSentCutsTheAnswer: what replaces a delta that is removed while an answer is sent may be in none that was listed, so the asker is not to take the answer for whole.
+func TestRemovedWhileSentCutsTheAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newAuthor("a")
+		var list []*record.Delta
+		for range 2400 { // more than one frame
+			d := a.write(t)
+			a.knows = map[record.BlockHash]*record.Delta{d.Hash: d} // the others need not be looked through
+			list = append(list, d)
+		}
+		server := newPeer(t, "server")
+		defer server.close()
+		server.offer(list...)
+		frames := 0
+		serve := func(removed ...*record.Delta) error {
+			frames = 0
+			return server.f.Serve(t.Context(), "asker", record.Encode(PullRequest{}), func([]byte) error {
+				if frames++; frames == 1 {
+					server.prune(removed...)
+				}
+				return nil
+			})
+		}
+		if err := serve(); err != nil || frames < 2 {
+			t.Fatalf("%d frames, %v", frames, err)
+		}
+		if err := serve(list[2390]); err == nil || !strings.Contains(err.Error(), "ask again") {
+			t.Errorf("an answer that lacks a listed delta ended with %v", err)
+		}
+		if err := serve(); err != nil {
+			t.Errorf("the next one ended with %v", err)
+		}
+	})
+}
+
+// TestAuthoredIsOfOneMoment: a compaction beside it takes nothing away from who reads an author's deltas.
+func TestAuthoredIsOfOneMoment(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		_, list := chain(t, 6)
+		p := newPeer(t, "p")
+		defer p.close()
+		p.offer(list...)
+		var got []record.BlockHash
+		err := p.f.Authored(list[0].Actor, func(d *record.Delta) bool {
+			p.prune(list[2], list[3])
+			got = append(got, d.Hash)
+			return true
+		})
+		if err != nil || len(got) != len(list) {
+			t.Fatalf("%d of %d deltas, %v", len(got), len(list), err)
+		}
+		p.wantNot(list[2], list[3])
+	})
 }

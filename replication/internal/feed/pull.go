@@ -87,13 +87,12 @@ func (f *Feed) Serve(ctx context.Context, from string, req []byte, send func([]b
 	}
 	for i, p := range list {
 		b, err := f.s.Get(p.hash.StoreKey())
-		if errors.Is(err, store.ErrAbsent) && i >= listed {
+		switch {
+		case errors.Is(err, store.ErrAbsent) && i >= listed:
 			continue
-		}
-		if errors.Is(err, store.ErrAbsent) {
-			return errors.New("a delta of the answer was removed meanwhile: ask again") // what replaces it may be in none that was listed
-		}
-		if err != nil {
+		case errors.Is(err, store.ErrAbsent): // what replaces it may be in none that was listed
+			return errors.New("a delta of the answer was removed meanwhile: ask again")
+		case err != nil:
 			return err
 		}
 		frame = append(binary.BigEndian.AppendUint32(frame, uint32(len(b))), b...)
