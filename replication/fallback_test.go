@@ -108,3 +108,33 @@ func takeOverFromOlderHead(t *testing.T, level Level) {
 		checkLines(t, r, h)
 	}
 }
+
+// TestStateThatWentIsNotWarm: a state that was complete and whose blocks went since is told as what it is, whatever the store says of the block.
+func TestStateThatWentIsNotWarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, seedOf(t))
+		a := c.create("a")
+		b := c.join("b")
+		p := start(t, a, 100)
+		p.step(t)
+		c.converge()
+		warm(t, b)
+		h, err := b.Head(p.run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := block.ID{Kind: block.NodeKind, Hash: h.Manifest}
+		n := 0
+		for range 2 { // a block that came since the last time is spared once
+			if n, err = b.blocks.Remove([]block.ID{root}, func(block.ID) bool { return false }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != 1 {
+			t.Fatalf("%d blocks were removed", n)
+		}
+		if _, err := b.LoadState(within(t, 5*time.Second), p.run); !errors.Is(err, ErrNotWarm) {
+			t.Errorf("its state: %v", err)
+		}
+	})
+}
