@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	growTurns = flag.Int("grow.turns", 10_000, "turns of TestStoreStaysBounded; the long run is 1000000")
+	growTurns = flag.Int("grow.turns", 10_000, "turns of TestStoreStaysBounded; the long run is 1000000; with -short a third")
 	growPages = flag.Uint64("grow.pages", 256, "pages of its state; the long run has 2560, that is 10 MiB")
 )
 
@@ -179,7 +179,7 @@ func storeStaysBounded(t *testing.T, pause time.Duration) {
 		} else if f.disk > bound+logBytes {
 			t.Errorf("%s: the store has files of %d kB, %d kB live: more than %d kB", n, f.disk>>10, f.live>>10, (bound+logBytes)>>10)
 		}
-		if list, _, err := r.Messages(g.run, 0); err != nil || len(list) > *growTurns/1000 {
+		if list, _, err := r.Messages(g.run, 0); err != nil || len(list) > turns/1000 {
 			t.Errorf("%s has %d messages, %v", n, len(list), err)
 		}
 		if got := valueOf(t, r.m.Equivocations) + valueOf(t, r.m.Rejected); got != 0 {

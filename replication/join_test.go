@@ -14,7 +14,7 @@ import (
 	"github.com/tandemvm/tandem/replication/memnet"
 )
 
-var joinTurns = flag.Int("join.turns", 5_000, "turns before the later join of TestJoinFollowsWhatIsLive; the long run is 1000000")
+var joinTurns = flag.Int("join.turns", 5_000, "turns before the later join of TestJoinFollowsWhatIsLive; the long run is 1000000; with -short half")
 
 // metered counts what a peer asks for and receives, and cuts its link after so many bytes.
 type metered struct {
