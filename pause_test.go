@@ -229,6 +229,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/tandemvm/tandem/vm/turn"
 )
 
 //tandem:shared counter
@@ -240,16 +242,16 @@ func main() {
 		return
 	}
 	n := 0
-	time.Sleep(time.Millisecond) // the turn that fails is not the first
+	turn.Commit() // the turn that fails is not the first
 	for i := range 2000000 {
 		n += i
 	}
 	fmt.Println("gas", n)
-	time.Sleep(time.Millisecond)
+	turn.Commit()
 	var all [][]byte
 	for range 32 {
 		all = append(all, make([]byte, 1<<20))
-		time.Sleep(time.Millisecond)
+		turn.Commit()
 	}
 	fmt.Println("memory", len(all))
 	for Go == 0 {
