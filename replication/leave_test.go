@@ -80,16 +80,17 @@ func TestExpiry(t *testing.T) {
 		c := newCluster(t, seedOf(t))
 		c.config = func(cfg *Config) { cfg.Expiry = 700 * time.Millisecond }
 		a := c.create("a")
-		c.join("b")
-		c.join("d")
-		eventually(t, "three members", func() bool { return len(a.Status().Members) == 3 })
+		b, d := c.join("b"), c.join("d")
+		eventually(t, "three members", func() bool { // at each: of two that it knows, d alone would be enough to take the other out
+			return len(a.Status().Members) == 3 && len(b.Status().Members) == 3 && len(d.Status().Members) == 3
+		})
 		c.net.Split([]string{"d"})
-		eventually(t, "d is out", func() bool { return len(a.Status().Members) == 2 && len(c.r["b"].Status().Members) == 2 })
-		if n := len(c.r["d"].Status().Members); n != 3 {
+		eventually(t, "d is out", func() bool { return len(a.Status().Members) == 2 && len(b.Status().Members) == 2 })
+		if n := len(d.Status().Members); n != 3 {
 			t.Errorf("d alone took somebody out: %d members", n)
 		}
 		c.net.Heal()
-		eventually(t, "d is back", func() bool { return len(a.Status().Members) == 3 && len(c.r["d"].Status().Members) == 3 })
+		eventually(t, "d is back", func() bool { return len(a.Status().Members) == 3 && len(d.Status().Members) == 3 })
 	})
 }
 
