@@ -158,7 +158,9 @@ type extra struct {
 func (r *Replica) commitGroup(group []*entry, x *extra) error {
 	var states []sequel.State
 	var blobs []block.Block
-	d, err := r.engine.Commit(func() (records []record.Record, blocks []block.Block, notes []record.Record) {
+	var msg []byte
+	pack := func(d *record.Delta) { msg = append([]byte{messageVersion}, r.post.Pack(d, states, blobs)...) }
+	err := r.engine.Commit(func() (records []record.Record, blocks []block.Block, notes []record.Record) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for _, e := range group {
@@ -184,7 +186,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			records = append(records, r.introduction()...)
 		}
 		return records, blocks, notes
-	})
+	}, pack)
 	r.mu.Lock()
 	for _, e := range group {
 		switch {
@@ -201,8 +203,8 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 		}
 	}
 	r.mu.Unlock()
-	if err == nil && d != nil {
-		r.publish(append([]byte{messageVersion}, r.post.Pack(d, states, blobs)...), publishTimeout)
+	if err == nil && msg != nil {
+		r.publish(msg, publishTimeout)
 	}
 	return err
 }

@@ -187,7 +187,7 @@ func (i Identity) Format(f fmt.State, _ rune) { io.WriteString(f, i.String()) }
 
 // Sign returns the 64-byte ed25519 signature over data under the project's own domain.
 func (i *Identity) Sign(data []byte) ([]byte, error) {
-	return ed25519.Sign(ed25519.NewKeyFromSeed(i.seed), domain(data)), nil
+	return i.key.Sign(domain(data))
 }
 
 // Verify checks a signature made by Sign against the key inside the peer id. Every failure wraps ErrSignature.

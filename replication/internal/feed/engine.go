@@ -59,8 +59,9 @@ type Engine struct {
 }
 
 type localCommit struct {
-	d       *record.Delta
-	records []record.Record
+	d         *record.Delta
+	records   []record.Record
+	meanwhile func(*record.Delta)
 }
 
 // Start begins to apply deltas; Close ends it.
@@ -122,15 +123,16 @@ func (e *Engine) tips() []record.BlockHash {
 }
 
 // Commit makes one delta of records and blocks, durable on return together with the store keys in notes. build runs
-// with the window held, so what it decides holds until the delta is applied; no records: nothing is done.
-func (e *Engine) Commit(build func() (records []record.Record, made []block.Block, notes []record.Record)) (*record.Delta, error) {
+// with the window held, so what it decides holds until the delta is applied; no records: nothing is done. meanwhile is called with the delta while
+// the disk takes it, for what does not need it there.
+func (e *Engine) Commit(build func() (records []record.Record, made []block.Block, notes []record.Record), meanwhile func(*record.Delta)) error {
 	e.swap.RLock()
 	defer e.swap.RUnlock()
 	e.w.Begin()
 	defer e.w.End()
 	records, made, notes := build()
 	if len(records) == 0 {
-		return nil, nil
+		return nil
 	}
 	for _, n := range notes {
 		e.w.Add([]byte(n.Key), n.Value)
@@ -139,7 +141,7 @@ func (e *Engine) Commit(build func() (records []record.Record, made []block.Bloc
 	for _, b := range made {
 		e.w.Add(b.ID.Key(), b.Data)
 	}
-	c := &localCommit{}
+	c := &localCommit{meanwhile: meanwhile}
 	e.local = c
 	defer func() { e.local = nil }()
 	ctx := context.Background()
@@ -152,11 +154,11 @@ func (e *Engine) Commit(build func() (records []record.Record, made []block.Bloc
 	}
 	if err != nil {
 		e.failed(err)
-		return nil, err
+		return err
 	}
 	e.f.applied(c.d)
 	e.apply(c.records, e.tips())
-	return c.d, nil
+	return nil
 }
 
 // Add is given the node of a local commit: it is signed and filed.
@@ -201,7 +203,7 @@ func (e *Engine) Broadcast(context.Context, []byte) error {
 	if e.local == nil {
 		return nil
 	}
-	entries, err := e.w.Write(true)
+	entries, err := e.w.Write(true, func() { e.local.meanwhile(e.local.d) })
 	if err != nil {
 		return err
 	}
@@ -298,7 +300,7 @@ func (e *Engine) finish(ctx context.Context) {
 			return
 		}
 	}
-	entries, err := e.w.Write(false)
+	entries, err := e.w.Write(false, nil)
 	if err != nil {
 		e.failed(err)
 		return
