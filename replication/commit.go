@@ -158,8 +158,7 @@ type extra struct {
 func (r *Replica) commitGroup(group []*entry, x *extra) error {
 	var states []sequel.State
 	var blobs []block.Block
-	var msg []byte
-	pack := func(d *record.Delta) { msg = append([]byte{messageVersion}, r.post.Pack(d, states, blobs)...) }
+	var msg []byte // the delta, as it is published
 	err := r.engine.Commit(func() (records []record.Record, blocks []block.Block, notes []record.Record) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -186,7 +185,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			records = append(records, r.introduction()...)
 		}
 		return records, blocks, notes
-	}, pack)
+	}, func(d *record.Delta) { msg = append([]byte{messageVersion}, r.post.Pack(d, states, blobs)...) })
 	r.mu.Lock()
 	for _, e := range group {
 		switch {
