@@ -158,8 +158,7 @@ type extra struct {
 func (r *Replica) commitGroup(group []*entry, x *extra) error {
 	var states []sequel.State
 	var blobs []block.Block
-	var msg []byte // the delta, as it is published
-	err := r.engine.Commit(func() (records []record.Record, blocks []block.Block, notes []record.Record) {
+	d, err := r.engine.Commit(func() (records []record.Record, blocks []block.Block, notes []record.Record) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for _, e := range group {
@@ -185,7 +184,7 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 			records = append(records, r.introduction()...)
 		}
 		return records, blocks, notes
-	}, func(d *record.Delta) { msg = append([]byte{messageVersion}, r.post.Pack(d, states, blobs)...) })
+	})
 	r.mu.Lock()
 	for _, e := range group {
 		switch {
@@ -202,8 +201,8 @@ func (r *Replica) commitGroup(group []*entry, x *extra) error {
 		}
 	}
 	r.mu.Unlock()
-	if err == nil && msg != nil {
-		r.publish(msg, publishTimeout)
+	if err == nil && d != nil {
+		r.publish(append([]byte{messageVersion}, r.post.Pack(d, states, blobs)...), publishTimeout)
 	}
 	return err
 }

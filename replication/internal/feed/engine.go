@@ -59,9 +59,8 @@ type Engine struct {
 }
 
 type localCommit struct {
-	d         *record.Delta
-	records   []record.Record
-	meanwhile func(*record.Delta)
+	d       *record.Delta
+	records []record.Record
 }
 
 // Start begins to apply deltas; Close ends it.
@@ -123,16 +122,15 @@ func (e *Engine) tips() []record.BlockHash {
 }
 
 // Commit makes one delta of records and blocks, durable on return together with the store keys in notes. build runs
-// with the window held, so what it decides holds until the delta is applied; no records: nothing is done. meanwhile is called with the delta while
-// the disk takes it, for what does not need it there.
-func (e *Engine) Commit(build func() (records []record.Record, made []block.Block, notes []record.Record), meanwhile func(*record.Delta)) error {
+// with the window held, so what it decides holds until the delta is applied; no records: nothing is done.
+func (e *Engine) Commit(build func() (records []record.Record, made []block.Block, notes []record.Record)) (*record.Delta, error) {
 	e.swap.RLock()
 	defer e.swap.RUnlock()
 	e.w.Begin()
 	defer e.w.End()
 	records, made, notes := build()
 	if len(records) == 0 {
-		return nil
+		return nil, nil
 	}
 	for _, n := range notes {
 		e.w.Add([]byte(n.Key), n.Value)
@@ -141,7 +139,7 @@ func (e *Engine) Commit(build func() (records []record.Record, made []block.Bloc
 	for _, b := range made {
 		e.w.Add(b.ID.Key(), b.Data)
 	}
-	c := &localCommit{meanwhile: meanwhile}
+	c := &localCommit{}
 	e.local = c
 	defer func() { e.local = nil }()
 	ctx := context.Background()
@@ -154,11 +152,11 @@ func (e *Engine) Commit(build func() (records []record.Record, made []block.Bloc
 	}
 	if err != nil {
 		e.failed(err)
-		return err
+		return nil, err
 	}
 	e.f.applied(c.d)
 	e.apply(c.records, e.tips())
-	return nil
+	return c.d, nil
 }
 
 // Add is given the node of a local commit: it is signed and filed.
@@ -203,7 +201,7 @@ func (e *Engine) Broadcast(context.Context, []byte) error {
 	if e.local == nil {
 		return nil
 	}
-	entries, err := e.w.Write(true, func() { e.local.meanwhile(e.local.d) })
+	entries, err := e.w.Write(true)
 	if err != nil {
 		return err
 	}
@@ -300,7 +298,7 @@ func (e *Engine) finish(ctx context.Context) {
 			return
 		}
 	}
-	entries, err := e.w.Write(false, nil)
+	entries, err := e.w.Write(false)
 	if err != nil {
 		e.failed(err)
 		return

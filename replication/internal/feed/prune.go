@@ -81,7 +81,7 @@ func (e *Engine) Prune(list []Place) (n int, err error) {
 			w.Add(floorKey(a), be64(n))
 		}
 	}
-	_, err = w.Write(false, nil)
+	_, err = w.Write(false)
 	if err == nil {
 		for a, n := range floors {
 			f.floor[a] = max(f.floor[a], n)

@@ -370,11 +370,11 @@ func (s *Store) Write(sync bool, fill func(Batch)) error {
 	defer s.leave()
 	b := s.db.NewBatch()
 	fill(Batch{b})
-	return s.commit(b, sync, nil)
+	return s.commit(b, sync)
 }
 
-// commit writes b and closes it, and does meanwhile, if there is something to do, beside the disk. It does not wait for a pebble that gave up elsewhere meanwhile: it may be waiting for the goroutine that did.
-func (s *Store) commit(b *pebble.Batch, sync bool, meanwhile func()) error {
+// commit writes b and closes it. It does not wait for a pebble that gave up elsewhere meanwhile: it may be waiting for the goroutine that did.
+func (s *Store) commit(b *pebble.Batch, sync bool) error {
 	if err := s.Failed(); err != nil {
 		b.Close()
 		return fmt.Errorf("%w: %w", ErrFailed, err)
@@ -394,9 +394,6 @@ func (s *Store) commit(b *pebble.Batch, sync bool, meanwhile func()) error {
 		err = b.Commit(o)
 		b.Close()
 	}()
-	if meanwhile != nil {
-		meanwhile()
-	}
 	var err error
 	select {
 	case err = <-done:

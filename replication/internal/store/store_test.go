@@ -39,7 +39,7 @@ func TestWindowIsWrittenWholeOrNotAtAll(t *testing.T) {
 		}
 	}
 	fill(1)
-	entries, err := w.Write(true, nil)
+	entries, err := w.Write(true)
 	w.End()
 	if err != nil || len(entries) != 1 || entries[0].Key != "1" || string(entries[0].Value) != "2" {
 		t.Fatalf("watched %v, %v", entries, err)
@@ -47,7 +47,7 @@ func TestWindowIsWrittenWholeOrNotAtAll(t *testing.T) {
 	fill(2)
 	w.End() // dropped
 	fill(3)
-	if _, err := w.Write(false, nil); err != nil {
+	if _, err := w.Write(false); err != nil {
 		t.Fatal(err)
 	}
 	w.End()

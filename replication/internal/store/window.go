@@ -77,13 +77,13 @@ func (w *Window) GetRaw(key []byte) ([]byte, error) {
 }
 
 // Write commits what the window holds, durable if sync, and returns the watched puts in order. The
-// window stays held, writes after it are refused until End. meanwhile, if not nil, is called beside the disk; it must not use the window.
-func (w *Window) Write(sync bool, meanwhile func()) ([]Entry, error) {
+// window stays held, writes after it are refused until End.
+func (w *Window) Write(sync bool) ([]Entry, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b, entries := w.batch, w.watched
 	w.batch, w.watched = nil, nil
-	return entries, w.s.commit(b, sync, meanwhile)
+	return entries, w.s.commit(b, sync)
 }
 
 // End releases the window, forgetting what was not written.
