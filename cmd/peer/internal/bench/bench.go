@@ -291,7 +291,10 @@ func reach(ctx context.Context, r *replication.Replica, run changes.RunID, turn 
 			return nil
 		}
 		select {
-		case <-r.Events():
+		case _, open := <-r.Events():
+			if !open {
+				return fmt.Errorf("bench: a peer closed before turn %d came", turn)
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
