@@ -272,6 +272,13 @@ func (s *Sandbox) keepTicket() error {
 	return writeFile(filepath.Join(s.cfg.Dir, ticketFile), text+"\n")
 }
 
+// keepAddrs is keepTicket where the ticket is there already, and only what was learned since would be lost.
+func (s *Sandbox) keepAddrs() {
+	if err := s.keepTicket(); err != nil {
+		s.log.Warn("addresses of members are not kept", "err", err)
+	}
+}
+
 // addrsKept bounds the addresses kept of one member.
 const addrsKept = 8
 
@@ -476,6 +483,7 @@ func (s *Sandbox) Close() error {
 	err := s.replica.Close()
 	s.work.Wait()
 	if s.room != nil {
+		s.keepAddrs() // a member says where it is after it was met, and perhaps nothing happened since
 		s.room.Close()
 	}
 	if s.alone {
@@ -515,10 +523,8 @@ func (s *Sandbox) heed(e replication.Event) {
 		s.tell(Event{Kind: RunMoved, Run: e.Run, Name: e.Head.Name, Epoch: e.Head.Epoch.Number, Turn: e.Head.Turn})
 	case replication.PeersChanged:
 		s.meet()
-		if s.sim != nil {
-			// nobody finds it by a ticket
-		} else if err := s.keepTicket(); err != nil {
-			s.log.Warn("addresses of members are not kept", "err", err)
+		if s.sim == nil { // nobody finds a simulated one by a ticket
+			s.keepAddrs()
 		}
 		s.tell(Event{Kind: PeersChanged})
 	case replication.Diverged:
